@@ -1,0 +1,1 @@
+"""RLVR and the reasoning boundary: problems -> rollout -> verify -> algo -> training -> eval."""

@@ -1,0 +1,6 @@
+"""Room 4: the methods, as pure functions on tensors. Read one beside its paper."""
+
+from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, SolvedGreedily, ZeroSuccess
+from rlvr.algo.loss import Loss
+
+__all__ = ["BBG", "SELF", "Dynamic", "Filter", "Loss", "MaskEasy", "SolvedGreedily", "ZeroSuccess"]

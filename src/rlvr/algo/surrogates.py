@@ -1,0 +1,67 @@
+"""Surrogates: the differentiable objective of a token or sequence, given its advantage. Lower is better.
+
+Every surrogate maps (logp_BT, old_logp_BT, advantage_B, mask_BT) to a loss_BT and a clipped_BT (1 where
+clipping took the gradient away). Where the policy has not moved since sampling, the ratio is 1 and all of them
+have the policy gradient -A * grad log pi.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Surrogate = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def ppo_clip(
+    logp_BT: Tensor,
+    old_logp_BT: Tensor,
+    advantage_B: Tensor,
+    mask_BT: Tensor,
+    clip_low: float,
+    clip_high: float,
+    dual_clip: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """PPO's clip per token: max(-A rho, -A clip(rho, 1-low, 1+high)). Source: arXiv 1707.06347; SELF and NSR (code).
+
+    Args:
+        logp_BT: Log-probabilities under the policy being trained.
+        old_logp_BT: The same under the policy that sampled.
+        advantage_B: One advantage a sequence.
+        mask_BT: 1 for completion tokens.
+        clip_low: Lower clip width.
+        clip_high: Upper clip width.
+        dual_clip: For A < 0, bounds the loss by -A times this (SELF's code: 3). None: no bound (NSR's code).
+    """
+    ratio_BT = torch.exp(logp_BT - old_logp_BT)
+    loss_BT, clipped_BT = _clipped(ratio_BT, advantage_B[:, None], clip_low, clip_high)
+    if dual_clip is not None:
+        bound_B1 = -advantage_B[:, None] * dual_clip
+        over_BT = (advantage_B[:, None] < 0) & (loss_BT > bound_B1)
+        loss_BT = torch.where(over_BT, bound_B1, loss_BT)
+        clipped_BT = clipped_BT | over_BT
+    return loss_BT * mask_BT, clipped_BT & mask_BT.bool()
+
+
+def gspo_clip(
+    logp_BT: Tensor,
+    old_logp_BT: Tensor,
+    advantage_B: Tensor,
+    mask_BT: Tensor,
+    clip_low: float,
+    clip_high: float,
+) -> tuple[Tensor, Tensor]:
+    """GSPO: one ratio a sequence, exp(mean over tokens of log rho), clipped as in PPO. Source: arXiv 2507.18071 (docs).
+
+    The sequence's loss stands at each of its tokens, so that `sequence_mean` of token means returns it.
+    """
+    lengths_B1 = mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
+    log_ratio_B1 = ((logp_BT - old_logp_BT) * mask_BT).sum(dim=1, keepdim=True) / lengths_B1
+    loss_B1, clipped_B1 = _clipped(torch.exp(log_ratio_B1), advantage_B[:, None], clip_low, clip_high)
+    return loss_B1 * mask_BT, clipped_B1 & mask_BT.bool()
+
+
+def _clipped(ratio: Tensor, advantage: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
+    plain = -advantage * ratio
+    clipped = -advantage * ratio.clamp(1 - low, 1 + high)
+    return torch.maximum(plain, clipped), clipped > plain

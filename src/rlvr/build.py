@@ -1,0 +1,127 @@
+"""From a composed config to the objects of a run. Apart from the entry scripts, the only place that knows Hydra."""
+
+import hashlib
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import transformers
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from transformers import PreTrainedModel
+
+from rlvr.callbacks import PassAtKCallback
+from rlvr.data import ProblemSource, Splits
+from rlvr.errors import ConfigError
+from rlvr.rollout import Sampling
+from rlvr.training import PolicyModule, RolloutDataModule
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that training needs."""
+
+    trainer: lightning.Trainer
+    module: PolicyModule
+    data: RolloutDataModule
+    tokenizer: Any
+
+
+def build(cfg: DictConfig) -> Run:
+    """Make or load the policy, and put the rooms together."""
+    quiet()
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    source: ProblemSource = instantiate(cfg.data)
+    filter_, loss = instantiate(cfg.algo.filter), instantiate(cfg.algo.loss)
+    sampling = sampling_of(cfg, source)
+    policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir))
+    splits = source.splits(tokenizer)
+    data = RolloutDataModule(
+        problems=splits.train,
+        tokenizer=tokenizer,
+        engine=instantiate(cfg.rollout.engine),
+        verifier=instantiate(cfg.verifier),
+        filter=filter_,
+        loss=loss,
+        sampling=sampling,
+        seed=cfg.seed,
+        **cfg.batch,
+    )
+    module = PolicyModule(
+        policy=policy,
+        surrogate=loss.surrogate,
+        optimizer=instantiate(cfg.optimizer),
+        warmup_steps=cfg.warmup_steps,
+        temperature=sampling.temperature,
+        minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
+    )
+    callbacks = [evaluation(cfg, source, splits, policy, sampling), *map(instantiate, cfg.callbacks.values())]
+    loggers = [instantiate(logger) for logger in cfg.logger.values()]
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
+    return Run(trainer, module, data, tokenizer)
+
+
+def evaluation(
+    cfg: DictConfig, source: ProblemSource, splits: Splits, policy: PreTrainedModel, sampling: Sampling
+) -> PassAtKCallback:
+    """The callback that evaluates base, path and trained policy as `eval` says."""
+    problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
+    asked = [problem.id for group in problems.values() for problem in group]
+    key = hashlib.sha256(repr((fingerprint(policy), asked, dict(cfg.eval), sampling, cfg.seed)).encode()).hexdigest()
+    return PassAtKCallback(
+        problems=problems,
+        n=cfg.eval.n,
+        sampling=Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p),
+        every_n_steps=cfg.eval.every_n_steps,
+        path_problems=cfg.eval.path_problems,
+        seed=cfg.seed,
+        label=label(cfg),
+        guess_rate=source.guess_rate,
+        base_cache=Path(cfg.paths.cache_dir) / f"eval-{key[:12]}",
+        run_dir=Path(cfg.paths.run_dir),
+    )
+
+
+def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
+    """The rollout's sampling, its length taken from the data set where the config leaves it open.
+
+    Raises:
+        ConfigError: When neither says how long a completion may be.
+    """
+    settings = dict(cfg.rollout.sampling)
+    settings["max_new_tokens"] = settings["max_new_tokens"] or source.max_completion_tokens
+    if settings["max_new_tokens"] is None:
+        raise ConfigError("rollout.sampling.max_new_tokens=null: this data set sets no length; give one, such as 3072.")
+    return instantiate(settings)
+
+
+def label(cfg: DictConfig) -> str:
+    """The published name of the composed pair, else `filter+loss`."""
+    pair = f"{cfg.algo.filter.name}+{cfg.algo.loss.name}"
+    return cfg.algo.name if pair == cfg.algo.pair else pair
+
+
+def fingerprint(policy: PreTrainedModel) -> str:
+    """A short hash of the weights, so that cached results never belong to other weights."""
+    digest = hashlib.sha256()
+    for name, tensor in policy.state_dict().items():
+        moments = (tensor.double().sum().item(), tensor.double().square().sum().item())
+        digest.update(repr((name, tuple(tensor.shape), moments)).encode())
+    return digest.hexdigest()[:12]
+
+
+def quiet() -> None:
+    """Keep libraries' notes on things that are so by design out of the terminal."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*Experiment logs directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    torch.set_float32_matmul_precision("high")

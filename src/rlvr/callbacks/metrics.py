@@ -1,0 +1,91 @@
+"""Logs each optimizer step's numbers under stable names, and shows the ones that matter."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import lightning
+
+from rlvr.console import Bar, bar
+from rlvr.training import PolicyModule, RolloutDataModule
+
+
+class StepMetrics(lightning.Callback):
+    """One row of metrics an optimizer step (docs/metrics.md) and the training's progress bar.
+
+    Seconds are those since the last row, so that the phases of a step add up to it.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._bar: Bar | None = None
+        self._mark = self._step_start = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Open the bar. The first rollout is already there by now, so the first row's step time has none."""
+        if trainer.is_global_zero:
+            steps = int(trainer.max_steps)
+            self._bar = self._stack.enter_context(bar("Training", steps, trainer.global_step))
+        self._step_start = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """The forward pass begins."""
+        self._mark = time.perf_counter()
+
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
+        """The forward pass is over."""
+        self._lap(trainer, "forward")
+
+    def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
+        """The backward pass is over."""
+        self._lap(trainer, "backward")
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log a row once the optimizer has stepped."""
+        self._lap(trainer, "optimizer")
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        metrics = self._row(trainer, pl_module)
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=trainer.global_step)
+        if self._bar:
+            shown = {
+                "reward": metrics.get("rollout/reward", 0.0),
+                "entropy": metrics.get("rollout/entropy", 0.0),
+                "kept": 1 - metrics.get("filter/gated_share", 0.0),
+                "tok/s": metrics.get("rollout/tokens", 0.0) / metrics["time/step"],
+            }
+            self._bar.advance(**shown)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Start the next step's clock after the evaluations along the way, which stand before this callback."""
+        self._step_start = time.perf_counter()
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Close the bar."""
+        self._stack.close()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Close the bar, so that the error stands below it."""
+        self._stack.close()
+
+    def _lap(self, trainer: Any, phase: str) -> None:
+        now = time.perf_counter()
+        trainer.datamodule.stopwatch.add(phase, now - self._mark)
+        self._mark = now
+
+    def _row(self, trainer: Any, module: PolicyModule) -> dict[str, float]:
+        data: RolloutDataModule = trainer.datamodule
+        now = time.perf_counter()
+        seconds: Mapping[str, float] = {**data.stopwatch.take(), "step": now - self._step_start}
+        self._step_start = now
+        return {
+            **data.metrics,
+            "train/grad_norm": module.grad_norm,
+            "train/clipped_share": module.take_clipped_share(),
+            "train/lr": trainer.optimizers[0].param_groups[0]["lr"],
+            **{f"time/{phase}": value for phase, value in seconds.items()},
+        }

@@ -1,0 +1,74 @@
+"""Keeps every rollout of the training with its verdict and advantage."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rlvr.training.datamodule import Walk
+
+SCHEMA = pa.schema(
+    [
+        ("version", pa.int32()),
+        ("problem_id", pa.string()),
+        ("prompt", pa.string()),
+        ("completion", pa.string()),
+        ("verdict", pa.string()),
+        ("advantage", pa.float32()),
+        ("filter_weight", pa.float32()),
+        ("tokens", pa.int32()),
+        ("finish", pa.string()),
+    ]
+)
+
+
+class SampleTable(lightning.Callback):
+    """Writes `samples.parquet`, a folder of parts that any parquet reader takes as one table.
+
+    Args:
+        run_dir: The run's folder.
+        every_n_steps: Rollout batches a part; a run that is killed loses at most the part being filled.
+    """
+
+    def __init__(self, run_dir: Path, every_n_steps: int) -> None:
+        self.folder = Path(run_dir) / "samples.parquet"
+        self.every_n_steps = every_n_steps
+        self._rows: list[tuple[Any, ...]] = []
+        self._batches = 0
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Take the walk that this epoch trained on."""
+        self._rows += _rows(trainer.datamodule.last_walk)
+        self._batches += 1
+        if self._batches % self.every_n_steps == 0:
+            self._write(trainer)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write what is left."""
+        self._write(trainer)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Write what is left: the rows before an error are those one wants to see."""
+        self._write(trainer)
+
+    def _write(self, trainer: Any) -> None:
+        if not self._rows:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = f"part-{self._rows[0][0]:07d}-{trainer.global_rank}.parquet"
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*self._rows), SCHEMA, strict=True)]
+        pq.write_table(pa.table(columns, schema=SCHEMA), self.folder / f".{name}", compression="zstd")
+        (self.folder / f".{name}").replace(self.folder / name)
+        self._rows = []
+
+
+def _rows(walk: Walk) -> list[tuple[Any, ...]]:
+    rows = []
+    for group, weight, advantages in zip(walk.groups, walk.weight_P.tolist(), walk.advantage_PG.tolist(), strict=True):
+        problem = group.problem
+        for rollout, verdict, advantage in zip(group.rollouts, group.verdicts, advantages, strict=True):
+            graded = (problem.id, problem.prompt, rollout.text, verdict.status, advantage, weight)
+            rows.append((group.version, *graded, len(rollout.completion_ids), rollout.finish))
+    return rows

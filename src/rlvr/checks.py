@@ -1,0 +1,121 @@
+"""Refuses settings that can't work, in one sentence, before anything long or costly starts."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from rlvr.errors import ConfigError
+
+Check = Callable[[DictConfig], str | None]
+
+
+def check(cfg: DictConfig) -> None:
+    """Look at the composed config as a whole.
+
+    Raises:
+        ConfigError: With the sentence of the first check that fails.
+    """
+    for find_fault in (_positive, _group_size, _divisible, _pool, _on_policy, _evaluation, _keep, _writable):
+        if fault := find_fault(cfg):
+            raise ConfigError(fault)
+
+
+def _positive(cfg: DictConfig) -> str | None:
+    values = {
+        "batch.problems_per_step": cfg.batch.problems_per_step,
+        "batch.group_size": cfg.batch.group_size,
+        "batch.minibatches_per_rollout": cfg.batch.minibatches_per_rollout,
+        "trainer.max_steps": cfg.trainer.max_steps,
+        "trainer.accumulate_grad_batches": cfg.trainer.accumulate_grad_batches,
+        "optimizer.lr": cfg.optimizer.lr,
+        "eval.n": cfg.eval.n,
+        "eval.every_n_steps": cfg.eval.every_n_steps,
+        "eval.path_problems": cfg.eval.path_problems,
+        "eval.train_problems": cfg.eval.train_problems,
+        "algo.filter.max_rounds": cfg.algo.filter.max_rounds,
+        "rollout.sampling.temperature": cfg.rollout.sampling.temperature,
+    }
+    for key, value in values.items():
+        if not isinstance(value, int | float) or value <= 0:
+            return f"{key}={value}: must be a number above 0."
+    return None
+
+
+def _group_size(cfg: DictConfig) -> str | None:
+    loss, group = cfg.algo.loss, cfg.batch.group_size
+    if group >= loss.min_group:
+        return None
+    return (
+        f"batch.group_size={group}: loss {loss.name} compares the rollouts of a group and needs at least "
+        f"{loss.min_group}; raise it or choose algo/loss=nsr, psr or w_reinforce."
+    )
+
+
+def _divisible(cfg: DictConfig) -> str | None:
+    problems = cfg.batch.problems_per_step
+    parts = cfg.batch.minibatches_per_rollout
+    if problems % parts:
+        return (
+            f"batch.problems_per_step={problems}: must be divisible by batch.minibatches_per_rollout={parts}, "
+            "so that every optimizer step has as many problems."
+        )
+    devices = cfg.trainer.devices
+    ranks = devices * cfg.trainer.get("num_nodes", 1) if isinstance(devices, int) else 1
+    if ranks > 0 and problems % (ranks * parts):
+        return (
+            f"batch.problems_per_step={problems}: must be divisible by {ranks} ranks (trainer.devices) times "
+            f"batch.minibatches_per_rollout={parts}."
+        )
+    return None
+
+
+def _pool(cfg: DictConfig) -> str | None:
+    size, problems = cfg.data.get("train_size"), cfg.batch.problems_per_step
+    if size is not None and size < problems:
+        return (
+            f"data.train_size={size}: the pool is smaller than one batch of batch.problems_per_step={problems}; "
+            "enlarge the pool or shrink the batch."
+        )
+    heldout, along = cfg.data.get("heldout_size"), cfg.eval.path_problems
+    if heldout is not None and heldout < along:
+        return f"eval.path_problems={along}: the data set has only data.heldout_size={heldout} held-out problems."
+    return None
+
+
+def _on_policy(cfg: DictConfig) -> str | None:
+    top_p = cfg.rollout.sampling.top_p
+    if top_p != 1:
+        return (
+            f"rollout.sampling.top_p={top_p}: must be 1 in training, since the log-probabilities of a truncated "
+            "distribution bias every ratio; eval.top_p is free."
+        )
+    return None
+
+
+def _evaluation(cfg: DictConfig) -> str | None:
+    n = cfg.eval.n
+    if n & (n - 1):
+        return f"eval.n={n}: must be a power of two, so that Pass@k at k = 1, 2, 4, .. n ends at n."
+    if cfg.eval.temperature < 0 or not 0 < cfg.eval.top_p <= 1:
+        return (
+            f"eval.temperature={cfg.eval.temperature}, eval.top_p={cfg.eval.top_p}: the temperature must not be "
+            "negative and top_p must be above 0 and at most 1."
+        )
+    return None
+
+
+def _keep(cfg: DictConfig) -> str | None:
+    keep = cfg.algo.loss.keep
+    return None if keep in ("all", "positive", "negative") else (
+        f"algo.loss.keep={keep}: unknown; choose all, positive or negative."
+    )
+
+
+def _writable(cfg: DictConfig) -> str | None:
+    folder = Path(cfg.paths.log_dir).absolute()
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        return None
+    return f"paths.log_dir={cfg.paths.log_dir}: {nearest} is not a folder that can be written; choose another."

@@ -1,0 +1,58 @@
+"""What the terminal shows: one console, one look for every progress bar."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(highlight=False)
+
+
+class Bar:
+    """One phase's progress bar, with the numbers that matter beside it."""
+
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, steps: int = 1, **numbers: float) -> None:
+        """Go on by `steps` and show `numbers`."""
+        shown = "  ".join(f"{name} {_short(value)}" for name, value in numbers.items())
+        if numbers:
+            self._progress.update(self._task, numbers=shown)  # type: ignore[arg-type]
+        self._progress.advance(self._task, steps)  # type: ignore[arg-type]
+
+
+@contextmanager
+def bar(title: str, total: int, done: int = 0, transient: bool = False) -> Iterator[Bar]:
+    """A progress bar with elapsed and remaining time; where there is no terminal, its last state is one line.
+
+
+    Args:
+        title: The phase.
+        total: Steps in all.
+        done: Steps that a run being resumed has behind it.
+        transient: Leave nothing behind at the end, and print nothing where there is no terminal.
+    """
+    progress = Progress(
+        TextColumn(f"{title:<28}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        console=console,
+        transient=transient,
+        disable=transient and not console.is_terminal,
+        refresh_per_second=2,
+    )
+    with progress:
+        yield Bar(progress, progress.add_task(title, total=total, completed=done, numbers=""))
+
+
+def _short(value: float) -> str:
+    if value >= 10_000:
+        return f"{value / 1000:.0f}k"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,7 @@
+"""Room 1: problem sets, and the walk over them."""
+
+from rlvr.data.countdown import Countdown
+from rlvr.data.cursor import ProblemCursor
+from rlvr.data.source import ProblemSource, Splits
+
+__all__ = ["Countdown", "ProblemCursor", "ProblemSource", "Splits"]

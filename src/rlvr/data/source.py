@@ -1,0 +1,28 @@
+"""What a problem source must offer, and what it may."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rlvr.types import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The problems of a run: `train` is the pool that RL draws from, `heldout` is never trained on."""
+
+    train: list[Problem]
+    heldout: list[Problem]
+
+
+class ProblemSource(Protocol):
+    """Makes or reads problems. Sizes are known before anything is loaded, so that they can be checked."""
+
+    @property
+    def max_completion_tokens(self) -> int | None:
+        """The length of the longest useful answer in tokens, where the task knows it."""
+
+    def splits(self, tokenizer: Any) -> Splits:
+        """The problems, prompts rendered and tokenised."""
+
+    def guess_rate(self, problem: Problem) -> float | None:
+        """Chance that one blind guess of the right form is correct, where the task knows it."""

@@ -1,0 +1,94 @@
+"""What a run knows about its reasoning boundary: the file `pass_at_k.json`."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlvr.eval.bootstrap import Interval, bootstrap_mean
+from rlvr.eval.pass_at_k import powers_of_two
+from rlvr.eval.runner import Evaluation
+
+FILE_NAME = "pass_at_k.json"
+
+
+@dataclass
+class SplitRecord:
+    """Results on one set of problems.
+
+    Attributes:
+        base: The policy before RL.
+        trained: The policy at the last step; None while the run goes on.
+        guess_rate: Chance that one blind guess is right, by problem, where the task knows it.
+        path: Cheaper evaluations along the way, by optimizer step; the first (step 0) is the base.
+    """
+
+    base: Evaluation
+    trained: Evaluation | None = None
+    guess_rate: list[float] | None = None
+    path: dict[int, Evaluation] = field(default_factory=dict)
+
+    def guess_pass_at(self, k: int) -> float:
+        """Exact Pass@k of blind guessing: 1 - (1 - p)^k, mean over problems."""
+        return float(np.mean(1 - (1 - np.array(self.guess_rate)) ** k))
+
+    def difference(self, k: int) -> Interval:
+        """Trained minus base, paired by problem."""
+        assert self.trained is not None
+        return bootstrap_mean((self.trained.by_problem(k) - self.base.by_problem(k))[None])
+
+
+@dataclass
+class RunRecord:
+    """One training run.
+
+    Attributes:
+        label: What tables and figures call its method.
+        seed: The run's seed.
+        splits: Results by set of problems: `heldout` and `train`.
+    """
+
+    label: str
+    seed: int
+    splits: dict[str, SplitRecord]
+
+    def write(self, folder: Path) -> None:
+        """Write `pass_at_k.json`: counts by problem, and the curves with intervals that follow from them."""
+        document = asdict(self)
+        for name, split in self.splits.items():
+            document["splits"][name]["curves"] = _curves(split)
+        aside = folder / f"{FILE_NAME}.tmp"
+        aside.write_text(json.dumps(document, indent=1))
+        aside.replace(folder / FILE_NAME)
+
+    @classmethod
+    def read(cls, folder: Path) -> "RunRecord":
+        """Read a run's folder."""
+        document = json.loads((folder / FILE_NAME).read_text())
+        splits = {name: _read_split(split) for name, split in document["splits"].items()}
+        return cls(document["label"], document["seed"], splits)
+
+
+def _curves(split: SplitRecord) -> dict[str, Any]:
+    curves: dict[str, Any] = {"base": _with_intervals(split.base)}
+    if split.trained is not None:
+        curves["trained"] = _with_intervals(split.trained)
+        curves["difference"] = {k: asdict(split.difference(k)) for k in powers_of_two(split.trained.n)}
+    if split.guess_rate is not None:
+        curves["guess"] = {k: split.guess_pass_at(k) for k in powers_of_two(split.base.n)}
+    return curves
+
+
+def _with_intervals(evaluation: Evaluation) -> dict[int, dict[str, float]]:
+    return {k: asdict(interval) for k, interval in evaluation.intervals().items()}
+
+
+def _read_split(split: dict[str, Any]) -> SplitRecord:
+    return SplitRecord(
+        base=Evaluation.from_json(split["base"]),
+        trained=Evaluation.from_json(split["trained"]) if split["trained"] else None,
+        guess_rate=split["guess_rate"],
+        path={int(step): Evaluation.from_json(evaluation) for step, evaluation in split["path"].items()},
+    )

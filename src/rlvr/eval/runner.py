@@ -1,0 +1,107 @@
+"""Samples and grades a set of problems, and keeps the counts from which every Pass@k follows."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rlvr.console import bar
+from rlvr.eval.bootstrap import FloatArray, Interval, bootstrap_mean
+from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
+from rlvr.rollout import RolloutEngine, Sampling
+from rlvr.types import Problem
+from rlvr.verify import Verifier
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy's results on a set of problems.
+
+    Attributes:
+        n: Samples a problem.
+        problem_ids: The problems.
+        correct: Right answers among n, by problem.
+        mean_length: Mean completion length in tokens.
+        truncated_share: Share of completions that the length limit ended.
+        entropy: Mean of -log p over sampled tokens, in nats; the policy's entropy when sampled at T = 1, top_p = 1.
+    """
+
+    n: int
+    problem_ids: tuple[str, ...]
+    correct: tuple[int, ...]
+    mean_length: float
+    truncated_share: float
+    entropy: float
+
+    def by_problem(self, k: int) -> FloatArray:
+        """Pass@k of each problem."""
+        return np.asarray(pass_at_k(torch.tensor(self.correct), self.n, k).numpy())
+
+    def pass_at(self, k: int) -> float:
+        """Pass@k, mean over problems."""
+        return float(self.by_problem(k).mean())
+
+    def intervals(self) -> dict[int, Interval]:
+        """Pass@k with a 95 % interval over problems, k in powers of two."""
+        return {k: bootstrap_mean(self.by_problem(k)[None]) for k in powers_of_two(self.n)}
+
+    @classmethod
+    def read(cls, path: Path) -> "Evaluation":
+        """Read what `write` wrote."""
+        return cls.from_json(json.loads(path.read_text()))
+
+    @classmethod
+    def from_json(cls, record: dict) -> "Evaluation":
+        """Build from `asdict`'s record; further keys are left alone."""
+        fields = {name: record[name] for name in cls.__dataclass_fields__}
+        fields |= {name: tuple(record[name]) for name in ("problem_ids", "correct")}
+        return cls(**fields)
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".tmp")
+        aside.write_text(json.dumps(asdict(self)))
+        aside.replace(path)
+
+
+def evaluate(
+    engine: RolloutEngine,
+    verifier: Verifier,
+    problems: Sequence[Problem],
+    n: int,
+    sampling: Sampling,
+    version: int,
+    seed: int,
+    title: str,
+) -> Evaluation:
+    """Sample n completions of every problem in one engine call and grade them.
+
+    Args:
+        engine: Is synced to `version` first, since evaluation may run between an update and the next rollout.
+        verifier: Judges completions.
+        problems: P problems.
+        n: Samples a problem.
+        sampling: Temperature, nucleus and length.
+        version: Policy version to evaluate.
+        seed: Seed of the sampling.
+        title: What the progress bar says.
+    """
+    engine.sync(version)
+    with bar(title, len(problems) * n, transient=True) as progress:
+        rollouts_P = engine.generate(problems, n, sampling, version, seed, on_progress=progress.advance)
+    pairs = [(problem, r.text) for problem, rs in zip(problems, rollouts_P, strict=True) for r in rs]
+    right = [verdict.status == "right" for verdict in verifier.grade(pairs)]
+    rollouts = [rollout for rollouts in rollouts_P for rollout in rollouts]
+    tokens = sum(len(rollout.completion_ids) for rollout in rollouts)
+    return Evaluation(
+        n=n,
+        problem_ids=tuple(problem.id for problem in problems),
+        correct=tuple(sum(right[start : start + n]) for start in range(0, len(right), n)),
+        mean_length=tokens / len(rollouts),
+        truncated_share=sum(rollout.finish == "length" for rollout in rollouts) / len(rollouts),
+        entropy=-sum(map(sum, (rollout.logps for rollout in rollouts))) / tokens,
+    )

@@ -1,0 +1,5 @@
+"""Tables and figures from what runs have written."""
+
+from rlvr.report.write import report_run, report_together
+
+__all__ = ["report_run", "report_together"]

@@ -1,0 +1,103 @@
+"""Figures that a paper could show."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.ticker import FixedLocator, NullLocator  # noqa: E402
+
+from rlvr.eval import Interval, powers_of_two  # noqa: E402
+from rlvr.report.pool import Method  # noqa: E402
+
+STYLE = {
+    "figure.dpi": 200,
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+}
+# Okabe and Ito's colours, told apart by colour-blind readers too; a method keeps its colour in every figure.
+COLOURS = {
+    "GRPO": "#D55E00",
+    "SELF": "#0072B2",
+    "BBG": "#009E73",
+    "NSR": "#CC79A7",
+    "GRPO-N": "#E69F00",
+    "W-REINFORCE": "#56B4E9",
+    "PSR": "#8C6D31",
+}
+SPARE_COLOURS = ("#5B4B8A", "#7F7F7F", "#B22222", "#2F4F4F")
+
+
+def pass_at_k_figure(methods: Sequence[Method], path: Path, name: str) -> None:
+    """Pass@k over k (log scale) of the base, of every method, and of blind guessing, with 95 % bands."""
+    with _figure(path, (4.6, 3.4)) as axes:
+        ks = powers_of_two(methods[0].n)
+        split = methods[0].split(0)
+        if split.guess_rate is not None:
+            guess = [100 * split.guess_pass_at(k) for k in ks]
+            axes.plot(ks, guess, color="0.6", linestyle=":", label="random guess")
+        _curve(axes, ks, [methods[0].base(k) for k in ks], "0.15", "base", "--")
+        for method, colour in zip(methods, _colours(methods), strict=True):
+            _curve(axes, ks, [method.trained(k) for k in ks], colour, method.label, "-")
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_locator(FixedLocator(ks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(ks, [str(k) for k in ks])
+        axes.set_ylim(0, 102)
+        axes.set_xlabel("k, samples per problem")
+        axes.set_ylabel(f"Pass@k on {name} problems (%)")
+        axes.legend(loc="lower right")
+
+
+def path_figure(methods: Sequence[Method], path: Path, name: str) -> None:
+    """Each run's way through the (Pass@1, Pass@n) plane, a dot an evaluation, from the base (square) to the end."""
+    n = methods[0].n
+    with _figure(path, (4.6, 3.4)) as axes:
+        for method, colour in zip(methods, _colours(methods), strict=True):
+            for index in range(len(method.runs)):
+                walked = method.split(index).path
+                steps = sorted(walked)
+                one = [100 * walked[step].pass_at(1) for step in steps]
+                many = [100 * walked[step].pass_at(n) for step in steps]
+                label = method.label if index == 0 else None
+                axes.plot(one, many, color=colour, marker="o", markersize=2.5, label=label, alpha=0.9)
+                axes.plot(one[-1:], many[-1:], color=colour, marker="o", markersize=6)
+                axes.annotate(f"step {steps[-1]}", (one[-1], many[-1]), (6, 2), textcoords="offset points", fontsize=7)
+                axes.plot(one[:1], many[:1], color="0.15", marker="s", markersize=6, zorder=3)
+        axes.margins(x=0.12, y=0.08)
+        axes.set_xlabel(f"Pass@1 on {name} problems (%)")
+        axes.set_ylabel(f"Pass@{n} (%)")
+        axes.plot([], [], color="0.15", marker="s", markersize=6, linestyle="none", label="base")
+        axes.legend(loc="best")
+
+
+@contextmanager
+def _figure(path: Path, size: tuple[float, float]) -> Iterator[Axes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=size, layout="constrained")
+        yield axes
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def _curve(axes: Axes, ks: list[int], intervals: list[Interval], colour: str, label: str, line: str) -> None:
+    mean = [100 * interval.mean for interval in intervals]
+    low = [100 * interval.low for interval in intervals]
+    high = [100 * interval.high for interval in intervals]
+    axes.plot(ks, mean, color=colour, linestyle=line, label=label)
+    axes.fill_between(ks, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _colours(methods: Sequence[Method]) -> list[str]:
+    spare = iter(SPARE_COLOURS * len(methods))
+    return [COLOURS.get(method.label) or next(spare) for method in methods]

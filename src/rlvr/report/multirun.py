@@ -1,0 +1,27 @@
+"""A Hydra callback: when a sweep is over, its runs are shown side by side."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from rlvr.console import console
+from rlvr.errors import ConfigError
+from rlvr.eval.record import FILE_NAME
+from rlvr.report.write import report_together
+
+
+class JointReport(Callback):
+    """Writes the joint table and figures into the multirun folder."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra after the last job."""
+        sweep_dir = Path(config.hydra.sweep.dir)
+        folders = sorted(path.parent for path in sweep_dir.glob(f"*/{FILE_NAME}"))
+        if not folders:
+            return
+        try:
+            report_together(folders, sweep_dir)
+        except ConfigError as error:
+            console.print(f"[yellow]No joint table:[/] {error}")

@@ -1,0 +1,80 @@
+"""Tables: for the terminal, and as Markdown that can be pasted into a paper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from rlvr.eval import Interval, SplitRecord, powers_of_two
+from rlvr.report.pool import Method
+
+TABLE_KS = (1, 4, 16, 64, 256, 1024)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A title, a header and rows of text; knows how to show itself twice."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+    def rich(self) -> Table:
+        """For the terminal."""
+        table = Table(title=self.title, title_justify="left", title_style="bold")
+        for index, name in enumerate(self.header):
+            table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """For a page."""
+        lines = [self.header, ["---"] + ["---:"] * (len(self.header) - 1), *self.rows]
+        return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def run_table(label: str, name: str, split: SplitRecord) -> Grid:
+    """Base, trained and their paired difference, at a few k, in percent with 95 % intervals over problems."""
+    assert split.trained is not None
+    ks = shown_ks(split.base.n)
+    base, trained = split.base.intervals(), split.trained.intervals()
+    rows = [
+        ["base", *(with_interval(base[k]) for k in ks)],
+        [label, *(with_interval(trained[k]) for k in ks)],
+        ["difference", *(with_interval(split.difference(k), signed=True) for k in ks)],
+    ]
+    if split.guess_rate is not None:
+        rows.insert(0, ["random guess", *(f"{100 * split.guess_pass_at(k):.1f}" for k in ks)])
+    title = f"Pass@k on {len(split.base.problem_ids)} {name} problems, % [95 % interval]"
+    return Grid(title, ["", *(f"k={k}" for k in ks)], rows)
+
+
+def joint_table(methods: Sequence[Method], name: str) -> Grid:
+    """Every method's Pass@k, its difference to its base and to GRPO, paired by problem and seed."""
+    ks = shown_ks(methods[0].n)
+    grpo = next((method for method in methods if method.label == "GRPO"), None)
+    rows = [["base", *(with_interval(methods[0].base(k)) for k in ks)]]
+    for method in methods:
+        rows.append([method.label, *(with_interval(method.trained(k)) for k in ks)])
+    for method in methods:
+        rows.append([f"{method.label} - base", *(with_interval(method.minus_base(k), signed=True) for k in ks)])
+    for method in methods:
+        if grpo is not None and method is not grpo:
+            rows.append([f"{method.label} - GRPO", *(with_interval(method.minus(grpo, k), signed=True) for k in ks)])
+    seeds = len(methods[0].runs)
+    problems = len(methods[0].split(0).base.problem_ids)
+    counted = f"{problems} {name} problems, {seeds} seed{'s' if seeds > 1 else ''}"
+    return Grid(f"Pass@k on {counted}, % [95 % interval]; * excludes 0", ["", *(f"k={k}" for k in ks)], rows)
+
+
+def shown_ks(n: int) -> list[int]:
+    """The k that tables show."""
+    return [k for k in TABLE_KS if k <= n] or powers_of_two(n)
+
+
+def with_interval(interval: Interval, signed: bool = False) -> str:
+    """For example `27.9 [25.1, 30.2]`, or `+3.1 [0.4, 5.9]*` for a difference."""
+    sign = "+" if signed else ""
+    star = "*" if signed and interval.excludes_zero else ""
+    return f"{100 * interval.mean:{sign}.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]{star}"

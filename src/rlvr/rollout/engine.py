@@ -1,0 +1,70 @@
+"""What a rollout engine must offer."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rlvr.types import Problem, Rollout
+
+
+class StaleEngineError(RuntimeError):
+    """The engine was asked to sample at a policy version that it has not been synced to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How completions are drawn.
+
+    Attributes:
+        max_new_tokens: Longest completion in tokens, end-of-sequence included.
+        temperature: Divides the logits; 0 means greedy.
+        top_p: Nucleus mass; below 1 the recorded log-probabilities are still those before truncation.
+    """
+
+    max_new_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
+class RolloutEngine(Protocol):
+    """Samples completions from the current policy."""
+
+    def sync(self, version: int) -> None:
+        """Make the engine's weights those of the policy at `version` (optimizer steps taken); idempotent."""
+
+    def generate(
+        self,
+        problems: Sequence[Problem],
+        n: int,
+        sampling: Sampling,
+        version: int,
+        seed: int,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[tuple[Rollout, ...]]:
+        """`n` completions for each problem, in order, the same for the same weights and seed.
+
+        Args:
+            problems: P distinct problems.
+            n: Completions a problem.
+            sampling: Temperature, nucleus and length.
+            version: Policy version that the caller means to sample from.
+            seed: Seed of this call.
+            on_progress: Called now and then with the number of completions finished since the last call.
+
+        Raises:
+            StaleEngineError: When the engine was last synced to another version.
+        """
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+
+
+EngineFactory = Callable[[Any, Any], RolloutEngine]
+"""Builds an engine for (policy, tokenizer); called once the strategy is up."""
+
+
+def call_seed(*parts: object) -> int:
+    """A 63-bit seed from what names a call, such as (run seed, purpose, version): no hidden state to resume."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

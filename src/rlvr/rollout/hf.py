@@ -1,0 +1,168 @@
+"""Rollouts by transformers' own generation on the live weights: exactly on-policy, any decoder-only model."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers.cache_utils import DynamicCache
+
+from rlvr.rollout.engine import Sampling, StaleEngineError
+from rlvr.types import Problem, Rollout
+
+
+class LogpRecorder(LogitsProcessor):
+    """Applies the temperature and keeps the log-probability of every token that is then sampled.
+
+    Holds one [B, V] tensor at a time: the last step's, until the token chosen from it is known.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        self.temperature = temperature
+        self.logp_TB: list[Tensor] = []
+        self._pending_BV: Tensor | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # type: ignore[override]
+        """Called by `generate` before each token is drawn."""
+        self._settle(input_ids[:, -1])
+        scaled_BV = scores / self.temperature if self.temperature > 0 else scores
+        self._pending_BV = torch.log_softmax(scaled_BV, dim=-1)
+        return self._pending_BV
+
+    def finish(self, last_token_B: Tensor) -> Tensor:
+        """Log-probabilities [B, T] of all sampled tokens, given the last one of each row."""
+        self._settle(last_token_B)
+        return torch.stack(self.logp_TB, dim=1)
+
+    def _settle(self, token_B: Tensor) -> None:
+        if self._pending_BV is not None:
+            self.logp_TB.append(self._pending_BV.gather(1, token_B[:, None])[:, 0])
+
+
+class HFEngine:
+    """A rollout engine that holds no weights of its own: it generates with the policy that is being trained.
+
+    Prompts are padded on the left and run through the model once; their key-value cache is then shared out
+    to the G completions.
+
+    Args:
+        policy: Decoder-only Hugging Face model.
+        tokenizer: Its tokenizer, with an end-of-sequence token.
+        max_sequences: Completions that are generated side by side; bounds the key-value cache.
+    """
+
+    def __init__(self, policy: PreTrainedModel, tokenizer: Any, max_sequences: int) -> None:
+        self.policy = policy
+        self.tokenizer = tokenizer
+        self.max_sequences = max_sequences
+        self.version: int | None = None
+        self._eos = eos_ids(policy, tokenizer)
+        self._pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+
+    def sync(self, version: int) -> None:
+        """Stamp the version; the weights are the policy's own and need no copying."""
+        self.version = version
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def generate(
+        self,
+        problems: Sequence[Problem],
+        n: int,
+        sampling: Sampling,
+        version: int,
+        seed: int,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[tuple[Rollout, ...]]:
+        """See `RolloutEngine.generate`."""
+        if version != self.version:
+            raise StaleEngineError(f"The rollout engine holds policy version {self.version}, not {version}: sync first.")
+        training = self.policy.training
+        self.policy.eval()
+        per_call = max(1, self.max_sequences // n)
+        results: list[tuple[Rollout, ...]] = []
+        devices = [self.policy.device] if self.policy.device.type == "cuda" else []
+        try:
+            with torch.inference_mode(), torch.random.fork_rng(devices):
+                torch.manual_seed(seed)
+                for start in range(0, len(problems), per_call):
+                    chunk = problems[start : start + per_call]
+                    results += self._generate_chunk(chunk, n, sampling)
+                    if on_progress:
+                        on_progress(len(chunk) * n)
+        finally:
+            self.policy.train(training)
+        return results
+
+    def _generate_chunk(self, problems: Sequence[Problem], n: int, sampling: Sampling) -> list[tuple[Rollout, ...]]:
+        prompt_BS, mask_BS = self._left_padded([problem.prompt_ids for problem in problems])
+        recorder = LogpRecorder(sampling.temperature)
+        cache = self._shared_prefill(prompt_BS, mask_BS, n)
+        sequence_BS = self.policy.generate(
+            prompt_BS.repeat_interleave(n, dim=0),
+            attention_mask=mask_BS.repeat_interleave(n, dim=0),
+            past_key_values=cache,
+            logits_processor=LogitsProcessorList([recorder]),
+            max_new_tokens=sampling.max_new_tokens,
+            eos_token_id=self._eos,
+            pad_token_id=self._pad,
+            **_draw_arguments(sampling),
+        )
+        completion_BT = sequence_BS[:, prompt_BS.shape[1] :]
+        logp_BT = recorder.finish(completion_BT[:, -1])
+        rollouts = self._rollouts(completion_BT, logp_BT)
+        return [tuple(rollouts[start : start + n]) for start in range(0, len(rollouts), n)]
+
+    def _left_padded(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        width = max(map(len, prompts))
+        ids = [[self._pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        device = self.policy.device
+        return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+    def _shared_prefill(self, prompt_BS: Tensor, mask_BS: Tensor, n: int) -> DynamicCache | None:
+        """Key-value cache of all prompt tokens but the last, one row for each of the B*n completions."""
+        if n == 1 or prompt_BS.shape[1] < 2:
+            return None
+        cache = DynamicCache(config=self.policy.config)
+        self.policy(
+            input_ids=prompt_BS[:, :-1],
+            attention_mask=mask_BS[:, :-1],
+            position_ids=(mask_BS.cumsum(1) - 1).clamp(min=0)[:, :-1],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache.batch_repeat_interleave(n)
+        return cache
+
+    def _rollouts(self, completion_BT: Tensor, logp_BT: Tensor) -> list[Rollout]:
+        """Cut every row after its first end-of-sequence token."""
+        ended_BT = torch.isin(completion_BT, torch.tensor(self._eos, device=completion_BT.device))
+        width = completion_BT.shape[1]
+        first_B = torch.where(ended_BT.any(1), ended_BT.int().argmax(1) + 1, width)
+        lengths, ended = first_B.tolist(), ended_BT.any(1).tolist()
+        tokens, logps = completion_BT.tolist(), logp_BT.tolist()
+        kept = [row[:length] for row, length in zip(tokens, lengths, strict=True)]
+        texts = self.tokenizer.batch_decode(kept, skip_special_tokens=True)
+        return [
+            Rollout(tuple(ids), tuple(logp[: len(ids)]), text, "stop" if stopped else "length")
+            for ids, logp, text, stopped in zip(kept, logps, texts, ended, strict=True)
+        ]
+
+
+def eos_ids(policy: PreTrainedModel, tokenizer: Any) -> list[int]:
+    """Every token that ends a completion: the generation config's, else the tokenizer's."""
+    configured = policy.generation_config.eos_token_id if policy.generation_config else None
+    if configured is None:
+        return [tokenizer.eos_token_id]
+    return list(configured) if isinstance(configured, list | tuple) else [configured]
+
+
+def _draw_arguments(sampling: Sampling) -> dict[str, Any]:
+    if sampling.temperature == 0:
+        return {"do_sample": False}
+    # The recorder has applied the temperature already.
+    return {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": sampling.top_p}

@@ -1,0 +1,101 @@
+"""From groups to padded micro-batches: what the LightningModule gets to see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rlvr.types import Problem, Rollout
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One rollout that carries gradient.
+
+    Attributes:
+        problem: Where the prompt comes from.
+        rollout: The completion.
+        advantage: Its advantage, masked and weighted.
+        weight: Numerator weight of each of its tokens over the global denominator of the optimizer step.
+    """
+
+    problem: Problem
+    rollout: Rollout
+    advantage: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """B sequences; prompts end and completions start in the same column.
+
+    Attributes:
+        input_ids_BS: Prompt and completion tokens, S = prompt width + T.
+        attention_BS: 1 for real tokens.
+        mask_BT: 1 for completion tokens.
+        advantage_B: One advantage a sequence.
+        weight_B: Weight of each token of a sequence in the loss; these sum to at most 1 over tokens and ranks.
+        old_logp_BT: Log-probabilities before the first update on this rollout, or None while the policy is
+            still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
+        version: Policy version that sampled.
+    """
+
+    input_ids_BS: Tensor
+    attention_BS: Tensor
+    mask_BT: Tensor
+    advantage_B: Tensor
+    weight_B: Tensor
+    old_logp_BT: Tensor | None
+    version: int
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "MicroBatch":
+        """The same batch on `device`; Lightning calls this."""
+        names = ("input_ids_BS", "attention_BS", "mask_BT", "advantage_B", "weight_B", "old_logp_BT")
+        moved = {n: t.to(device, non_blocking=non_blocking) for n in names if (t := getattr(self, n)) is not None}
+        return replace(self, **moved)
+
+
+def split_evenly(samples: Sequence[Sample], parts: int) -> list[list[Sample]]:
+    """Exactly `parts` lists of about equally many tokens, similar lengths together so that little is padding.
+
+    Exactly, because the optimizer steps after a fixed number of micro-batches; some may be empty.
+    """
+    ordered = sorted(samples, key=lambda sample: _tokens(sample), reverse=True)
+    total = sum(map(_tokens, ordered))
+    split: list[list[Sample]] = [[] for _ in range(parts)]
+    seen = 0
+    for sample in ordered:
+        split[min(seen * parts // max(total, 1), parts - 1)].append(sample)
+        seen += _tokens(sample)
+    return split
+
+
+def padded(samples: Sequence[Sample], pad_id: int, version: int) -> MicroBatch:
+    """Left-padded prompts, right-padded completions. No samples: one short row of weight 0, inside the graph."""
+    if not samples:
+        ones = torch.ones(1, 2, dtype=torch.long)
+        zero = torch.zeros(1)
+        return MicroBatch(ones * pad_id, ones, ones[:, 1:], zero, zero, None, version)
+    prompt_width = max(len(sample.problem.prompt_ids) for sample in samples)
+    width = max(len(sample.rollout.completion_ids) for sample in samples)
+    ids, attention, mask = [], [], []
+    for sample in samples:
+        prompt, completion = sample.problem.prompt_ids, sample.rollout.completion_ids
+        left, right = prompt_width - len(prompt), width - len(completion)
+        ids.append([pad_id] * left + [*prompt, *completion] + [pad_id] * right)
+        attention.append([0] * left + [1] * (len(prompt) + len(completion)) + [0] * right)
+        mask.append([1] * len(completion) + [0] * right)
+    return MicroBatch(
+        input_ids_BS=torch.tensor(ids),
+        attention_BS=torch.tensor(attention),
+        mask_BT=torch.tensor(mask),
+        advantage_B=torch.tensor([sample.advantage for sample in samples]),
+        weight_B=torch.tensor([sample.weight for sample in samples]),
+        old_logp_BT=None,
+        version=version,
+    )
+
+
+def _tokens(sample: Sample) -> int:
+    return len(sample.problem.prompt_ids) + len(sample.rollout.completion_ids)

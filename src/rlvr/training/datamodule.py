@@ -1,0 +1,230 @@
+"""The RolloutDataModule: one Lightning epoch is one walk through the rooms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from rlvr.algo import Filter, Loss
+from rlvr.data import ProblemCursor
+from rlvr.rollout import EngineFactory, RolloutEngine, Sampling, call_seed
+from rlvr.training.batch import MicroBatch, Sample, padded, split_evenly
+from rlvr.training.logprobs import completion_logps
+from rlvr.training.metrics import walk_metrics
+from rlvr.training.timing import Stopwatch
+from rlvr.types import Group, Problem
+from rlvr.verify import Verifier
+
+# A round draws at most this many times what is missing, however little of the last round was kept.
+MAX_OVERDRAW = 8
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What one walk through the rooms brought.
+
+    Attributes:
+        groups: Every group sampled, P of them, kept or not.
+        weight_P: The filter's weight; 0 for gated groups and for those beyond a full batch.
+        advantage_PG: Masked and weighted advantages; 0 carries no gradient.
+        drawn: Problems drawn, those dropped before sampling included.
+        rounds: Rounds of drawing.
+        version: Policy version that sampled.
+    """
+
+    groups: tuple[Group, ...]
+    weight_P: Tensor
+    advantage_PG: Tensor
+    drawn: int
+    rounds: int
+    version: int
+
+
+class RolloutDataModule(lightning.LightningDataModule):
+    """Regenerates the training batch with the current policy at every Lightning epoch.
+
+    Args:
+        problems: The pool.
+        tokenizer: The policy's.
+        engine: Builds the rollout engine once the strategy is up and the policy in place.
+        verifier: Judges completions.
+        filter: Which problems may update the policy.
+        loss: Advantages and aggregation.
+        sampling: How completions are drawn.
+        problems_per_step: P, problems in a rollout batch over all ranks.
+        group_size: G, completions a problem.
+        minibatches_per_rollout: Optimizer steps on each rollout batch.
+        seed: Seed of problem order and sampling.
+    """
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        tokenizer: Any,
+        engine: EngineFactory,
+        verifier: Verifier,
+        filter: Filter,
+        loss: Loss,
+        sampling: Sampling,
+        problems_per_step: int,
+        group_size: int,
+        minibatches_per_rollout: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.problems = problems
+        self.tokenizer = tokenizer
+        self.make_engine = engine
+        self.verifier = verifier
+        self.filter = filter
+        self.loss = loss
+        self.sampling = sampling
+        self.problems_per_step = problems_per_step
+        self.group_size = group_size
+        self.minibatches_per_rollout = minibatches_per_rollout
+        self.seed = seed
+        self.stopwatch = Stopwatch()
+        self.metrics: dict[str, float] = {}
+        self.last_walk: Walk | None = None
+        self._engine: RolloutEngine | None = None
+
+    # --- the walk ---------------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> DataLoader:
+        """Walk once through the rooms and hand over a sized data set, so that nothing is prefetched off-policy."""
+        walk = self.walk(version=self._trainer.global_step)
+        with self.stopwatch.phase("assemble"):
+            minibatches = self.assemble(walk)
+            self.metrics = walk_metrics(walk.groups, walk.weight_P, walk.advantage_PG, walk.drawn, walk.rounds)
+            self.last_walk = walk
+        if self.minibatches_per_rollout > 1:
+            minibatches = self.score(minibatches)
+        return DataLoader(minibatches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
+
+    def walk(self, version: int) -> Walk:
+        """problems -> filter -> rollout -> verify -> filter -> advantages, in rounds until the batch is full."""
+        self.engine.sync(version)
+        wanted = self.problems_per_step // self._trainer.world_size
+        groups: list[Group] = []
+        weights: list[Tensor] = []
+        seen: set[str] = set()
+        kept, rounds, chosen_rate, kept_rate = 0, 0, 1.0, 1.0
+        while rounds < self.filter.max_rounds and kept < wanted:
+            to_sample = ceil((wanted - kept) / kept_rate)
+            drawn = self.cursor.draw(ceil(to_sample / chosen_rate), exclude=seen)
+            if not drawn:
+                break  # Every problem of the pool was tried in this step.
+            rounds += 1
+            candidates = self.filter.before(drawn, lambda problems: self.solved_greedily(problems, version))
+            chosen, spare = candidates[:to_sample], candidates[to_sample:]
+            self.cursor.put_back(spare)
+            seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
+            sampled = self.sample(chosen, version, rounds)
+            weight_P = self.filter.after(torch.tensor([float(g.successes) for g in sampled]), self.group_size)
+            # What a round brings beyond a full batch is left out, so that every step has the same size.
+            weight_P[(weight_P > 0).cumsum(0) > wanted - kept] = 0
+            groups += sampled
+            weights.append(weight_P)
+            chosen_rate = max(len(candidates) / len(drawn), 1 / MAX_OVERDRAW)
+            kept_rate = max(int((weight_P > 0).sum()) / max(len(sampled), 1), 1 / MAX_OVERDRAW)
+            kept += int((weight_P > 0).sum())
+            if not self.filter.refill:
+                break
+        weight_P = torch.cat(weights)
+        rewards = [[verdict.reward for verdict in group.verdicts] for group in groups]
+        reward_PG = torch.tensor(rewards).reshape(len(groups), self.group_size)
+        advantage_PG = self.loss.advantages(reward_PG, weight_P)
+        return Walk(tuple(groups), weight_P, advantage_PG, len(seen), rounds, version)
+
+    def sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
+        """G graded rollouts for each problem."""
+        if not problems:
+            return []
+        with self.stopwatch.phase("sample"):
+            seed = call_seed(self.seed, "sample", version, round_, self._trainer.global_rank)
+            rollouts_P = self.engine.generate(problems, self.group_size, self.sampling, version, seed)
+        with self.stopwatch.phase("verify"):
+            pairs = list(zip(problems, rollouts_P, strict=True))
+            verdicts = self.verifier.grade([(p, rollout.text) for p, rollouts in pairs for rollout in rollouts])
+            n = self.group_size
+            return [Group(p, rs, tuple(verdicts[i * n : (i + 1) * n]), version) for i, (p, rs) in enumerate(pairs)]
+
+    def solved_greedily(self, problems: Sequence[Problem], version: int) -> list[bool]:
+        """Whether the current policy's answer at temperature 0 is right, for each problem."""
+        greedy = replace(self.sampling, temperature=0.0)
+        with self.stopwatch.phase("greedy"):
+            rollouts_P = self.engine.generate(problems, 1, greedy, version, seed=0)
+        with self.stopwatch.phase("verify"):
+            verdicts = self.verifier.grade([(p, rs[0].text) for p, rs in zip(problems, rollouts_P, strict=True)])
+            return [verdict.status == "right" for verdict in verdicts]
+
+    def assemble(self, walk: Walk) -> list[MicroBatch]:
+        """Micro-batches of every optimizer step on this walk; only rollouts with gradient are in them."""
+        kept_P = torch.nonzero(walk.weight_P > 0)[:, 0]
+        batches: list[MicroBatch] = []
+        for part_P in torch.tensor_split(kept_P, self.minibatches_per_rollout):
+            groups = [walk.groups[index] for index in part_P.tolist()]
+            samples = self._samples(groups, walk.advantage_PG[part_P])
+            parts = split_evenly(samples, self._trainer.accumulate_grad_batches)
+            batches += [padded(part, self.tokenizer.eos_token_id, walk.version) for part in parts]
+        return batches
+
+    def _samples(self, groups: Sequence[Group], advantage_PG: Tensor) -> list[Sample]:
+        lengths = [[float(len(rollout.completion_ids)) for rollout in group.rollouts] for group in groups]
+        length_PG = torch.tensor(lengths).reshape(advantage_PG.shape)
+        share_PG, count = self.loss.aggregation(advantage_PG, length_PG)
+        # One denominator for the whole optimizer step, over all micro-batches and ranks.
+        count = self._trainer.strategy.reduce(count, reduce_op="sum")
+        weight_PG = share_PG / count.clamp(min=1)
+        return [
+            Sample(groups[p].problem, groups[p].rollouts[g], float(advantage_PG[p, g]), float(weight_PG[p, g]))
+            for p, g in torch.nonzero(advantage_PG).tolist()
+        ]
+
+    def score(self, batches: Sequence[MicroBatch]) -> list[MicroBatch]:
+        """Fill in the old log-probabilities, needed only where the policy moves before the batch is used up."""
+        module = self._trainer.lightning_module
+        with self.stopwatch.phase("score"), torch.no_grad():
+            moved = [batch.to(module.device) for batch in batches]
+            return [replace(b, old_logp_BT=completion_logps(module.policy, b, self.sampling.temperature)) for b in moved]
+
+    # --- Lightning's side -------------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Build the engine (the strategy is up by now) and this rank's walk over its share of the pool."""
+        if self._engine is None:
+            trainer = self._trainer
+            self._engine = self.make_engine(trainer.lightning_module.policy, self.tokenizer)
+            self.cursor = ProblemCursor(self.problems[trainer.global_rank :: trainer.world_size], self.seed)
+
+    def teardown(self, stage: str) -> None:
+        """Free the engine."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    @property
+    def engine(self) -> RolloutEngine:
+        """The engine; exists from `setup` on."""
+        if self._engine is None:
+            raise RuntimeError("The rollout engine is built in setup(), which has not run yet.")
+        return self._engine
+
+    @property
+    def _trainer(self) -> lightning.Trainer:
+        if self.trainer is None:
+            raise RuntimeError("The RolloutDataModule walks only inside a Lightning Trainer.")
+        return self.trainer
+
+    def state_dict(self) -> dict[str, Any]:
+        """The cursor; sampling seeds derive from the policy version and need no state."""
+        return {"cursor": self.cursor.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the problem that would have come next."""
+        self.cursor.load_state_dict(state_dict["cursor"])

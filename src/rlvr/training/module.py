@@ -1,0 +1,95 @@
+"""The LightningModule: a policy, a surrogate and an optimizer. It knows nothing of filters or advantages."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedModel
+
+from rlvr.algo.surrogates import Surrogate
+from rlvr.training.batch import MicroBatch
+from rlvr.training.logprobs import completion_logps
+
+OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
+
+
+class PolicyModule(lightning.LightningModule):
+    """Trains a Hugging Face causal language model on batches that carry their own advantages and weights.
+
+    Args:
+        policy: The model.
+        surrogate: Loss per token, see `algo.surrogates`.
+        optimizer: Builds the optimizer from the trainable parameters.
+        warmup_steps: Optimizer steps over which the learning rate rises linearly to its constant value.
+        temperature: The sampling temperature; the policy that is trained is the one that was sampled.
+        minibatches_per_rollout: Optimizer steps on each rollout.
+    """
+
+    def __init__(
+        self,
+        policy: PreTrainedModel,
+        surrogate: Surrogate,
+        optimizer: OptimizerFactory,
+        warmup_steps: int,
+        temperature: float,
+        minibatches_per_rollout: int,
+    ) -> None:
+        super().__init__()
+        self.policy = policy.train()
+        self.surrogate = surrogate
+        self.make_optimizer = optimizer
+        self.warmup_steps = warmup_steps
+        self.temperature = temperature
+        self.minibatches_per_rollout = minibatches_per_rollout
+        self.grad_norm = 0.0
+        self._clipped_tokens = self._tokens = 0
+
+    @property
+    def version(self) -> int:
+        """Policy version: optimizer steps taken."""
+        return self.global_step
+
+    def training_step(self, batch: MicroBatch, batch_idx: int) -> Tensor:
+        """Weighted sum of the surrogate; over all micro-batches and ranks of a step it is the method's mean.
+
+        Raises:
+            RuntimeError: When the batch was sampled by a policy too old for this step.
+        """
+        if not 0 <= self.version - batch.version < self.minibatches_per_rollout:
+            raise RuntimeError(f"A batch of policy version {batch.version} reached version {self.version}.")
+        logp_BT = completion_logps(self.policy, batch, self.temperature)
+        old_logp_BT = logp_BT.detach() if batch.old_logp_BT is None else batch.old_logp_BT
+        loss_BT, clipped_BT = self.surrogate(logp_BT, old_logp_BT, batch.advantage_B, batch.mask_BT)
+        self._clipped_tokens += int(clipped_BT.sum())
+        self._tokens += int(batch.mask_BT.sum())
+        # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
+        # weights were divided by the step's global count already: undo both.
+        scale = self.trainer.accumulate_grad_batches * self.trainer.world_size
+        return (loss_BT.sum(dim=1) * batch.weight_B).sum() * scale
+
+    def take_clipped_share(self) -> float:
+        """Share of trained tokens whose ratio was clipped since the last call."""
+        share = self._clipped_tokens / max(self._tokens, 1)
+        self._clipped_tokens = self._tokens = 0
+        return share
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the global norm and keep the norm from before."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        limit = float("inf") if gradient_clip_val is None else float(gradient_clip_val)
+        self.grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The optimizer, with a linear warm-up to a constant learning rate."""
+        optimizer = self.make_optimizer(p for p in self.policy.parameters() if p.requires_grad)
+        schedule = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(self.warmup_steps, 1)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

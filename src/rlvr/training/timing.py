@@ -1,0 +1,31 @@
+"""Where the seconds of a step go."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stopwatch:
+    """Adds up seconds by phase until they are taken."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what runs inside and add it to `name`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[name] += time.perf_counter() - start
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add seconds measured elsewhere."""
+        self._seconds[name] += seconds
+
+    def take(self) -> dict[str, float]:
+        """Seconds by phase since the last call."""
+        seconds, self._seconds = dict(self._seconds), defaultdict(float)
+        return seconds

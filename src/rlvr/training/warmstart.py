@@ -1,0 +1,141 @@
+"""A tiny base policy, made on the spot: supervised learning on random correct answers, stopped early on purpose.
+
+It explores widely (low Pass@1, Pass@256 near 100 %), as base models do; a longer warm start would sharpen it.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from rlvr.console import bar
+from rlvr.data import ProblemSource
+from rlvr.errors import ConfigError
+
+# Part of the cache key: raise it when the code below makes another policy from the same settings.
+RECIPE = 1
+
+
+@runtime_checkable
+class Demonstrator(Protocol):
+    """A problem source that can also show random correct answers, in characters of its own."""
+
+    def tokenizer(self) -> Any:
+        """The task's own tokenizer."""
+
+    def demonstrations(
+        self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
+    ) -> list[tuple[str, str]]:
+        """Random (prompt, correct answer) pairs."""
+
+
+@dataclass(frozen=True)
+class WarmStartedPolicy:
+    """A policy from scratch, warm-started on demonstrations and cached by a hash of all that makes it.
+
+    Attributes:
+        architecture: Hugging Face model type, for example `qwen2`.
+        size: Arguments of that architecture's config.
+        steps: Optimizer steps.
+        batch_size: Fresh demonstrations a step.
+        lr: Peak learning rate, after `warmup_steps` linear steps; then linear decay to 5 %.
+        betas: AdamW's.
+        warmup_steps: See `lr`.
+        clip: Largest gradient norm.
+        operator_shares: Chances of `+`, `-`, `*` in the demonstrations; rare ones are what RL then loses.
+    """
+
+    architecture: str
+    size: dict[str, Any]
+    steps: int
+    batch_size: int
+    lr: float
+    betas: Sequence[float]
+    warmup_steps: int
+    clip: float
+    operator_shares: Sequence[float]
+
+    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+        """The cached policy, made first where the cache has none.
+
+        Raises:
+            ConfigError: When the data set has no demonstrations.
+        """
+        if not isinstance(source, Demonstrator):
+            raise ConfigError(
+                f"model: a policy from scratch needs a task that shows correct answers, and {type(source).__name__} "
+                "does not: choose data=countdown or a pre-trained model."
+            )
+        folder = cache_dir / f"base-{self._key(source, seed)}"
+        if not folder.exists():
+            self._make(source, seed, folder)
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
+
+    def _key(self, source: Demonstrator, seed: int) -> str:
+        recipe = {"recipe": RECIPE, "policy": asdict(self), "source": repr(source), "seed": seed}
+        return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=list).encode()).hexdigest()[:12]
+
+    def _make(self, source: Demonstrator, seed: int, folder: Path) -> None:
+        tokenizer = source.tokenizer()
+        torch.manual_seed(seed)
+        eos = tokenizer.eos_token_id
+        config = AutoConfig.for_model(
+            self.architecture,
+            vocab_size=len(tokenizer),
+            eos_token_id=eos,
+            pad_token_id=eos,
+            bos_token_id=None,
+            **self.size,
+        )
+        policy = AutoModelForCausalLM.from_config(config)
+        self._train(policy, tokenizer, source, np.random.default_rng(seed))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Written aside and renamed: an interrupted warm start leaves no half policy behind.
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
+        policy.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
+        try:
+            aside.rename(folder)
+        except OSError:  # Another process was faster; its policy is the same.
+            shutil.rmtree(aside)
+
+    def _train(
+        self, policy: PreTrainedModel, tokenizer: Any, source: Demonstrator, rng: np.random.Generator
+    ) -> None:
+        optimizer = torch.optim.AdamW(
+            policy.parameters(), lr=self.lr, betas=(self.betas[0], self.betas[1]), weight_decay=0.0, fused=True
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._lr_factor)
+        shares = (self.operator_shares[0], self.operator_shares[1], self.operator_shares[2])
+        with bar("Warm start of the base", self.steps) as progress:
+            for _ in range(self.steps):
+                loss = _imitation_loss(policy, tokenizer, source.demonstrations(rng, self.batch_size, shares))
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(policy.parameters(), self.clip)
+                optimizer.step()
+                schedule.step()
+                progress.advance(loss=loss.item())
+
+    def _lr_factor(self, step: int) -> float:
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1)
+        return 1.0 - 0.95 * done
+
+
+def _imitation_loss(policy: PreTrainedModel, tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
+    """Mean negative log-likelihood of the answers' tokens, end of sequence included; answers are equally long."""
+    answers_BT = torch.tensor(tokenizer([answer + tokenizer.eos_token for _, answer in pairs])["input_ids"])
+    prompts_BS = torch.tensor(tokenizer([prompt for prompt, _ in pairs])["input_ids"])
+    width = answers_BT.shape[1]
+    logits_BTV = policy(torch.cat([prompts_BS, answers_BT], dim=1), logits_to_keep=width + 1).logits[:, :-1]
+    return torch.nn.functional.cross_entropy(logits_BTV.flatten(0, 1), answers_BT.flatten())

@@ -1,0 +1,6 @@
+"""Room 3: is the answer right?"""
+
+from rlvr.verify.countdown import CountdownVerifier
+from rlvr.verify.verifier import Verifier
+
+__all__ = ["CountdownVerifier", "Verifier"]

@@ -1,0 +1,38 @@
+"""Grades countdown answers by reading them, never by running them."""
+
+import re
+from collections.abc import Sequence
+
+from rlvr.types import Problem, Verdict
+
+_EXPRESSION = re.compile(r"[1-9](?:[+\-*][1-9])*")
+RIGHT, WRONG = Verdict("right"), Verdict("wrong")
+
+
+class CountdownVerifier:
+    """Right when the completion is an expression that uses each digit once and equals the target."""
+
+    def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        """A verdict for each (problem, completion text), in order."""
+        return [self._verdict(problem.answer, text) for problem, text in items]
+
+    @staticmethod
+    def _verdict(answer: str, text: str) -> Verdict:
+        digits, target = answer.split("=")
+        # Length and shape first: they bound the work before anything is computed.
+        if len(text) != 2 * len(digits) - 1 or not _EXPRESSION.fullmatch(text):
+            return WRONG
+        right = sorted(text[::2]) == sorted(digits) and value_of(text) == int(target)
+        return RIGHT if right else WRONG
+
+
+def value_of(expression: str) -> int:
+    """Value of single digits joined by `+ - *`, with `*` before the others."""
+    total, term = 0, int(expression[0])
+    for operator, digit in zip(expression[1::2], expression[2::2], strict=True):
+        if operator == "*":
+            term *= int(digit)
+        else:
+            total += term
+            term = int(digit) if operator == "+" else -int(digit)
+    return total + term

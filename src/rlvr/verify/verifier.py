@@ -1,0 +1,13 @@
+"""What a verifier must offer."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rlvr.types import Problem, Verdict
+
+
+class Verifier(Protocol):
+    """Judges completions. Sees the problem's answer and the completion, never the prompt."""
+
+    def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        """A verdict for each (problem, completion text), in order; never raises for a bad completion."""
