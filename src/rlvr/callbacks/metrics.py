@@ -1,7 +1,6 @@
 """Logs each optimizer step's numbers under stable names, and shows the ones that matter."""
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,7 +13,7 @@ from rlvr.training import PolicyModule, RolloutDataModule
 class StepMetrics(lightning.Callback):
     """One row of metrics an optimizer step (docs/metrics.md) and the training's progress bar.
 
-    Seconds are those since the last row, so that the phases of a step add up to it.
+    Seconds are those since the last row, evaluations left out, so that the phases of a step add up to it.
     """
 
     def __init__(self) -> None:
@@ -60,10 +59,6 @@ class StepMetrics(lightning.Callback):
             }
             self._bar.advance(**shown)
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Start the next step's clock after the evaluations along the way, which stand before this callback."""
-        self._step_start = time.perf_counter()
-
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Close the bar."""
         self._stack.close()
@@ -80,7 +75,9 @@ class StepMetrics(lightning.Callback):
     def _row(self, trainer: Any, module: PolicyModule) -> dict[str, float]:
         data: RolloutDataModule = trainer.datamodule
         now = time.perf_counter()
-        seconds: Mapping[str, float] = {**data.stopwatch.take(), "step": now - self._step_start}
+        seconds = data.stopwatch.take()
+        # Evaluations along the way fall between two rows, but are not part of a step.
+        seconds["step"] = now - self._step_start - seconds.pop("eval", 0.0)
         self._step_start = now
         return {
             **data.metrics,

@@ -87,7 +87,8 @@ class PassAtKCallback(lightning.Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         version = trainer.global_step
         seed = call_seed(self.seed, "eval", version, title)
-        return evaluate(data.engine, data.verifier, problems, self.n, self.sampling, version, seed, title)
+        with data.stopwatch.phase("eval"):
+            return evaluate(data.engine, data.verifier, problems, self.n, self.sampling, version, seed, title)
 
     def _keep(self, trainer: lightning.Trainer, step: int, evaluation: Evaluation) -> None:
         """Add a point to the path, log it and write the record, so that a run that dies leaves what it found."""

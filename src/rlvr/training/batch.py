@@ -77,19 +77,20 @@ def padded(samples: Sequence[Sample], pad_id: int, version: int) -> MicroBatch:
         ones = torch.ones(1, 2, dtype=torch.long)
         zero = torch.zeros(1)
         return MicroBatch(ones * pad_id, ones, ones[:, 1:], zero, zero, None, version)
-    prompt_width = max(len(sample.problem.prompt_ids) for sample in samples)
-    width = max(len(sample.rollout.completion_ids) for sample in samples)
-    ids, attention, mask = [], [], []
-    for sample in samples:
-        prompt, completion = sample.problem.prompt_ids, sample.rollout.completion_ids
-        left, right = prompt_width - len(prompt), width - len(completion)
-        ids.append([pad_id] * left + [*prompt, *completion] + [pad_id] * right)
-        attention.append([0] * left + [1] * (len(prompt) + len(completion)) + [0] * right)
-        mask.append([1] * len(completion) + [0] * right)
+    prompts = [sample.problem.prompt_ids for sample in samples]
+    completions = [sample.rollout.completion_ids for sample in samples]
+    prompt_width, width = max(map(len, prompts)), max(map(len, completions))
+    ids = [
+        [pad_id] * (prompt_width - len(prompt)) + [*prompt, *completion] + [pad_id] * (width - len(completion))
+        for prompt, completion in zip(prompts, completions, strict=True)
+    ]
+    start_B1 = torch.tensor([[prompt_width - len(prompt)] for prompt in prompts])
+    length_B1 = torch.tensor([[len(completion)] for completion in completions])
+    column_S = torch.arange(prompt_width + width)
     return MicroBatch(
         input_ids_BS=torch.tensor(ids),
-        attention_BS=torch.tensor(attention),
-        mask_BT=torch.tensor(mask),
+        attention_BS=((column_S >= start_B1) & (column_S < prompt_width + length_B1)).long(),
+        mask_BT=(torch.arange(width) < length_B1).long(),
         advantage_B=torch.tensor([sample.advantage for sample in samples]),
         weight_B=torch.tensor([sample.weight for sample in samples]),
         old_logp_BT=None,

@@ -180,9 +180,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         share_PG, count = self.loss.aggregation(advantage_PG, length_PG)
         # One denominator for the whole optimizer step, over all micro-batches and ranks.
         count = self._trainer.strategy.reduce(count, reduce_op="sum")
-        weight_PG = share_PG / count.clamp(min=1)
+        advantages, weights = advantage_PG.tolist(), (share_PG / count.clamp(min=1)).tolist()
         return [
-            Sample(groups[p].problem, groups[p].rollouts[g], float(advantage_PG[p, g]), float(weight_PG[p, g]))
+            Sample(groups[p].problem, groups[p].rollouts[g], advantages[p][g], weights[p][g])
             for p, g in torch.nonzero(advantage_PG).tolist()
         ]
 

@@ -80,7 +80,9 @@ class WarmStartedPolicy:
         return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
 
     def _key(self, source: Demonstrator, seed: int) -> str:
-        recipe = {"recipe": RECIPE, "policy": asdict(self), "source": repr(source), "seed": seed}
+        # A taste of the demonstrations stands for the task: pool sizes change the source, but not the base.
+        taste = source.demonstrations(np.random.default_rng(0), 64, self._shares)
+        recipe = {"recipe": RECIPE, "policy": asdict(self), "demonstrations": taste, "seed": seed}
         return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=list).encode()).hexdigest()[:12]
 
     def _make(self, source: Demonstrator, seed: int, folder: Path) -> None:
@@ -114,16 +116,20 @@ class WarmStartedPolicy:
             policy.parameters(), lr=self.lr, betas=(self.betas[0], self.betas[1]), weight_decay=0.0, fused=True
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._lr_factor)
-        shares = (self.operator_shares[0], self.operator_shares[1], self.operator_shares[2])
         with bar("Warm start of the base", self.steps) as progress:
             for _ in range(self.steps):
-                loss = _imitation_loss(policy, tokenizer, source.demonstrations(rng, self.batch_size, shares))
+                loss = _imitation_loss(policy, tokenizer, source.demonstrations(rng, self.batch_size, self._shares))
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), self.clip)
                 optimizer.step()
                 schedule.step()
                 progress.advance(loss=loss.item())
+
+    @property
+    def _shares(self) -> tuple[float, float, float]:
+        plus, minus, times = self.operator_shares
+        return plus, minus, times
 
     def _lr_factor(self, step: int) -> float:
         if step < self.warmup_steps:

@@ -1,0 +1,56 @@
+"""Where a training step's time goes: `python benchmarks/step.py [algo=self ...]`, any of train.py's overrides.
+
+Trains the embedded default for 260 steps and prints the mean seconds of each phase. Only sampling (the greedy
+pass included), the forward and the backward pass are work that the method asks for; the rest is overhead.
+"""
+
+import csv
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import lightning
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from rlvr.build import build
+from rlvr.console import console
+from rlvr.report.tables import Grid
+
+ROOT = Path(__file__).parents[1]
+SKIPPED = 60  # warm-up of allocators and caches, and the first write of samples, which imports pandas
+STEPS = 200
+METHOD = {"greedy", "sample", "score", "forward", "backward"}
+SHORT = [f"trainer.max_steps={SKIPPED + STEPS}", "eval.every_n_steps=1000", "eval.n=4", "eval.path_problems=8"]
+
+
+def measure(overrides: list[str]) -> dict[str, float]:
+    """Mean seconds by phase of a step, `step` the whole of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            cfg = compose("train", [*SHORT, f"paths.run_dir={folder}", *overrides])
+        run = build(cfg)
+        run.trainer.fit(run.module, datamodule=run.data)
+        with (Path(folder) / "metrics.csv").open() as file:
+            rows = [row for row in csv.DictReader(file) if row.get("time/step")][SKIPPED:]
+    names = [name for name in rows[0] if name.startswith("time/") and rows[0][name]]
+    return {name.removeprefix("time/"): statistics.fmean(float(row[name] or 0) for row in rows) for name in names}
+
+
+def main() -> None:
+    """Print the table."""
+    seconds = measure(sys.argv[1:])
+    step = seconds.pop("step")
+    seconds["lightning, logging"] = step - sum(seconds.values())
+    overhead = sum(value for name, value in seconds.items() if name not in METHOD)
+    rows = [[name, f"{1000 * value:.1f}", f"{100 * value / step:.1f}"] for name, value in seconds.items()]
+    rows += [["step", f"{1000 * step:.1f}", "100.0"]]
+    rows += [["all but sampling, forward, backward", f"{1000 * overhead:.1f}", f"{100 * overhead / step:.1f}"]]
+    title = f"Mean over {STEPS} steps, lightning {lightning.__version__}"
+    console.print(Grid(title, ["phase", "ms", "% of step"], rows).rich())
+
+
+if __name__ == "__main__":
+    main()
