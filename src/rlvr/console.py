@@ -1,12 +1,13 @@
 """What the terminal shows: one console, one look for every progress bar."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 class Bar:
@@ -36,12 +37,11 @@ def bar(title: str, total: int, done: int = 0, transient: bool = False) -> Itera
         transient: Leave nothing behind at the end, and print nothing where there is no terminal.
     """
     progress = Progress(
-        TextColumn(f"{title:<28}"),
-        BarColumn(bar_width=24),
+        TextColumn(f"{title:<22}"),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("eta"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[numbers]}"),
         console=console,
         transient=transient,

@@ -8,7 +8,6 @@ from omegaconf import DictConfig
 
 from rlvr.console import console
 from rlvr.errors import ConfigError
-from rlvr.eval.record import FILE_NAME
 from rlvr.report.write import report_together
 
 
@@ -18,10 +17,7 @@ class JointReport(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra after the last job."""
         sweep_dir = Path(config.hydra.sweep.dir)
-        folders = sorted(path.parent for path in sweep_dir.glob(f"*/{FILE_NAME}"))
-        if not folders:
-            return
         try:
-            report_together(folders, sweep_dir)
+            report_together([sweep_dir], sweep_dir)
         except ConfigError as error:
             console.print(f"[yellow]No joint table:[/] {error}")

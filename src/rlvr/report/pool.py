@@ -9,6 +9,7 @@ import numpy as np
 from rlvr.errors import ConfigError
 from rlvr.eval import Interval, RunRecord, SplitRecord, bootstrap_mean
 from rlvr.eval.bootstrap import FloatArray
+from rlvr.eval.record import FILE_NAME
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,25 @@ class Method:
 
 
 def read_runs(folders: Sequence[Path]) -> list[RunRecord]:
-    """The finished runs among `folders`.
+    """The finished runs among `folders`; a multirun's folder stands for its runs.
 
     Raises:
-        ConfigError: When a folder has no record of an evaluation.
+        ConfigError: When a folder holds no evaluated run, or none of them is finished.
     """
-    for folder in folders:
-        if not (folder / "pass_at_k.json").is_file():
-            raise ConfigError(f"runs: {folder} holds no pass_at_k.json: name the folders of runs that were evaluated.")
-    records = [RunRecord.read(folder) for folder in folders]
-    return [record for record in records if all(split.trained for split in record.splits.values())]
+    records = [RunRecord.read(run) for folder in folders for run in _runs_in(folder)]
+    finished = [record for record in records if all(split.trained for split in record.splits.values())]
+    if not finished:
+        raise ConfigError("runs: none of these runs is finished: name folders under logs/runs or logs/multiruns.")
+    return finished
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    if (folder / FILE_NAME).is_file():
+        return [folder]
+    runs = sorted(record.parent for record in folder.glob(f"*/{FILE_NAME}"))
+    if not runs:
+        raise ConfigError(f"runs: {folder} holds no {FILE_NAME}: name the folders of runs that were evaluated.")
+    return runs
 
 
 def pool(records: Sequence[RunRecord], split_name: str) -> list[Method]:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from rlvr.eval import Interval, SplitRecord, powers_of_two
+from rlvr.eval import Evaluation, Interval, SplitRecord, powers_of_two
 from rlvr.report.pool import Method
 
 TABLE_KS = (1, 4, 16, 64, 256, 1024)
@@ -21,11 +22,12 @@ class Grid:
 
     def rich(self) -> Table:
         """For the terminal."""
-        table = Table(title=self.title, title_justify="left", title_style="bold")
+        table = Table(title=self.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for index, name in enumerate(self.header):
             table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
-        for row in self.rows:
-            table.add_row(*row)
+        for name, *cells in self.rows:
+            # The interval goes below its mean, so that five columns fit a terminal of 80.
+            table.add_row(name, *(cell.replace(" [", "\n[").replace(", ", ",") for cell in cells))
         return table
 
     def markdown(self) -> str:
@@ -48,6 +50,14 @@ def run_table(label: str, name: str, split: SplitRecord) -> Grid:
         rows.insert(0, ["random guess", *(f"{100 * split.guess_pass_at(k):.1f}" for k in ks)])
     title = f"Pass@k on {len(split.base.problem_ids)} {name} problems, % [95 % interval]"
     return Grid(title, ["", *(f"k={k}" for k in ks)], rows)
+
+
+def evaluation_table(label: str, evaluation: Evaluation) -> Grid:
+    """Pass@k of one policy."""
+    intervals = evaluation.intervals()
+    ks = shown_ks(evaluation.n)
+    title = f"Pass@k on {len(evaluation.problem_ids)} problems, n={evaluation.n}, % [95 % interval]"
+    return Grid(title, ["", *(f"k={k}" for k in ks)], [[label, *(with_interval(intervals[k]) for k in ks)]])
 
 
 def joint_table(methods: Sequence[Method], name: str) -> Grid:
@@ -74,7 +84,7 @@ def shown_ks(n: int) -> list[int]:
 
 
 def with_interval(interval: Interval, signed: bool = False) -> str:
-    """For example `27.9 [25.1, 30.2]`, or `+3.1 [0.4, 5.9]*` for a difference."""
+    """For example `27.9 [25.1, 30.2]`, or `+3.1* [0.4, 5.9]` for a difference."""
     sign = "+" if signed else ""
     star = "*" if signed and interval.excludes_zero else ""
-    return f"{100 * interval.mean:{sign}.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]{star}"
+    return f"{100 * interval.mean:{sign}.1f}{star} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"

@@ -1,6 +1,7 @@
 """Room 3: is the answer right?"""
 
 from rlvr.verify.countdown import CountdownVerifier
+from rlvr.verify.math import MathVerifier
 from rlvr.verify.verifier import Verifier
 
-__all__ = ["CountdownVerifier", "Verifier"]
+__all__ = ["CountdownVerifier", "MathVerifier", "Verifier"]

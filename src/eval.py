@@ -1,0 +1,38 @@
+"""Evaluate a policy: Pass@k on held-out problems, as a table and as a file of counts."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from rlvr.build import quiet, sampling_of
+from rlvr.console import console
+from rlvr.errors import ConfigError
+from rlvr.eval import evaluate
+from rlvr.report.tables import evaluation_table
+from rlvr.rollout import Sampling, call_seed
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
+def main(cfg: DictConfig) -> None:
+    """Load, sample, grade, show."""
+    try:
+        quiet()
+        source = instantiate(cfg.data)
+        sampling = Sampling(sampling_of(cfg, source).max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
+        policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir))
+        problems = source.splits(tokenizer).heldout
+        engine = instantiate(cfg.rollout.engine)(policy, tokenizer)
+        seed = call_seed(cfg.seed, "eval")
+        result = evaluate(engine, instantiate(cfg.verifier), problems, cfg.eval.n, sampling, 0, seed, "Evaluation")
+        result.write(Path(cfg.paths.run_dir) / "evaluation.json")
+        console.print(evaluation_table(cfg.label, result).rich())
+    except ConfigError as error:
+        console.print(f"[bold red]Error:[/] {error}")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
