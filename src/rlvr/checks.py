@@ -108,8 +108,10 @@ def _evaluation(cfg: DictConfig) -> str | None:
 
 def _keep(cfg: DictConfig) -> str | None:
     keep = cfg.algo.loss.keep
-    return None if keep in ("all", "positive", "negative") else (
-        f"algo.loss.keep={keep}: unknown; choose all, positive or negative."
+    return (
+        None
+        if keep in ("all", "positive", "negative")
+        else (f"algo.loss.keep={keep}: unknown; choose all, positive or negative.")
     )
 
 

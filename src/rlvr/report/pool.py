@@ -93,9 +93,13 @@ def pool(records: Sequence[RunRecord], split_name: str) -> list[Method]:
         raise ConfigError(f"runs: {labels[0]} appears twice with seed {seeds[0]}: give one run a method and seed.")
     for method in methods:
         if [run.seed for run in method.runs] != seeds:
-            raise ConfigError(f"runs: {method.label} has other seeds than {labels[0]}: only runs of equal seeds compare.")
+            raise ConfigError(
+                f"runs: {method.label} has other seeds than {labels[0]}: only runs of equal seeds compare."
+            )
         if any(_asked(run, split_name) != _asked(records[0], split_name) for run in method.runs):
-            raise ConfigError(f"runs: {method.label} was evaluated on other problems or with another n than {labels[0]}.")
+            raise ConfigError(
+                f"runs: {method.label} was evaluated on other problems or with another n than {labels[0]}."
+            )
     return methods
 
 

@@ -22,7 +22,14 @@ class Grid:
 
     def rich(self) -> Table:
         """For the terminal."""
-        table = Table(title=self.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table(
+            title=self.title,
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
         for index, name in enumerate(self.header):
             table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
         for name, *cells in self.rows:

@@ -78,7 +78,9 @@ class HFEngine:
     ) -> list[tuple[Rollout, ...]]:
         """See `RolloutEngine.generate`."""
         if version != self.version:
-            raise StaleEngineError(f"The rollout engine holds policy version {self.version}, not {version}: sync first.")
+            raise StaleEngineError(
+                f"The rollout engine holds policy version {self.version}, not {version}: sync first."
+            )
         training = self.policy.training
         self.policy.eval()
         per_call = max(1, self.max_sequences // n)

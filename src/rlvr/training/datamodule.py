@@ -191,7 +191,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         module = self._trainer.lightning_module
         with self.stopwatch.phase("score"), torch.no_grad():
             moved = [batch.to(module.device) for batch in batches]
-            return [replace(b, old_logp_BT=completion_logps(module.policy, b, self.sampling.temperature)) for b in moved]
+            return [
+                replace(b, old_logp_BT=completion_logps(module.policy, b, self.sampling.temperature)) for b in moved
+            ]
 
     # --- Lightning's side -------------------------------------------------------------------------------------
 

@@ -109,9 +109,7 @@ class WarmStartedPolicy:
         except OSError:  # Another process was faster; its policy is the same.
             shutil.rmtree(aside)
 
-    def _train(
-        self, policy: PreTrainedModel, tokenizer: Any, source: Demonstrator, rng: np.random.Generator
-    ) -> None:
+    def _train(self, policy: PreTrainedModel, tokenizer: Any, source: Demonstrator, rng: np.random.Generator) -> None:
         optimizer = torch.optim.AdamW(
             policy.parameters(), lr=self.lr, betas=(self.betas[0], self.betas[1]), weight_decay=0.0, fused=True
         )
