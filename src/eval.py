@@ -6,6 +6,7 @@ from pathlib import Path
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from rich.markup import escape
 
 from rlvr.build import quiet, sampling_of
 from rlvr.console import console
@@ -30,7 +31,7 @@ def main(cfg: DictConfig) -> None:
         result.write(Path(cfg.paths.run_dir) / "evaluation.json")
         console.print(evaluation_table(cfg.label, result).rich())
     except ConfigError as error:
-        console.print(f"[bold red]Error:[/] {error}")
+        console.print("[bold red]Error:[/]", escape(str(error)))
         sys.exit(2)
 
 

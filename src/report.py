@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
+from rich.markup import escape
 
 from rlvr.console import console
 from rlvr.errors import ConfigError
@@ -17,7 +18,7 @@ def main(cfg: DictConfig) -> None:
     try:
         report_together([Path(run) for run in cfg.runs], Path(cfg.output_dir))
     except ConfigError as error:
-        console.print(f"[bold red]Error:[/] {error}")
+        console.print("[bold red]Error:[/]", escape(str(error)))
         sys.exit(2)
 
 

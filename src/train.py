@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
 
 from rlvr.build import build
 from rlvr.checks import check
@@ -27,7 +28,7 @@ def main(cfg: DictConfig) -> None:
             run.tokenizer.save_pretrained(run_dir / "policy")
             report_run(run_dir)
     except ConfigError as error:
-        console.print(f"[bold red]Error:[/] {error}")
+        console.print("[bold red]Error:[/]", escape(str(error)))
         sys.exit(2)
 
 

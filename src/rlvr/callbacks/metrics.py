@@ -57,7 +57,7 @@ class StepMetrics(lightning.Callback):
                 "kept": 1 - metrics.get("filter/gated_share", 0.0),
                 "tok/s": metrics.get("rollout/tokens", 0.0) / metrics["time/step"],
             }
-            self._bar.advance(**shown)
+            self._bar.advance(1, **shown)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Close the bar."""

@@ -1,6 +1,6 @@
 """Evaluates the policy before, along and after training, and keeps the run's record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class PassAtKCallback(lightning.Callback):
 
     def __init__(
         self,
-        problems: dict[str, Sequence[Problem]],
+        problems: Mapping[str, Sequence[Problem]],
         n: int,
         sampling: Sampling,
         every_n_steps: int,

@@ -58,7 +58,9 @@ class SampleTable(lightning.Callback):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"part-{self._rows[0][0]:07d}-{trainer.global_rank}.parquet"
-        columns = [pa.array(column, field.type) for column, field in zip(zip(*self._rows), SCHEMA, strict=True)]
+        columns = [
+            pa.array(column, field.type) for column, field in zip(zip(*self._rows, strict=True), SCHEMA, strict=True)
+        ]
         pq.write_table(pa.table(columns, schema=SCHEMA), self.folder / f".{name}", compression="zstd")
         (self.folder / f".{name}").replace(self.folder / name)
         self._rows = []

@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.ticker import FixedLocator, NullLocator  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
 
-from rlvr.eval import Interval, powers_of_two  # noqa: E402
-from rlvr.report.pool import Method  # noqa: E402
+from rlvr.eval import Interval, powers_of_two
+from rlvr.report.pool import Method
 
-STYLE = {
+STYLE: Any = {
     "figure.dpi": 200,
     "font.size": 9,
     "axes.spines.top": False,

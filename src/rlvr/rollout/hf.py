@@ -23,7 +23,7 @@ class LogpRecorder(LogitsProcessor):
         self.logp_TB: list[Tensor] = []
         self._pending_BV: Tensor | None = None
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Called by `generate` before each token is drawn."""
         self._settle(input_ids[:, -1])
         scaled_BV = scores / self.temperature if self.temperature > 0 else scores
@@ -102,7 +102,7 @@ class HFEngine:
         prompt_BS, mask_BS = self._left_padded([problem.prompt_ids for problem in problems])
         recorder = LogpRecorder(sampling.temperature)
         cache = self._shared_prefill(prompt_BS, mask_BS, n)
-        sequence_BS = self.policy.generate(
+        sequence_BS = self.policy.generate(  # type: ignore[operator]
             prompt_BS.repeat_interleave(n, dim=0),
             attention_mask=mask_BS.repeat_interleave(n, dim=0),
             past_key_values=cache,

@@ -107,7 +107,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         return DataLoader(minibatches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
     def walk(self, version: int) -> Walk:
-        """problems -> filter -> rollout -> verify -> filter -> advantages, in rounds until the batch is full."""
+        """Problems -> filter -> rollout -> verify -> filter -> advantages, in rounds until the batch is full."""
         self.engine.sync(version)
         wanted = self.problems_per_step // self._trainer.world_size
         groups: list[Group] = []
@@ -188,7 +188,7 @@ class RolloutDataModule(lightning.LightningDataModule):
 
     def score(self, batches: Sequence[MicroBatch]) -> list[MicroBatch]:
         """Fill in the old log-probabilities, needed only where the policy moves before the batch is used up."""
-        module = self._trainer.lightning_module
+        module: Any = self._trainer.lightning_module
         with self.stopwatch.phase("score"), torch.no_grad():
             moved = [batch.to(module.device) for batch in batches]
             return [

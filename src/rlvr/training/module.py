@@ -88,7 +88,7 @@ class PolicyModule(lightning.LightningModule):
         limit = float("inf") if gradient_clip_val is None else float(gradient_clip_val)
         self.grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """The optimizer, with a linear warm-up to a constant learning rate."""
         optimizer = self.make_optimizer(p for p in self.policy.parameters() if p.requires_grad)
         schedule = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(self.warmup_steps, 1)))

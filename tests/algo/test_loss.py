@@ -1,0 +1,81 @@
+"""Every shipped loss, as composed from its YAML: weighted token gradients against values by hand."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from rlvr.algo import Loss
+
+LOSSES = Path(__file__).parents[2] / "configs" / "algo" / "loss"
+# Groups: one right of four, all right, none right.
+REWARDS = torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]])
+LENGTHS = torch.tensor([[2.0, 3, 4, 1], [2, 2, 2, 2], [5, 5, 5, 5]])
+
+
+def load(name: str) -> Loss:
+    return instantiate(OmegaConf.load(LOSSES / f"{name}.yaml"))
+
+
+def token_gradients(loss: Loss, reward_PG: torch.Tensor, length_PG: torch.Tensor) -> torch.Tensor:
+    """D loss / d logp of one token of each rollout, [P, G], where the policy is still the one that sampled."""
+    advantage_PG = loss.advantages(reward_PG, torch.ones(len(reward_PG)))
+    share_PG, count = loss.aggregation(advantage_PG, length_PG)
+    rows, width = reward_PG.numel(), int(length_PG.max())
+    logp_BT = torch.zeros(rows, width, requires_grad=True)
+    mask_BT = (torch.arange(width) < length_PG.reshape(-1, 1)).float()
+    loss_BT, _ = loss.surrogate(logp_BT, torch.zeros(rows, width), advantage_PG.flatten(), mask_BT)
+    (loss_BT.sum(1) * (share_PG / count).flatten()).sum().backward()
+    return logp_BT.grad[:, 0].reshape(reward_PG.shape)
+
+
+# Group 1 has 10 tokens in 4 rollouts, group 2 has 8, group 3 has 20. Wrong rollouts: 8 tokens in group 1, 20 in 3.
+BY_HAND = {
+    # GRPO's advantages 1.5, -0.5, -0.5, -0.5 over the 10 tokens of the only live group.
+    "grpo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    "dapo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    # The same, positive ones masked; the denominator still counts all 10 tokens.
+    "grpo_n": [[0, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    # +1 per wrong token, over the 28 tokens of wrong rollouts.
+    "nsr": [[0] + [1 / 28] * 3, [0] * 4, [1 / 28] * 4],
+    # -1 per right token, over the 2 + 8 tokens of right rollouts.
+    "psr": [[-0.1, 0, 0, 0], [-0.1] * 4, [0] * 4],
+    # -0.1 and +1 over all 38 tokens.
+    "w_reinforce": [[-0.1 / 38] + [1 / 38] * 3, [-0.1 / 38] * 4, [1 / 38] * 4],
+    # Sequence means over 4 sequences: advantage / length / 4.
+    "gspo": [[-1.5 / 8, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
+    "gspo_n": [[0, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
+    # 0.75 and -0.25 over 4 sequences of at most 10 tokens.
+    "dr_grpo": [[-0.75 / 40, 0.25 / 40, 0.25 / 40, 0.25 / 40], [0] * 4, [0] * 4],
+}
+
+
+def test_every_shipped_loss_has_a_golden_value():
+    """A new loss's YAML needs a row above."""
+    assert {path.stem for path in LOSSES.glob("*.yaml")} == set(BY_HAND)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_token_gradients_by_hand(name: str):
+    """The arithmetic stands beside each row of BY_HAND."""
+    torch.testing.assert_close(token_gradients(load(name), REWARDS, LENGTHS), torch.tensor(BY_HAND[name]))
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_group_without_gradient_changes_nothing(name: str):
+    """Taking out the groups in which every advantage is 0 leaves the others' gradients as they are."""
+    loss = load(name)
+    live_P = (loss.advantages(REWARDS, torch.ones(3)) != 0).any(dim=1)
+    alone = token_gradients(loss, REWARDS[live_P], LENGTHS[live_P])
+    torch.testing.assert_close(alone, token_gradients(loss, REWARDS, LENGTHS)[live_P])
+
+
+def test_filter_weights_scale_advantages():
+    """A group of weight 0 has no gradient; 0.5 halves the advantage."""
+    advantage_PG = load("nsr").advantages(torch.zeros(3, 2), torch.tensor([0.0, 0.5, 1.0]))
+    assert advantage_PG.tolist() == [[0, 0], [-0.5, -0.5], [-1, -1]]
+    assert load("grpo_n").advantages(REWARDS, torch.ones(3)).max() == 0
+    keep_right = Loss("", load("grpo").advantage, "positive", load("grpo").surrogate, load("grpo").aggregation)
+    assert keep_right.advantages(REWARDS, torch.ones(3))[0].tolist() == pytest.approx([1.5, 0, 0, 0], abs=1e-5)
