@@ -1,0 +1,32 @@
+"""Shared by the tests that run whole trainings: composed configs and a base policy made once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the base policy of all runs in this session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def quick(cache_dir: Path, tmp_path: Path) -> Callable[..., DictConfig]:
+    """Composes a run of seconds, `debug=quick` with further overrides."""
+
+    def composed(*overrides: str) -> DictConfig:
+        run_dir = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        run_dir.mkdir()
+        paths = [f"paths.cache_dir={cache_dir}", f"paths.log_dir={tmp_path}", f"paths.run_dir={run_dir}"]
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            cfg = compose("train", ["debug=quick", *paths, *overrides])
+        OmegaConf.resolve(cfg)
+        return cfg
+
+    return composed

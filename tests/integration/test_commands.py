@@ -1,0 +1,92 @@
+"""The commands of the README, as a user types them, in seconds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "src" / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A multirun of two methods from one base."""
+    folder = tmp_path_factory.mktemp("sweep")
+    paths = [f"paths.log_dir={folder}", f"hydra.sweep.dir={folder}/multirun"]
+    done = run("train.py", "-m", "algo=grpo,self", "debug=quick", "logger=tensorboard", *paths)
+    assert done.returncode == 0, done.stderr
+    assert "SELF - GRPO" in done.stdout
+    return folder
+
+
+def test_a_run_leaves_what_it_promises(sweep: Path):
+    """Config, metrics, record, table, figures, samples, checkpoint, and a policy that plain transformers loads."""
+    for name in ("0_none+grpo_seed0", "1_self+grpo_seed0"):
+        folder = sweep / "multirun" / name
+        for file in ("config.yaml", "metrics.csv", "pass_at_k.md", "checkpoints/last.ckpt", "tensorboard"):
+            assert (folder / file).exists(), file
+        for figure in ("pass_at_k.png", "path.png", "pass_at_k_train.png"):
+            assert (folder / "figures" / figure).read_bytes().startswith(b"\x89PNG")
+        record = json.loads((folder / "pass_at_k.json").read_text())
+        assert set(record["splits"]) == {"heldout", "train"}
+        assert set(record["splits"]["heldout"]["curves"]) == {"base", "trained", "difference", "guess"}
+        assert pq.read_table(folder / "samples.parquet").num_rows >= 3 * 8 * 4
+        assert AutoModelForCausalLM.from_pretrained(folder / "policy").num_parameters() > 100_000
+        assert len(AutoTokenizer.from_pretrained(folder / "policy")) == 16
+
+
+def test_metrics_are_documented(sweep: Path):
+    """Every column of metrics.csv stands in docs/metrics.md."""
+    header = (sweep / "multirun" / "1_self+grpo_seed0" / "metrics.csv").read_text().splitlines()[0].split(",")
+    documented = (ROOT / "docs" / "metrics.md").read_text()
+    undocumented = [name for name in header if not name.startswith("bucket/") and f"`{name}`" not in documented]
+    assert undocumented == ["step"] or undocumented == []
+
+
+def test_one_base_serves_the_whole_sweep(sweep: Path):
+    """One warm start, and one evaluation of the base a split."""
+    names = [path.name for path in (sweep / "cache").iterdir()]
+    assert sum(name.startswith("base-") for name in names) == 1
+    assert sum(name.startswith("eval-") for name in names) == 2
+
+
+def test_the_joint_report_and_the_report_command_agree(sweep: Path):
+    """The multirun's own table, and the one made later by name."""
+    made = run("report.py", f"runs=[{sweep}/multirun]", f"hydra.run.dir={sweep}/report")
+    assert made.returncode == 0, made.stderr
+    assert (sweep / "report" / "joint.md").read_text() == (sweep / "multirun" / "joint.md").read_text()
+
+
+def test_a_trained_policy_can_be_evaluated(sweep: Path):
+    """The run's Hugging Face folder, by name."""
+    policy = sweep / "multirun" / "0_none+grpo_seed0" / "policy"
+    model = ["model=pretrained", f"model.name='{policy}'", "model.dtype=float32"]
+    made = run("eval.py", *model, "eval.n=4", "data.heldout_size=8", f"paths.log_dir={sweep}")
+    assert made.returncode == 0, made.stderr
+    assert "k=4" in made.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train.py", "algo=nonsense"], "Available options in 'algo'"),
+        (["train.py", "algo=grpo", "batch.group_size=1"], "Error: batch.group_size=1: loss grpo"),
+        (["report.py"], "Error: runs: none of these runs is finished"),
+    ],
+)
+def test_mistakes_end_with_one_sentence(tmp_path: Path, arguments: list[str], said: str):
+    """No stack trace, and a non-zero exit code."""
+    script, *overrides = arguments
+    done = run(script, *overrides, f"hydra.run.dir={tmp_path}")
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

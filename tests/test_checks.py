@@ -1,0 +1,53 @@
+"""Settings that can't work are refused in one sentence, before anything starts."""
+
+import pytest
+
+from rlvr.build import label, sampling_of
+from rlvr.checks import check
+from rlvr.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["batch.group_size=1", "algo=grpo"], "batch.group_size=1: loss grpo compares"),
+        (["batch.minibatches_per_rollout=3"], "batch.problems_per_step=8: must be divisible by batch.minibatches"),
+        (["trainer.devices=3"], "batch.problems_per_step=8: must be divisible by 3 ranks"),
+        (["data.train_size=4"], "data.train_size=4: the pool is smaller than one batch"),
+        (["data.heldout_size=4"], "eval.path_problems=8: the data set has only"),
+        (["eval.n=12"], "eval.n=12: must be a power of two"),
+        (["eval.n=0"], "eval.n=0: must be a number above 0"),
+        (["eval.temperature=-1"], "eval.temperature=-1"),
+        (["eval.top_p=0"], "eval.temperature=1.0, eval.top_p=0"),
+        (["optimizer.lr=-1e-4"], "optimizer.lr=-0.0001: must be a number above 0"),
+        (["rollout.sampling.top_p=0.9"], "rollout.sampling.top_p=0.9: must be 1 in training"),
+        (["rollout.sampling.temperature=0"], "rollout.sampling.temperature=0: must be a number above 0"),
+        (["algo.loss.keep=some"], "algo.loss.keep=some: unknown; choose all, positive or negative"),
+        (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
+    ],
+)
+def test_one_sentence(quick, overrides: list[str], sentence: str):
+    """The sentence names the key and its value."""
+    with pytest.raises(ConfigError) as caught:
+        check(quick(*overrides))
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_default_passes(quick):
+    """No check fires on what ships."""
+    check(quick())
+
+
+def test_an_unknown_length_is_refused(quick):
+    """Real data sets don't know how long an answer is."""
+    cfg = quick("data=math", "rollout.sampling.max_new_tokens=null")
+    source = type("Source", (), {"max_completion_tokens": None})()
+    with pytest.raises(ConfigError, match=r"rollout\.sampling\.max_new_tokens=null"):
+        sampling_of(cfg, source)
+
+
+def test_labels(quick):
+    """A published pair has its name, another one is called by its parts."""
+    assert label(quick("algo=bbg")) == "BBG"
+    assert label(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"

@@ -1,0 +1,56 @@
+"""The whole configs/ tree composes, and every class it names exists."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_class, get_method
+from omegaconf import DictConfig, OmegaConf
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+# What the user must give before a config of this name means anything.
+NEEDED = {"data=files": ["data.train.path=a.csv", "data.heldout.path=b.csv"], "model=pretrained": ["model.name=x"]}
+GROUPS = "model data algo algo/filter algo/loss rollout verifier eval trainer logger callbacks paths debug experiment"
+CHOICES = [f"{group}={path.stem}" for group in GROUPS.split() for path in sorted((CONFIGS / group).glob("*.yaml"))]
+CHOICES.remove("trainer=base")  # what the other trainers inherit from, not a choice
+
+
+def targets(node: Any) -> Iterator[str]:
+    """Every `_target_` below a node."""
+    if isinstance(node, dict):
+        yield from ([node["_target_"]] if "_target_" in node else [])
+        for value in node.values():
+            yield from targets(value)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_composes_and_its_targets_exist(choice: str):
+    """Each option of each group on top of the default."""
+    overrides = [choice, "paths.run_dir=run", *NEEDED.get(choice, [])]
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        cfg = compose("train", overrides)
+    plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    names = set(targets(plain))
+    assert len(names) > 10
+    for name in names:
+        try:
+            get_class(name)
+        except ValueError:
+            get_method(name)
+
+
+@pytest.mark.parametrize("entry", ["train", "eval", "report"])
+def test_every_entry_composes(entry: str):
+    """With Hydra's own settings in."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        assert isinstance(compose(entry, return_hydra_config=True), DictConfig)
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("algo=")])
+def test_algo_names_stand_for_their_pair(choice: str):
+    """`pair` says what the YAML composes."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        algo = compose("train", [choice]).algo
+    assert algo.pair == f"{algo.filter.name}+{algo.loss.name}"
