@@ -1,11 +1,16 @@
 """Refuses settings that can't work, in one sentence, before anything long or costly starts."""
 
-import os
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+from rich.markup import escape
 
+from rlvr.console import console
 from rlvr.errors import ConfigError
 
 Check = Callable[[DictConfig], str | None]
@@ -118,6 +123,22 @@ def _keep(cfg: DictConfig) -> str | None:
 def _writable(cfg: DictConfig) -> str | None:
     folder = Path(cfg.paths.log_dir).absolute()
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if nearest.is_dir() and os.access(nearest, os.W_OK):
-        return None
-    return f"paths.log_dir={cfg.paths.log_dir}: {nearest} is not a folder that can be written; choose another."
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return None
+    except OSError as error:
+        return (
+            f"paths.log_dir={cfg.paths.log_dir}: {nearest} can't be written ({error.strerror}); choose another folder."
+        )
+
+
+class FolderCheck(Callback):
+    """A Hydra callback: Hydra makes the output folder before our code runs, so this one check must come earlier."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra before a single run."""
+        if fault := _writable(config):
+            console.print("[bold red]Error:[/]", escape(fault))
+            sys.exit(2)
+
+    on_multirun_start = on_run_start

@@ -80,13 +80,16 @@ def test_a_trained_policy_can_be_evaluated(sweep: Path):
     [
         (["train.py", "algo=nonsense"], "Available options in 'algo'"),
         (["train.py", "algo=grpo", "batch.group_size=1"], "Error: batch.group_size=1: loss grpo"),
+        (["train.py", "paths.log_dir=/proc/logs"], "Error: paths.log_dir=/proc/logs: /proc can't be written"),
+        (["train.py", "-m", "seed=0,1", "paths.log_dir=/proc/logs"], "Error: paths.log_dir=/proc/logs"),
         (["report.py"], "Error: runs: none of these runs is finished"),
     ],
 )
 def test_mistakes_end_with_one_sentence(tmp_path: Path, arguments: list[str], said: str):
     """No stack trace, and a non-zero exit code."""
     script, *overrides = arguments
-    done = run(script, *overrides, f"hydra.run.dir={tmp_path}")
+    folders = [] if any("log_dir" in override for override in overrides) else [f"hydra.run.dir={tmp_path}"]
+    done = run(script, *overrides, *folders)
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
