@@ -50,12 +50,17 @@ def render(digits_N: IntArray, operators_M: IntArray) -> str:
 
 
 def character_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer of 16 tokens, one a character; its end-of-sequence token also pads."""
-    vocabulary = {token: index for index, token in enumerate(["<eos>", *"0123456789", *OPERATORS, "=", ":"])}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<eos>"))
+    """A tokenizer of 16 tokens, one a character; its end-of-sequence token also pads.
+
+    That token has Qwen2's name: transformers reads any folder of a Qwen2 model with Qwen2's tokenizer class, which
+    would add its own end token as a 17th otherwise.
+    """
+    end = "<|endoftext|>"
+    vocabulary = {token: index for index, token in enumerate([end, *"0123456789", *OPERATORS, "=", ":"])}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token=end))
     backend.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
     backend.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<eos>", padding_side="left")
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=end, pad_token=end, padding_side="left")
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,12 @@ def path_figure(methods: Sequence[Method], path: Path, name: str) -> None:
                 label = method.label if index == 0 else None
                 axes.plot(one, many, color=colour, marker="o", markersize=2.5, label=label, alpha=0.9)
                 axes.plot(one[-1:], many[-1:], color=colour, marker="o", markersize=6)
-                axes.annotate(f"step {steps[-1]}", (one[-1], many[-1]), (6, 2), textcoords="offset points", fontsize=7)
                 axes.plot(one[:1], many[:1], color="0.15", marker="s", markersize=6, zorder=3)
         axes.margins(x=0.12, y=0.08)
         axes.set_xlabel(f"Pass@1 on {name} problems (%)")
         axes.set_ylabel(f"Pass@{n} (%)")
         axes.plot([], [], color="0.15", marker="s", markersize=6, linestyle="none", label="base")
+        axes.plot([], [], color="0.6", marker="o", markersize=6, linestyle="none", label="last step")
         axes.legend(loc="best")
 
 

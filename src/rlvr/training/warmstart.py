@@ -21,7 +21,7 @@ from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 
 # Part of the cache key: raise it when the code below makes another policy from the same settings.
-RECIPE = 1
+RECIPE = 2
 
 
 @runtime_checkable
