@@ -40,6 +40,10 @@ def build(cfg: DictConfig) -> Run:
     sampling = sampling_of(cfg, source)
     policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir))
     splits = source.splits(tokenizer)
+    if len(splits.train) < cfg.batch.problems_per_step:
+        raise ConfigError(
+            f"batch.problems_per_step={cfg.batch.problems_per_step}: the pool has only {len(splits.train)} problems."
+        )
     data = RolloutDataModule(
         problems=splits.train,
         tokenizer=tokenizer,

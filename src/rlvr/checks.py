@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
 from rlvr.console import console
@@ -22,7 +22,7 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
-    for find_fault in (_positive, _group_size, _divisible, _pool, _on_policy, _evaluation, _keep, _writable):
+    for find_fault in (_positive, _group_size, _divisible, _pool, _on_policy, _evaluation, _choices, _writable):
         if fault := find_fault(cfg):
             raise ConfigError(fault)
 
@@ -111,13 +111,17 @@ def _evaluation(cfg: DictConfig) -> str | None:
     return None
 
 
-def _keep(cfg: DictConfig) -> str | None:
-    keep = cfg.algo.loss.keep
-    return (
-        None
-        if keep in ("all", "positive", "negative")
-        else (f"algo.loss.keep={keep}: unknown; choose all, positive or negative.")
-    )
+def _choices(cfg: DictConfig) -> str | None:
+    allowed = {
+        "algo.loss.keep": ("all", "positive", "negative"),
+        "algo.loss.aggregation.over": ("live", "kept"),
+        "algo.filter.weighting": ("gate", "share"),
+    }
+    for key, names in allowed.items():
+        value = OmegaConf.select(cfg, key)
+        if value is not None and value not in names:
+            return f"{key}={value}: unknown; choose one of {', '.join(names)}."
+    return None
 
 
 def _writable(cfg: DictConfig) -> str | None:
