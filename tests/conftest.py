@@ -7,6 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+import rlvr  # noqa: F401  sets what must be set before torch is imported
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
