@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from rlvr.eval import Evaluation, Interval, SplitRecord, powers_of_two
 from rlvr.report.pool import Method
@@ -20,12 +22,9 @@ class Grid:
     header: list[str]
     rows: list[list[str]]
 
-    def rich(self) -> Table:
+    def rich(self) -> Group:
         """For the terminal."""
         table = Table(
-            title=self.title,
-            title_justify="left",
-            title_style="bold",
             box=SIMPLE_HEAD,
             pad_edge=False,
             padding=(0, 1, 0, 0),
@@ -35,7 +34,8 @@ class Grid:
         for name, *cells in self.rows:
             # The interval goes below its mean, so that five columns fit a terminal of 80.
             table.add_row(name, *(cell.replace(" [", "\n[").replace(", ", ",") for cell in cells))
-        return table
+        # Not the table's own title, which would be broken to a narrow table's width.
+        return Group(Text(self.title, style="bold"), table)
 
     def markdown(self) -> str:
         """For a page."""
