@@ -1,5 +1,6 @@
 """From a composed config to the objects of a run. Apart from the entry scripts, the only place that knows Hydra."""
 
+import gc
 import hashlib
 import logging
 import warnings
@@ -66,6 +67,8 @@ def build(cfg: DictConfig) -> Run:
     callbacks = [evaluation(cfg, source, splits, policy, sampling), *map(instantiate, cfg.callbacks.values())]
     loggers = [instantiate(logger) for logger in cfg.logger.values()]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
+    # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
+    gc.freeze()
     return Run(trainer, module, data, tokenizer)
 
 

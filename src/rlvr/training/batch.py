@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -61,13 +62,13 @@ def split_evenly(samples: Sequence[Sample], parts: int) -> list[list[Sample]]:
 
     Exactly, because the optimizer steps after a fixed number of micro-batches; some may be empty.
     """
-    ordered = sorted(samples, key=lambda sample: _tokens(sample), reverse=True)
-    total = sum(map(_tokens, ordered))
+    ordered = sorted(((_tokens(sample), sample) for sample in samples), key=itemgetter(0), reverse=True)
+    total = max(sum(tokens for tokens, _ in ordered), 1)
     split: list[list[Sample]] = [[] for _ in range(parts)]
     seen = 0
-    for sample in ordered:
-        split[min(seen * parts // max(total, 1), parts - 1)].append(sample)
-        seen += _tokens(sample)
+    for tokens, sample in ordered:
+        split[min(seen * parts // total, parts - 1)].append(sample)
+        seen += tokens
     return split
 
 
