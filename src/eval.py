@@ -1,16 +1,13 @@
 """Evaluate a policy: Pass@k on held-out problems, as a table and as a file of counts."""
 
-import sys
 from pathlib import Path
 
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.markup import escape
 
 from rlvr.build import quiet, sampling_of
-from rlvr.console import console
-from rlvr.errors import ConfigError
+from rlvr.console import console, one_sentence_errors
 from rlvr.eval import evaluate
 from rlvr.report.tables import evaluation_table
 from rlvr.rollout import Sampling, call_seed
@@ -19,7 +16,7 @@ from rlvr.rollout import Sampling, call_seed
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
 def main(cfg: DictConfig) -> None:
     """Load, sample, grade, show."""
-    try:
+    with one_sentence_errors():
         quiet()
         source = instantiate(cfg.data)
         sampling = Sampling(sampling_of(cfg, source).max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
@@ -30,9 +27,6 @@ def main(cfg: DictConfig) -> None:
         result = evaluate(engine, instantiate(cfg.verifier), problems, cfg.eval.n, sampling, 0, seed, "Evaluation")
         result.write(Path(cfg.paths.run_dir) / "evaluation.json")
         console.print(evaluation_table(cfg.label, result).rich())
-    except ConfigError as error:
-        console.print("[bold red]Error:[/]", escape(str(error)))
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 import transformers
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -78,11 +77,12 @@ def evaluation(
     """The callback that evaluates base, path and trained policy as `eval` says."""
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
     asked = [problem.id for group in problems.values() for problem in group]
-    key = hashlib.sha256(repr((fingerprint(policy), asked, dict(cfg.eval), sampling, cfg.seed)).encode()).hexdigest()
+    drawn = Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
+    key = hashlib.sha256(repr((fingerprint(policy), asked, cfg.eval.n, drawn, cfg.seed)).encode()).hexdigest()
     return PassAtKCallback(
         problems=problems,
         n=cfg.eval.n,
-        sampling=Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p),
+        sampling=drawn,
         every_n_steps=cfg.eval.every_n_steps,
         path_problems=cfg.eval.path_problems,
         seed=cfg.seed,
@@ -131,4 +131,3 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", ".*Experiment logs directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
-    torch.set_float32_matmul_precision("high")

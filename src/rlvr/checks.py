@@ -1,6 +1,5 @@
 """Refuses settings that can't work, in one sentence, before anything long or costly starts."""
 
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +7,8 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
-from rich.markup import escape
 
-from rlvr.console import console
+from rlvr.console import refuse
 from rlvr.errors import ConfigError
 
 Check = Callable[[DictConfig], str | None]
@@ -142,7 +140,6 @@ class FolderCheck(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before a single run."""
         if fault := _writable(config):
-            console.print("[bold red]Error:[/]", escape(fault))
-            sys.exit(2)
+            refuse(fault)
 
     on_multirun_start = on_run_start

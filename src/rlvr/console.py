@@ -3,11 +3,31 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from rlvr.errors import ConfigError
+
+CONFIG_ERROR_EXIT = 2
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def refuse(sentence: str) -> NoReturn:
+    """Say what is wrong with the settings, and end the process."""
+    console.print("[bold red]Error:[/]", escape(sentence))
+    sys.exit(CONFIG_ERROR_EXIT)
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """A `ConfigError` raised inside ends the process with its sentence instead of a stack trace."""
+    try:
+        yield
+    except ConfigError as error:
+        refuse(str(error))
 
 
 class Bar:

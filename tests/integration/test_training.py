@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from rlvr.algo import SELF
 from rlvr.build import Run, build
+from rlvr.eval import RunRecord
 from rlvr.rollout import HFEngine
 
 FILTERS = ["none", "self", "bbg", "zero_success", "mask_easy", "dynamic"]
@@ -91,11 +92,16 @@ def test_self_refills_the_batch_with_unsolved_problems(quick):
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(quick):
-    """Stopped after two of four steps and resumed: the same weights to the bit."""
+    """Stopped after two of four steps, resumed in another folder: the same weights to the bit, the same evaluations."""
     every = ["algo=self", "callbacks.checkpoint.every_n_epochs=1"]
-    whole = fit(quick(*every, "trainer.max_steps=4"))
+    uninterrupted = quick(*every, "trainer.max_steps=4")
+    whole = fit(uninterrupted)
     first = quick(*every, "trainer.max_steps=2")
     fit(first)
-    last = f"{first.paths.run_dir}/checkpoints/last.ckpt"
-    second = quick(*every, "trainer.max_steps=4", f"paths.run_dir={first.paths.run_dir}")
-    assert torch.equal(weights(fit(second, last)), weights(whole))
+    second = quick(*every, "trainer.max_steps=4")
+    resumed = fit(second, f"{first.paths.run_dir}/checkpoints/last.ckpt")
+    assert torch.equal(weights(resumed), weights(whole))
+    records = [RunRecord.read(Path(cfg.paths.run_dir)) for cfg in (uninterrupted, second)]
+    for split in ("heldout", "train"):
+        assert records[0].splits[split].base == records[1].splits[split].base
+        assert records[0].splits[split].trained == records[1].splits[split].trained

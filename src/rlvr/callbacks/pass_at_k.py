@@ -1,7 +1,7 @@
 """Evaluates the policy before, along and after training, and keeps the run's record."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,7 @@ class PassAtKCallback(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Evaluate the base, or read what an earlier run from the same base left."""
-        if trainer.global_step > 0:  # Resumed: the base is gone, its record is not.
-            self.record = RunRecord.read(self.run_dir)
+        if self.record.splits:  # Resumed: the policy is no longer the base, and the checkpoint brought the record.
             return
         for split, problems in self.problems.items():
             cached = self.base_cache.with_name(f"{self.base_cache.name}-{split}.json")
@@ -82,6 +81,14 @@ class PassAtKCallback(lightning.Callback):
         trained = self.record.splits["heldout"].trained
         assert trained is not None
         self._keep(trainer, trainer.global_step, _first(trained, self.path_problems))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The record so far, so that a resumed run, in whatever folder, knows its base and its path."""
+        return asdict(self.record)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the checkpoint's record."""
+        self.record = RunRecord.from_json(state_dict)
 
     def _evaluate(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str) -> Evaluation:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]

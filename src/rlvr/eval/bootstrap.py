@@ -21,11 +21,6 @@ class Interval:
         """Whether the whole interval lies on one side of 0."""
         return self.low > 0 or self.high < 0
 
-    @classmethod
-    def from_json(cls, record: dict[str, float]) -> "Interval":
-        """Read back what `dataclasses.asdict` wrote."""
-        return cls(**record)
-
 
 def bootstrap_mean(value_SP: FloatArray, resamples: int = 2000, seed: int = 0) -> Interval:
     """Mean over problems with a percentile interval; give differences for a paired one.

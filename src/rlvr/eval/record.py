@@ -66,7 +66,11 @@ class RunRecord:
     @classmethod
     def read(cls, folder: Path) -> "RunRecord":
         """Read a run's folder."""
-        document = json.loads((folder / FILE_NAME).read_text())
+        return cls.from_json(json.loads((folder / FILE_NAME).read_text()))
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "RunRecord":
+        """Build from `asdict`'s record; further keys are left alone."""
         splits = {name: _read_split(split) for name, split in document["splits"].items()}
         return cls(document["label"], document["seed"], splits)
 

@@ -46,7 +46,8 @@ class PolicyModule(lightning.LightningModule):
         self.temperature = temperature
         self.minibatches_per_rollout = minibatches_per_rollout
         self.grad_norm = 0.0
-        self._clipped_tokens = self._tokens = 0
+        self._clipped_tokens: Tensor | int = 0
+        self._tokens: Tensor | int = 0
 
     @property
     def version(self) -> int:
@@ -64,8 +65,9 @@ class PolicyModule(lightning.LightningModule):
         logp_BT = completion_logps(self.policy, batch, self.temperature)
         old_logp_BT = logp_BT.detach() if batch.old_logp_BT is None else batch.old_logp_BT
         loss_BT, clipped_BT = self.surrogate(logp_BT, old_logp_BT, batch.advantage_B, batch.mask_BT)
-        self._clipped_tokens += int(clipped_BT.sum())
-        self._tokens += int(batch.mask_BT.sum())
+        # Tensors, so that the device need not be waited for before the backward pass.
+        self._clipped_tokens += clipped_BT.sum()
+        self._tokens += batch.mask_BT.sum()
         # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
         # weights were divided by the step's global count already: undo both.
         scale = self.trainer.accumulate_grad_batches * self.trainer.world_size
@@ -73,7 +75,7 @@ class PolicyModule(lightning.LightningModule):
 
     def take_clipped_share(self) -> float:
         """Share of trained tokens whose ratio was clipped since the last call."""
-        share = self._clipped_tokens / max(self._tokens, 1)
+        share = float(self._clipped_tokens) / max(float(self._tokens), 1.0)
         self._clipped_tokens = self._tokens = 0
         return share
 
