@@ -10,22 +10,23 @@ from rlvr.build import quiet, sampling_of
 from rlvr.console import console, one_sentence_errors
 from rlvr.eval import evaluate
 from rlvr.report.tables import evaluation_table
-from rlvr.rollout import Sampling, call_seed
+from rlvr.rollout import Sampling, call_seed, named_weights
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
 def main(cfg: DictConfig) -> None:
     """Load, sample, grade, show."""
-    with one_sentence_errors():
+    run_dir = Path(cfg.paths.run_dir)
+    with one_sentence_errors(run_dir / "error.txt"):
         quiet()
         source = instantiate(cfg.data)
         sampling = Sampling(sampling_of(cfg, source).max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
         policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir))
         problems = source.splits(tokenizer).heldout
-        engine = instantiate(cfg.rollout.engine)(policy, tokenizer)
+        engine = instantiate(cfg.rollout.engine)(policy, tokenizer, lambda: named_weights(policy))
         seed = call_seed(cfg.seed, "eval")
         result = evaluate(engine, instantiate(cfg.verifier), problems, cfg.eval.n, sampling, 0, seed, "Evaluation")
-        result.write(Path(cfg.paths.run_dir) / "evaluation.json")
+        result.write(run_dir / "evaluation.json")
         console.print(evaluation_table(cfg.label, result).rich())
 
 

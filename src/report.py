@@ -12,7 +12,7 @@ from rlvr.report import report_together
 @hydra.main(version_base="1.3", config_path="../configs", config_name="report")
 def main(cfg: DictConfig) -> None:
     """Read the runs, write table and figures."""
-    with one_sentence_errors():
+    with one_sentence_errors(Path(cfg.output_dir) / "error.txt"):
         report_together([Path(run) for run in cfg.runs], Path(cfg.output_dir))
 
 

@@ -14,9 +14,9 @@ from rlvr.report import report_run
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
 def main(cfg: DictConfig) -> None:
     """One run, or one job of a multirun."""
-    with one_sentence_errors():
+    run_dir = Path(cfg.paths.run_dir)
+    with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
-        run_dir = Path(cfg.paths.run_dir)
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=cfg.ckpt_path, weights_only=True)

@@ -58,12 +58,17 @@ def build(cfg: DictConfig) -> Run:
     module = PolicyModule(
         policy=policy,
         surrogate=loss.surrogate,
+        correction=instantiate(cfg.algo.correction) if cfg.algo.get("correction") else None,
         optimizer=instantiate(cfg.optimizer),
         warmup_steps=cfg.warmup_steps,
         temperature=sampling.temperature,
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
     )
-    callbacks = [evaluation(cfg, source, splits, policy, sampling), *map(instantiate, cfg.callbacks.values())]
+    callbacks = [
+        *([instantiate(cfg.rollout.guard)] if "guard" in cfg.rollout else []),  # before the evaluation it vouches for
+        evaluation(cfg, source, splits, policy, sampling),
+        *map(instantiate, cfg.callbacks.values()),
+    ]
     loggers = [instantiate(logger) for logger in cfg.logger.values()]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
     # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.

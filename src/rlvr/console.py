@@ -1,33 +1,43 @@
 """What the terminal shows: one console, one look for every progress bar."""
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rlvr.errors import ConfigError
+from rlvr.errors import ConfigError, RunError
 
 CONFIG_ERROR_EXIT = 2
+RUN_ERROR_EXIT = 3
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
-def refuse(sentence: str) -> NoReturn:
-    """Say what is wrong with the settings, and end the process."""
+def refuse(sentence: str, exit_code: int = CONFIG_ERROR_EXIT) -> NoReturn:
+    """Say what is wrong, and end the process."""
     console.print("[bold red]Error:[/]", escape(sentence))
-    sys.exit(CONFIG_ERROR_EXIT)
+    sys.exit(exit_code)
 
 
 @contextmanager
-def one_sentence_errors() -> Iterator[None]:
-    """A `ConfigError` raised inside ends the process with its sentence instead of a stack trace."""
+def one_sentence_errors(trace: Path) -> Iterator[None]:
+    """An error made to be read, raised inside, ends the process with its sentence.
+
+    Args:
+        trace: Where a run that had to stop leaves its stack trace.
+    """
     try:
         yield
     except ConfigError as error:
         refuse(str(error))
+    except RunError as error:
+        trace.write_text(traceback.format_exc())
+        refuse(f"{error} (Stack trace: {trace})", RUN_ERROR_EXIT)
 
 
 class Bar:

@@ -1,5 +1,9 @@
-"""Errors that are the user's to mend: one sentence that says what was wrong, where, and what to do."""
+"""Errors that a person is meant to read: one sentence that says what was wrong, where, and what to do."""
 
 
 class ConfigError(ValueError):
     """A setting that can't work, found before anything long or costly starts."""
+
+
+class RunError(RuntimeError):
+    """A run that has to stop; the sentence says why and what is left of it."""

@@ -85,7 +85,7 @@ def test_self_refills_the_batch_with_unsolved_problems(quick):
     walk, data = run.data.last_walk, run.data
     assert walk.drawn > data.problems_per_step == len(walk.groups)
     base = build(cfg).module.policy
-    data._engine = HFEngine(base, run.tokenizer, max_sequences=512)
+    data._engine = HFEngine(base, run.tokenizer, weights=lambda: iter(()), max_sequences=512)
     data.engine.sync(0)
     assert not any(data.solved_greedily([group.problem for group in walk.groups], 0))
     assert isinstance(data.filter, SELF)

@@ -82,7 +82,7 @@ class StepMetrics(lightning.Callback):
         return {
             **data.metrics,
             "train/grad_norm": module.grad_norm,
-            "train/clipped_share": module.take_clipped_share(),
+            **module.take_metrics(),
             "train/lr": trainer.optimizers[0].param_groups[0]["lr"],
             **{f"time/{phase}": value for phase, value in seconds.items()},
         }

@@ -93,6 +93,7 @@ def evaluate(
     engine.sync(version)
     with bar(title, len(problems) * n, transient=True) as progress:
         rollouts_P = engine.generate(problems, n, sampling, version, seed, on_progress=progress.advance)
+    engine.sleep()
     pairs = [(problem, r.text) for problem, rs in zip(problems, rollouts_P, strict=True) for r in rs]
     right = [verdict.status == "right" for verdict in verifier.grade(pairs)]
     rollouts = [rollout for rollouts in rollouts_P for rollout in rollouts]

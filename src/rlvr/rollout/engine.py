@@ -5,10 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rlvr.errors import RunError
+from rlvr.rollout.weights import Weights
 from rlvr.types import Problem, Rollout
 
 
-class StaleEngineError(RuntimeError):
+class EngineError(RunError):
+    """The engine could not be built or failed while it sampled."""
+
+
+class StaleEngineError(RunError):
     """The engine was asked to sample at a policy version that it has not been synced to."""
 
 
@@ -19,7 +25,7 @@ class Sampling:
     Attributes:
         max_new_tokens: Longest completion in tokens, end-of-sequence included.
         temperature: Divides the logits; 0 means greedy.
-        top_p: Nucleus mass; below 1 the recorded log-probabilities are still those before truncation.
+        top_p: Nucleus mass; below 1 the hf engine records log-probabilities from before truncation, vLLM from after.
     """
 
     max_new_tokens: int
@@ -45,7 +51,7 @@ class RolloutEngine(Protocol):
         """`n` completions for each problem, in order, the same for the same weights and seed.
 
         Args:
-            problems: P distinct problems.
+            problems: P distinct problems; an engine that spans ranks wants the call on all of them, if with none.
             n: Completions a problem.
             sampling: Temperature, nucleus and length.
             version: Policy version that the caller means to sample from.
@@ -54,17 +60,31 @@ class RolloutEngine(Protocol):
 
         Raises:
             StaleEngineError: When the engine was last synced to another version.
+            EngineError: When sampling fails.
         """
+
+    def sleep(self) -> None:
+        """Give memory back to the training; the next `sync` wakes the engine."""
 
     def close(self) -> None:
         """Free what the engine holds."""
 
 
-EngineFactory = Callable[[Any, Any], RolloutEngine]
-"""Builds an engine for (policy, tokenizer); called once the strategy is up."""
+EngineFactory = Callable[[Any, Any, Weights], RolloutEngine]
+"""Builds an engine for (policy, tokenizer, the policy's weights); called once the strategy is up."""
 
 
 def call_seed(*parts: object) -> int:
     """A 63-bit seed from what names a call, such as (run seed, purpose, version): no hidden state to resume."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def require_synced(held: int | None, wanted: int) -> None:
+    """Refuse to sample from weights other than those asked for.
+
+    Raises:
+        StaleEngineError: When the versions differ.
+    """
+    if held != wanted:
+        raise StaleEngineError(f"The rollout engine holds policy version {held}, not {wanted}: sync first.")

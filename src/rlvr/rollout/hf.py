@@ -8,7 +8,8 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
-from rlvr.rollout.engine import Sampling, StaleEngineError
+from rlvr.rollout.engine import Sampling, require_synced
+from rlvr.rollout.weights import Weights
 from rlvr.types import Problem, Rollout
 
 
@@ -49,10 +50,11 @@ class HFEngine:
     Args:
         policy: Decoder-only Hugging Face model.
         tokenizer: Its tokenizer, with an end-of-sequence token.
+        weights: Not needed here: nothing is copied.
         max_sequences: Completions that are generated side by side; bounds the key-value cache.
     """
 
-    def __init__(self, policy: PreTrainedModel, tokenizer: Any, max_sequences: int) -> None:
+    def __init__(self, policy: PreTrainedModel, tokenizer: Any, weights: Weights, max_sequences: int) -> None:
         self.policy = policy
         self.tokenizer = tokenizer
         self.max_sequences = max_sequences
@@ -63,6 +65,9 @@ class HFEngine:
     def sync(self, version: int) -> None:
         """Stamp the version; the weights are the policy's own and need no copying."""
         self.version = version
+
+    def sleep(self) -> None:
+        """Nothing to give back."""
 
     def close(self) -> None:
         """Nothing to free."""
@@ -77,10 +82,7 @@ class HFEngine:
         on_progress: Callable[[int], None] | None = None,
     ) -> list[tuple[Rollout, ...]]:
         """See `RolloutEngine.generate`."""
-        if version != self.version:
-            raise StaleEngineError(
-                f"The rollout engine holds policy version {self.version}, not {version}: sync first."
-            )
+        require_synced(self.version, version)
         training = self.policy.training
         self.policy.eval()
         per_call = max(1, self.max_sequences // n)

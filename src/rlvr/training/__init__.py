@@ -1,8 +1,19 @@
 """Room 5: the rollout data module, the LightningModule, and the policy they train."""
 
+from rlvr.training.batch import MicroBatch, Sample, padded
 from rlvr.training.datamodule import RolloutDataModule, Walk
 from rlvr.training.module import PolicyModule
 from rlvr.training.policy import PolicySource, PretrainedPolicy
 from rlvr.training.warmstart import WarmStartedPolicy
 
-__all__ = ["PolicyModule", "PolicySource", "PretrainedPolicy", "RolloutDataModule", "Walk", "WarmStartedPolicy"]
+__all__ = [
+    "MicroBatch",
+    "PolicyModule",
+    "PolicySource",
+    "PretrainedPolicy",
+    "RolloutDataModule",
+    "Sample",
+    "Walk",
+    "WarmStartedPolicy",
+    "padded",
+]

@@ -36,6 +36,7 @@ class MicroBatch:
         attention_BS: 1 for real tokens.
         mask_BT: 1 for completion tokens.
         advantage_B: One advantage a sequence.
+        engine_logp_BT: Log-probabilities under the engine that sampled.
         weight_B: Weight of each token of a sequence in the loss; these sum to at most 1 over tokens and ranks.
         old_logp_BT: Log-probabilities before the first update on this rollout, or None while the policy is
             still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
@@ -45,6 +46,7 @@ class MicroBatch:
     input_ids_BS: Tensor
     attention_BS: Tensor
     mask_BT: Tensor
+    engine_logp_BT: Tensor
     advantage_B: Tensor
     weight_B: Tensor
     old_logp_BT: Tensor | None
@@ -52,7 +54,15 @@ class MicroBatch:
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "MicroBatch":
         """The same batch on `device`; Lightning calls this."""
-        names = ("input_ids_BS", "attention_BS", "mask_BT", "advantage_B", "weight_B", "old_logp_BT")
+        names = (
+            "input_ids_BS",
+            "attention_BS",
+            "mask_BT",
+            "engine_logp_BT",
+            "advantage_B",
+            "weight_B",
+            "old_logp_BT",
+        )
         moved = {n: t.to(device, non_blocking=non_blocking) for n in names if (t := getattr(self, n)) is not None}
         return replace(self, **moved)
 
@@ -77,7 +87,7 @@ def padded(samples: Sequence[Sample], pad_id: int, version: int) -> MicroBatch:
     if not samples:
         ones = torch.ones(1, 2, dtype=torch.long)
         zero = torch.zeros(1)
-        return MicroBatch(ones * pad_id, ones, ones[:, 1:], zero, zero, None, version)
+        return MicroBatch(ones * pad_id, ones, ones[:, 1:], zero[:, None], zero, zero, None, version)
     prompts = [sample.problem.prompt_ids for sample in samples]
     completions = [sample.rollout.completion_ids for sample in samples]
     prompt_width, width = max(map(len, prompts)), max(map(len, completions))
@@ -85,6 +95,7 @@ def padded(samples: Sequence[Sample], pad_id: int, version: int) -> MicroBatch:
         [pad_id] * (prompt_width - len(prompt)) + [*prompt, *completion] + [pad_id] * (width - len(completion))
         for prompt, completion in zip(prompts, completions, strict=True)
     ]
+    logps = [[*sample.rollout.logps] + [0.0] * (width - len(sample.rollout.logps)) for sample in samples]
     start_B1 = torch.tensor([[prompt_width - len(prompt)] for prompt in prompts])
     length_B1 = torch.tensor([[len(completion)] for completion in completions])
     column_S = torch.arange(prompt_width + width)
@@ -92,6 +103,7 @@ def padded(samples: Sequence[Sample], pad_id: int, version: int) -> MicroBatch:
         input_ids_BS=torch.tensor(ids),
         attention_BS=((column_S >= start_B1) & (column_S < prompt_width + length_B1)).long(),
         mask_BT=(torch.arange(width) < length_B1).long(),
+        engine_logp_BT=torch.tensor(logps),
         advantage_B=torch.tensor([sample.advantage for sample in samples]),
         weight_B=torch.tensor([sample.weight for sample in samples]),
         old_logp_BT=None,

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from rlvr.algo import Filter, Loss
 from rlvr.data import ProblemCursor
-from rlvr.rollout import EngineFactory, RolloutEngine, Sampling, call_seed
+from rlvr.rollout import EngineFactory, RolloutEngine, Sampling, call_seed, named_weights, whole
 from rlvr.training.batch import MicroBatch, Sample, padded, split_evenly
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.metrics import walk_metrics
@@ -113,12 +113,12 @@ class RolloutDataModule(lightning.LightningDataModule):
         groups: list[Group] = []
         weights: list[Tensor] = []
         seen: set[str] = set()
-        kept, rounds, chosen_rate, kept_rate = 0, 0, 1.0, 1.0
-        while rounds < self.filter.max_rounds and kept < wanted:
+        kept, rounds, chosen_rate, kept_rate, exhausted = 0, 0, 1.0, 1.0, False
+        # Ranks go through the rounds together, full ones with no problems: an engine may span several of them.
+        while rounds < self.filter.max_rounds and self._on_any_rank(kept < wanted and not exhausted):
             to_sample = ceil((wanted - kept) / kept_rate)
             drawn = self.cursor.draw(ceil(to_sample / chosen_rate), exclude=seen)
-            if not drawn:
-                break  # Every problem of the pool was tried in this step.
+            exhausted = not drawn  # Every problem of the pool was tried in this step.
             rounds += 1
             candidates = self.filter.before(drawn, lambda problems: self.solved_greedily(problems, version))
             chosen, spare = candidates[:to_sample], candidates[to_sample:]
@@ -130,11 +130,12 @@ class RolloutDataModule(lightning.LightningDataModule):
             weight_P[(weight_P > 0).cumsum(0) > wanted - kept] = 0
             groups += sampled
             weights.append(weight_P)
-            chosen_rate = max(len(candidates) / len(drawn), 1 / MAX_OVERDRAW)
+            chosen_rate = max(len(candidates) / max(len(drawn), 1), 1 / MAX_OVERDRAW)
             kept_rate = max(int((weight_P > 0).sum()) / max(len(sampled), 1), 1 / MAX_OVERDRAW)
             kept += int((weight_P > 0).sum())
             if not self.filter.refill:
                 break
+        self.engine.sleep()
         weight_P = torch.cat(weights)
         rewards = [[verdict.reward for verdict in group.verdicts] for group in groups]
         reward_PG = torch.tensor(rewards).reshape(len(groups), self.group_size)
@@ -143,8 +144,6 @@ class RolloutDataModule(lightning.LightningDataModule):
 
     def sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
         """G graded rollouts for each problem."""
-        if not problems:
-            return []
         with self.stopwatch.phase("sample"):
             seed = call_seed(self.seed, "sample", version, round_, self._trainer.global_rank)
             rollouts_P = self.engine.generate(problems, self.group_size, self.sampling, version, seed)
@@ -189,7 +188,8 @@ class RolloutDataModule(lightning.LightningDataModule):
     def score(self, batches: Sequence[MicroBatch]) -> list[MicroBatch]:
         """Fill in the old log-probabilities, needed only where the policy moves before the batch is used up."""
         module: Any = self._trainer.lightning_module
-        with self.stopwatch.phase("score"), torch.no_grad():
+        precision = self._trainer.precision_plugin
+        with self.stopwatch.phase("score"), torch.no_grad(), precision.forward_context():
             moved = [batch.to(module.device) for batch in batches]
             return [
                 replace(b, old_logp_BT=completion_logps(module.policy, b, self.sampling.temperature)) for b in moved
@@ -201,7 +201,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         """Build the engine (the strategy is up by now) and this rank's walk over its share of the pool."""
         if self._engine is None:
             trainer = self._trainer
-            self._engine = self.make_engine(trainer.lightning_module.policy, self.tokenizer)
+            policy: Any = trainer.lightning_module.policy
+            gathered = getattr(trainer.strategy, "gathered", whole)
+            self._engine = self.make_engine(policy, self.tokenizer, lambda: named_weights(policy, gathered))
             self.cursor = ProblemCursor(self.problems[trainer.global_rank :: trainer.world_size], self.seed)
 
     def teardown(self, stage: str) -> None:
@@ -216,6 +218,10 @@ class RolloutDataModule(lightning.LightningDataModule):
         if self._engine is None:
             raise RuntimeError("The rollout engine is built in setup(), which has not run yet.")
         return self._engine
+
+    def _on_any_rank(self, flag: bool) -> bool:
+        device = self._trainer.strategy.root_device
+        return bool(self._trainer.strategy.reduce(torch.tensor(float(flag), device=device), reduce_op="max"))
 
     @property
     def _trainer(self) -> lightning.Trainer:

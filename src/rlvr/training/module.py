@@ -10,6 +10,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
+from rlvr.algo import Correction
+from rlvr.algo.correction import RatioSums
 from rlvr.algo.surrogates import Surrogate
 from rlvr.training.batch import MicroBatch
 from rlvr.training.logprobs import completion_logps
@@ -23,6 +25,7 @@ class PolicyModule(lightning.LightningModule):
     Args:
         policy: The model.
         surrogate: Loss per token, see `algo.surrogates`.
+        correction: For an engine whose probabilities are not quite the trainer's; None: taken to be the same.
         optimizer: Builds the optimizer from the trainable parameters.
         warmup_steps: Optimizer steps over which the learning rate rises linearly to its constant value.
         temperature: The sampling temperature; the policy that is trained is the one that was sampled.
@@ -33,6 +36,7 @@ class PolicyModule(lightning.LightningModule):
         self,
         policy: PreTrainedModel,
         surrogate: Surrogate,
+        correction: Correction | None,
         optimizer: OptimizerFactory,
         warmup_steps: int,
         temperature: float,
@@ -41,6 +45,7 @@ class PolicyModule(lightning.LightningModule):
         super().__init__()
         self.policy = policy.train()
         self.surrogate = surrogate
+        self.correction = correction
         self.make_optimizer = optimizer
         self.warmup_steps = warmup_steps
         self.temperature = temperature
@@ -48,6 +53,7 @@ class PolicyModule(lightning.LightningModule):
         self.grad_norm = 0.0
         self._clipped_tokens: Tensor | int = 0
         self._tokens: Tensor | int = 0
+        self._ratios: RatioSums | None = None
 
     @property
     def version(self) -> int:
@@ -65,6 +71,11 @@ class PolicyModule(lightning.LightningModule):
         logp_BT = completion_logps(self.policy, batch, self.temperature)
         old_logp_BT = logp_BT.detach() if batch.old_logp_BT is None else batch.old_logp_BT
         loss_BT, clipped_BT = self.surrogate(logp_BT, old_logp_BT, batch.advantage_B, batch.mask_BT)
+        if self.correction:
+            # Both at sampling time; the surrogate's own ratio says how far training has moved since.
+            weight_BT, sums = self.correction(old_logp_BT, batch.engine_logp_BT, batch.mask_BT)
+            loss_BT = loss_BT * weight_BT
+            self._ratios = self._ratios + sums if self._ratios else sums
         # Tensors, so that the device need not be waited for before the backward pass.
         self._clipped_tokens += clipped_BT.sum()
         self._tokens += batch.mask_BT.sum()
@@ -73,11 +84,14 @@ class PolicyModule(lightning.LightningModule):
         scale = self.trainer.accumulate_grad_batches * self.trainer.world_size
         return (loss_BT.sum(dim=1) * batch.weight_B).sum() * scale
 
-    def take_clipped_share(self) -> float:
-        """Share of trained tokens whose ratio was clipped since the last call."""
-        share = float(self._clipped_tokens) / max(float(self._tokens), 1.0)
+    def take_metrics(self) -> dict[str, float]:
+        """What the trained tokens showed since the last call: share clipped, and the correction's ratios."""
+        metrics = {"train/clipped_share": float(self._clipped_tokens) / max(float(self._tokens), 1.0)}
+        if self._ratios:
+            metrics |= self._ratios.metrics()
         self._clipped_tokens = self._tokens = 0
-        return share
+        self._ratios = None
+        return metrics
 
     def configure_gradient_clipping(
         self,

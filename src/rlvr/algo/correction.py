@@ -1,0 +1,91 @@
+"""Correction for an engine that samples with slightly other probabilities than the trainer computes.
+
+The rollouts come from the engine's policy mu, the gradient is taken at the trainer's pi. Weighting each token by
+pi/mu makes the estimate unbiased, truncation bounds its variance. Both log-probabilities are those at sampling time,
+so this is apart from the surrogate's ratio, which measures how far training has moved since.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Level = Literal["token", "sequence"]
+Beyond = Literal["truncate", "mask"]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Truncated or masked importance sampling between trainer and engine.
+
+    Source: truncation as in IMPALA's V-trace (arXiv 1802.01561), for engine mismatch second-hand (token level: the
+    truncated importance sampling of several open trainers; sequence level and masking likewise).
+
+    Attributes:
+        level: One ratio a token, or one a sequence (the product over its tokens).
+        cap: C, the largest weight.
+        beyond: What happens to ratios above C: `truncate` to C, or `mask` to 0.
+    """
+
+    level: Level
+    cap: float
+    beyond: Beyond
+
+    def __call__(self, logp_BT: Tensor, engine_logp_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, "RatioSums"]:
+        """Weights of the loss of each token, without gradient, and what there is to log.
+
+        Args:
+            logp_BT: The trainer's log-probabilities at sampling time.
+            engine_logp_BT: The engine's.
+            mask_BT: 1 for completion tokens.
+        """
+        mask_BT = mask_BT.to(logp_BT.dtype)
+        log_ratio_BT = ((logp_BT - engine_logp_BT) * mask_BT).detach()
+        if self.level == "sequence":
+            log_ratio_BT = log_ratio_BT.sum(dim=1, keepdim=True).expand_as(log_ratio_BT)
+        ratio_BT = torch.exp(log_ratio_BT)
+        over_BT = ratio_BT > self.cap
+        bound = self.cap if self.beyond == "truncate" else 0.0
+        weight_BT = torch.where(over_BT, bound, ratio_BT)
+        return weight_BT, RatioSums(
+            tokens=mask_BT.sum(),
+            ratio=(ratio_BT * mask_BT).sum(),
+            beyond=(over_BT * mask_BT).sum(),
+            weight=(weight_BT * mask_BT).sum(),
+            weight_squared=(weight_BT.square() * mask_BT).sum(),
+        )
+
+
+@dataclass(frozen=True)
+class RatioSums:
+    """Sums over tokens, which add up over micro-batches.
+
+    Attributes:
+        tokens: Number of tokens.
+        ratio: Of pi/mu before the cap.
+        beyond: Tokens above the cap.
+        weight: Of the weights after the cap.
+        weight_squared: Of their squares.
+    """
+
+    tokens: Tensor
+    ratio: Tensor
+    beyond: Tensor
+    weight: Tensor
+    weight_squared: Tensor
+
+    def __add__(self, other: "RatioSums") -> "RatioSums":
+        """Both together."""
+        names = self.__dataclass_fields__
+        return RatioSums(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    def metrics(self) -> dict[str, float]:
+        """Mean ratio, share above the cap, and the effective sample size, (sum w)^2 / sum w^2, as a share of tokens."""
+        tokens = max(float(self.tokens), 1.0)
+        spread = max(tokens * float(self.weight_squared), 1e-30)
+        return {
+            "correction/ratio": float(self.ratio) / tokens,
+            "correction/clipped_share": float(self.beyond) / tokens,
+            "correction/effective_share": float(self.weight) ** 2 / spread,
+        }

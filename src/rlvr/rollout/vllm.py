@@ -1,0 +1,293 @@
+"""Rollouts by vLLM inside the trainer's own process. The only file that imports vllm."""
+
+import contextlib
+import copy
+import logging
+import os
+import random
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import distributed as dist
+
+from rlvr.rollout.engine import EngineError, Sampling, call_seed, require_synced
+from rlvr.rollout.hf import eos_ids
+from rlvr.rollout.watchdog import Watchdog
+from rlvr.rollout.weights import Weights
+from rlvr.types import Problem, Rollout
+
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vllm is imported
+logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])  # for what it says while being imported
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from vllm import LLM, SamplingParams
+    from vllm.distributed.parallel_state import destroy_model_parallel, get_tp_group
+    from vllm.sampling_params import RequestOutputKind
+
+GIB = 2**30
+
+
+class VLLMEngine:
+    """One vLLM engine a rank (or a group of ranks), on weights copied from the policy at every `sync`.
+
+    Requests carry seeds of their own, so the texts of a call depend on weights and seed, not on what ran before.
+
+    Args:
+        policy: Hugging Face model, or one wrapped by peft; its config says what vLLM builds.
+        tokenizer: Its tokenizer.
+        weights: The policy's weights, copied at every sync.
+        max_model_len: Longest prompt and completion together, tokens; None: the policy's context.
+        kv_cache_gib: Key-value cache, GiB a rank.
+        max_num_seqs: Completions side by side.
+        tensor_parallel_size: Ranks that share an engine; neighbours in rank order.
+        dtype: Of the engine's weights and activations; None: the policy's.
+        hang_timeout_s: The process ends when a decoding step takes longer.
+
+    Raises:
+        EngineError: When vLLM refuses the policy or the memory.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        tokenizer: Any,
+        weights: Weights,
+        max_model_len: int | None,
+        kv_cache_gib: float,
+        max_num_seqs: int,
+        tensor_parallel_size: int,
+        dtype: str | None,
+        hang_timeout_s: float,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.weights = weights
+        self.tensor_parallel_size = tensor_parallel_size
+        self.dtype = getattr(torch, dtype) if dtype else policy.dtype
+        self.hang_timeout_s = hang_timeout_s
+        self.version: int | None = None
+        self.can_sleep = policy.device.type == "cuda"  # the CPU build has no sleep mode
+        self._eos = eos_ids(policy, tokenizer)
+        self._own_group = not dist.is_initialized()
+        if self._own_group:
+            dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        context = max_model_len or policy.config.max_position_embeddings
+        try:
+            with tempfile.TemporaryDirectory() as folder, _trainer_undisturbed(policy.device):
+                _save_config(policy, folder)
+                self.llm = LLM(
+                    model=folder,
+                    skip_tokenizer_init=True,
+                    generation_config="vllm",  # none of the checkpoint's own sampling defaults
+                    load_format="dummy",  # weights come from the trainer, never from a file
+                    dtype=self.dtype,
+                    max_model_len=context,
+                    kv_cache_memory_bytes=int(kv_cache_gib * GIB),
+                    max_num_seqs=max_num_seqs,
+                    distributed_executor_backend="external_launcher",
+                    tensor_parallel_size=tensor_parallel_size,
+                    seed=0,  # every request has its own; ranks of one engine must agree here
+                    logprobs_mode="processed_logprobs",  # at the sampling temperature
+                    disable_log_stats=True,
+                    enable_sleep_mode=self.can_sleep,
+                    **_device_arguments(policy.device, context),
+                )
+        except (RuntimeError, ValueError, TypeError, NotImplementedError, AssertionError) as error:
+            self._leave_group()
+            raise EngineError(f"vLLM could not be built for this policy: {_cause(error)}") from error
+
+    def sync(self, version: int) -> None:
+        """Copy the policy's weights, layer by layer, unless the engine holds this version already."""
+        if version == self.version:
+            return
+        self.version = None  # a copy that fails half-way must not look like a version
+        if self.can_sleep:
+            self.llm.wake_up(tags=["weights"])
+        try:
+            self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": self.weights()})
+            if self.can_sleep:
+                self.llm.wake_up(tags=["kv_cache"])
+            # Cached keys and values belong to the old weights.
+            if not self.llm.reset_prefix_cache():
+                raise RuntimeError("the prefix cache could not be emptied, requests are still running")
+        except (RuntimeError, ValueError, KeyError, AttributeError) as error:
+            raise EngineError(f"vLLM could not take policy version {version}: {_cause(error)}") from error
+        self.version = version
+
+    def generate(
+        self,
+        problems: Sequence[Problem],
+        n: int,
+        sampling: Sampling,
+        version: int,
+        seed: int,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[tuple[Rollout, ...]]:
+        """See `RolloutEngine.generate`."""
+        require_synced(self.version, version)
+        requests = [(problem.prompt_ids, call_seed(seed, problem.id)) for problem in problems]
+        requests, mine = self._shared(requests)
+        doing = f"vLLM, sampling {len(requests)} x {n} completions at policy version {version}"
+        try:
+            with Watchdog(self.hang_timeout_s, doing) as watchdog:
+                outputs = self._run(requests, n, sampling, watchdog, on_progress)
+        except Exception as error:  # whatever vLLM raises, the run is over and the message must say why
+            self._abort()
+            raise EngineError(f"{doing} failed: {_cause(error)}. Checkpoints written so far are intact.") from error
+        return [self._rollouts(output) for output in outputs[mine]]
+
+    def sleep(self) -> None:
+        """On CUDA, free weights and cache; on CPU there is no such mode and the engine stays as it is."""
+        if self.can_sleep and self.version is not None:
+            self.llm.sleep(level=2)
+            self.version = None  # level 2 forgets the weights
+
+    def close(self) -> None:
+        """Free the model, the cache and the groups that vLLM made."""
+        if not hasattr(self, "llm"):
+            return
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+        destroy_model_parallel()
+        self._leave_group()
+
+    def _run(
+        self,
+        requests: Sequence[tuple[tuple[int, ...], int]],
+        n: int,
+        sampling: Sampling,
+        watchdog: Watchdog,
+        on_progress: Callable[[int], None] | None,
+    ) -> list[Any]:
+        """One output a request, in order."""
+        engine = self.llm.llm_engine
+        for index, (prompt_ids, seed) in enumerate(requests):
+            prompt = {"prompt_token_ids": list(prompt_ids)}
+            engine.add_request(str(index), prompt, self._parameters(n, sampling, seed))  # type: ignore[arg-type]
+        outputs: dict[int, Any] = {}
+        while engine.has_unfinished_requests():
+            finished = [output for output in engine.step() if output.finished]
+            watchdog.beat()
+            outputs |= {int(output.request_id): output for output in finished}
+            if on_progress and finished:
+                on_progress(n * len(finished))
+        return [outputs[index] for index in range(len(requests))]
+
+    def _parameters(self, n: int, sampling: Sampling, seed: int) -> SamplingParams:
+        return SamplingParams(
+            n=n,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_new_tokens,
+            seed=seed if sampling.temperature > 0 else None,
+            stop_token_ids=self._eos,
+            logprobs=0,  # of the sampled token alone
+            flat_logprobs=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _rollouts(self, output: Any) -> tuple[Rollout, ...]:
+        texts = self.tokenizer.batch_decode([o.token_ids for o in output.outputs], skip_special_tokens=True)
+        return tuple(
+            Rollout(tuple(o.token_ids), tuple(o.logprobs.logprobs), text, o.finish_reason)
+            for o, text in zip(output.outputs, texts, strict=True)
+        )
+
+    def _shared(self, requests: list) -> tuple[list, slice]:
+        """The requests of all ranks that share this engine, and where this rank's own are among them."""
+        if self.tensor_parallel_size == 1:
+            return requests, slice(None)
+        group = get_tp_group()
+        parts: list[list] = [[] for _ in range(self.tensor_parallel_size)]
+        dist.all_gather_object(parts, requests, group=group.cpu_group)
+        start = sum(map(len, parts[: group.rank_in_group]))
+        return [request for part in parts for request in part], slice(start, start + len(requests))
+
+    def _abort(self) -> None:
+        """Leave no half-done request behind, so that what follows an error fails for its own reasons only."""
+        with contextlib.suppress(Exception):
+            engine = self.llm.llm_engine
+            engine.abort_request(list(engine.output_processor.request_states), internal=True)
+
+    def _leave_group(self) -> None:
+        if self._own_group and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _save_config(policy: Any, folder: str) -> None:
+    """What vLLM builds from: the architecture, with an output head of its own.
+
+    On CPU a tied head is packed into another layout once, when it is built, and no reload reaches the copy: it
+    would go on with the weights of the start.
+    """
+    model = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+    config = copy.deepcopy(model.config)
+    config.tie_word_embeddings = False
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(folder)
+
+
+def _device_arguments(device: torch.device, context: int) -> dict[str, Any]:
+    if device.type == "cuda":
+        # The cache's size is given, so this share only has to be free at the start, beside the trainer.
+        return {"gpu_memory_utilization": 0.05}
+    return {
+        "enforce_eager": True,  # compiling would need a C++ compiler
+        # A prompt cut in pieces rewinds its request's random generator, which CPU generators cannot do.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(context, 4096),
+    }
+
+
+@contextlib.contextmanager
+def _trainer_undisturbed(device: torch.device) -> Iterator[None]:
+    """Undo what building an engine does to the process.
+
+    It seeds torch, numpy and random; on CPU it also sets torch to one thread and replaces the function that could
+    set more. It wants a launcher's variables, which Lightning does not set on every rank.
+    """
+    set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    launched = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
+    os.environ["RANK"] = str(dist.get_rank())
+    os.environ.setdefault("LOCAL_RANK", "0")
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), _stderr_on_failure():
+            yield
+    finally:
+        for name, value in launched.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        torch.set_num_threads = set_num_threads
+        torch.set_num_threads(threads)
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+@contextlib.contextmanager
+def _stderr_on_failure() -> Iterator[None]:
+    """Notes that libraries print below Python's level are shown only when the thing they note fails."""
+    with tempfile.TemporaryFile() as notes:
+        before = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except BaseException:
+            notes.seek(0)
+            os.write(before, notes.read())
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost message on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")

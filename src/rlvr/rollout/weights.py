@@ -1,0 +1,71 @@
+"""The policy's weights as an engine wants them: lazily, in layer order, LoRA merged, shards put together."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+Weights = Callable[[], Iterator[tuple[str, Tensor]]]
+"""Starts a new pass over (name, tensor) pairs, names as in the Hugging Face checkpoint."""
+
+Gathered = Callable[[Sequence[Parameter]], AbstractContextManager[Any]]
+"""Makes sharded parameters whole inside the context, on every rank."""
+
+
+def whole(parameters: Sequence[Parameter]) -> AbstractContextManager[None]:
+    """For strategies that keep every parameter whole on every rank."""
+    return nullcontext()
+
+
+@torch.no_grad()
+def named_weights(policy: Any, gathered: Gathered = whole) -> Iterator[tuple[str, Tensor]]:
+    """Every weight of the policy, one layer at a time, so that never more than a layer is held beside the model.
+
+    Under ZeRO-3 all ranks must exhaust the iterator together: each layer's gathering is a collective. Tied weights
+    come under each of their names. LoRA's update is added to a copy of one matrix at a time; merging it into the
+    policy and taking it out again would let rounding add up.
+
+    Args:
+        policy: A Hugging Face model, or one wrapped by peft.
+        gathered: How the strategy puts sharded parameters together.
+    """
+    model = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+    for prefix, layer in _layers("", model):
+        with gathered(list(layer.parameters())):
+            for name, weight in _merged(layer):
+                yield prefix + name, weight
+
+
+def _layers(prefix: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The blocks of the model's layer list one by one, and what stands before and after them."""
+    if not any(isinstance(child, nn.ModuleList) for child in module.modules()):
+        yield prefix, module
+        return
+    for name, child in module.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from ((f"{prefix}{name}.{index}.", block) for index, block in enumerate(child))
+        else:
+            yield from _layers(f"{prefix}{name}.", child)
+
+
+def _merged(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Weights of one layer under their checkpoint names, adapters merged."""
+    modules = dict(layer.named_modules())
+    for name, parameter in layer.named_parameters():
+        path, _, leaf = name.rpartition(".")
+        if ".lora_" in f".{name}":
+            continue
+        owner = modules.get(path.removesuffix("base_layer").removesuffix("."))
+        if path.endswith("base_layer") and leaf == "weight":
+            yield name.replace("base_layer.", ""), _with_update(owner, parameter)
+        else:
+            yield name.replace("base_layer.", ""), parameter.detach()
+
+
+def _with_update(lora: Any, weight: Tensor) -> Tensor:
+    """Base matrix plus every active adapter's update."""
+    update = sum(lora.get_delta_weight(adapter) for adapter in lora.active_adapters if adapter in lora.lora_A)
+    return weight.detach() + update.to(weight.dtype) if isinstance(update, Tensor) else weight.detach()
