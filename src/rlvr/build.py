@@ -83,7 +83,8 @@ def evaluation(
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
     asked = [problem.id for group in problems.values() for problem in group]
     drawn = Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
-    key = hashlib.sha256(repr((fingerprint(policy), asked, cfg.eval.n, drawn, cfg.seed)).encode()).hexdigest()
+    engine = cfg.rollout.engine._target_
+    key = hashlib.sha256(repr((fingerprint(policy), asked, cfg.eval.n, drawn, cfg.seed, engine)).encode()).hexdigest()
     return PassAtKCallback(
         problems=problems,
         n=cfg.eval.n,
