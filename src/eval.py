@@ -6,7 +6,8 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from rlvr.build import quiet, sampling_of
+from rlvr.build import check_lengths, context_of, quiet, sampling_of
+from rlvr.checks import check_engine
 from rlvr.console import console, one_sentence_errors
 from rlvr.eval import evaluate
 from rlvr.report.tables import evaluation_table
@@ -18,14 +19,18 @@ def main(cfg: DictConfig) -> None:
     """Load, sample, grade, show."""
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
+        check_engine(cfg)
         quiet()
         source = instantiate(cfg.data)
         sampling = Sampling(sampling_of(cfg, source).max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
         policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir))
-        problems = source.splits(tokenizer).heldout
+        splits = source.splits(tokenizer)
+        check_lengths(splits, sampling.max_new_tokens, context_of(cfg, policy))
         engine = instantiate(cfg.rollout.engine)(policy, tokenizer, lambda: named_weights(policy))
         seed = call_seed(cfg.seed, "eval")
-        result = evaluate(engine, instantiate(cfg.verifier), problems, cfg.eval.n, sampling, 0, seed, "Evaluation")
+        result = evaluate(
+            engine, instantiate(cfg.verifier), splits.heldout, cfg.eval.n, sampling, 0, seed, "Evaluation"
+        )
         result.write(run_dir / "evaluation.json")
         console.print(evaluation_table(cfg.label, result).rich())
 

@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import logging
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ def build(cfg: DictConfig) -> Run:
         raise ConfigError(
             f"batch.problems_per_step={cfg.batch.problems_per_step}: the pool has only {len(splits.train)} problems."
         )
+    check_lengths(splits, sampling.max_new_tokens, context_of(cfg, policy))
     data = RolloutDataModule(
         problems=splits.train,
         tokenizer=tokenizer,
@@ -110,6 +112,27 @@ def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
     if settings["max_new_tokens"] is None:
         raise ConfigError("rollout.sampling.max_new_tokens=null: this data set sets no length; give one, such as 3072.")
     return instantiate(settings)
+
+
+def context_of(cfg: DictConfig, policy: PreTrainedModel) -> int:
+    """Longest prompt and completion together that policy and engine can hold, in tokens."""
+    return min(policy.config.max_position_embeddings, cfg.rollout.engine.get("max_model_len") or sys.maxsize)
+
+
+def check_lengths(splits: Splits, max_new_tokens: int, context: int) -> None:
+    """Refuse problems whose answers would not fit.
+
+    Raises:
+        ConfigError: With the longest prompt's id and length.
+    """
+    longest = max([*splits.train, *splits.heldout], key=lambda problem: len(problem.prompt_ids))
+    length = len(longest.prompt_ids)
+    if length + max_new_tokens > context:
+        raise ConfigError(
+            f"Problem {longest.id}: its prompt of {length} tokens and rollout.sampling.max_new_tokens={max_new_tokens} "
+            f"do not fit into the context of {context} tokens (the policy's, or rollout.engine.max_model_len); "
+            "shorten one of them, or leave long prompts out with data.max_prompt_tokens."
+        )
 
 
 def label(cfg: DictConfig) -> str:

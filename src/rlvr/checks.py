@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,20 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
+    check_engine(cfg)
     for find_fault in (_positive, _group_size, _divisible, _pool, _on_policy, _evaluation, _choices, _writable):
         if fault := find_fault(cfg):
             raise ConfigError(fault)
+
+
+def check_engine(cfg: DictConfig) -> None:
+    """Refuse an engine whose library is missing.
+
+    Raises:
+        ConfigError: With the command that installs it.
+    """
+    if cfg.rollout.engine._target_.startswith("rlvr.rollout.vllm") and not find_spec("vllm"):
+        raise ConfigError("rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine.")
 
 
 def _positive(cfg: DictConfig) -> str | None:

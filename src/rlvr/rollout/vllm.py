@@ -25,7 +25,7 @@ logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])  # for what
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from vllm import LLM, SamplingParams
-    from vllm.distributed.parallel_state import destroy_model_parallel, get_tp_group
+    from vllm.distributed.parallel_state import destroy_distributed_environment, destroy_model_parallel, get_tp_group
     from vllm.sampling_params import RequestOutputKind
 
 GIB = 2**30
@@ -97,7 +97,10 @@ class VLLMEngine:
                 )
         except (RuntimeError, ValueError, TypeError, NotImplementedError, AssertionError) as error:
             self._leave_group()
-            raise EngineError(f"vLLM could not be built for this policy: {_cause(error)}") from error
+            raise EngineError(
+                f"vLLM could not be built for this policy with rollout.engine.max_model_len={context} and "
+                f"kv_cache_gib={kv_cache_gib}: {_cause(error)}"
+            ) from error
 
     def sync(self, version: int) -> None:
         """Copy the policy's weights, layer by layer, unless the engine holds this version already."""
@@ -151,7 +154,6 @@ class VLLMEngine:
             return
         self.llm.llm_engine.engine_core.shutdown()
         del self.llm
-        destroy_model_parallel()
         self._leave_group()
 
     def _run(
@@ -214,8 +216,9 @@ class VLLMEngine:
             engine.abort_request(list(engine.output_processor.request_states), internal=True)
 
     def _leave_group(self) -> None:
-        if self._own_group and dist.is_initialized():
-            dist.destroy_process_group()
+        destroy_model_parallel()
+        if self._own_group:
+            destroy_distributed_environment()
 
 
 def _save_config(policy: Any, folder: str) -> None:

@@ -1,0 +1,63 @@
+"""A tiny policy, a vLLM engine for it, and what the tests of both files ask of them."""
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from rlvr.data.countdown import character_tokenizer
+from rlvr.rollout import Sampling, named_weights
+from rlvr.training.batch import Sample, padded
+from rlvr.training.logprobs import completion_logps
+from rlvr.types import Problem
+
+vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
+
+TOKENIZER = character_tokenizer()
+TEN = Sampling(max_new_tokens=10)
+
+
+def tiny(tie: bool = True) -> PreTrainedModel:
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        "qwen2",
+        vocab_size=16,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        intermediate_size=96,
+        max_position_embeddings=64,
+        eos_token_id=0,
+        pad_token_id=0,
+        bos_token_id=None,
+        initializer_range=0.3,
+        tie_word_embeddings=tie,
+    )
+    return AutoModelForCausalLM.from_config(config)
+
+
+def build(policy, **settings):
+    engine = dict(max_model_len=None, kv_cache_gib=0.25, max_num_seqs=64, tensor_parallel_size=1, dtype=None)
+    return vllm.VLLMEngine(
+        policy, TOKENIZER, lambda: named_weights(policy), **{**engine, "hang_timeout_s": 60.0, **settings}
+    )
+
+
+def problems() -> list[Problem]:
+    texts = ["1=", "18873=47:", "5", "123456789=10:", "2:", "77777=1:"]
+    return [Problem(text, text, tuple(TOKENIZER(text)["input_ids"]), "") for text in texts]
+
+
+def nudge(policy: PreTrainedModel) -> None:
+    """Stand in for an optimizer step: every weight moves."""
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+
+
+def largest_difference(policy: PreTrainedModel, rollouts_P: list) -> float:
+    samples = [Sample(p, r, 0.0, 0.0) for p, rs in zip(problems(), rollouts_P, strict=True) for r in rs]
+    batch = padded(samples, 0, version=0)
+    with torch.no_grad():
+        logp_BT = completion_logps(policy, batch, 1.0)
+    return float((logp_BT - batch.engine_logp_BT).abs().max())
