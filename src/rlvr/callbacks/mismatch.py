@@ -47,7 +47,7 @@ class Mismatch:
         """Compare the trainer's with the engine's."""
         difference_N = logp_N.double() - engine_logp_N.double()
         # Not finite is as far apart as can be, and must not pass a comparison.
-        size_N = difference_N.abs().nan_to_num(nan=float("inf"))
+        size_N = difference_N.abs().nan_to_num(nan=float("inf"), posinf=float("inf"))
         ratio_N = difference_N.exp()
         return cls(
             mean=float(size_N.mean()),

@@ -42,7 +42,8 @@ def named_weights(policy: Any, gathered: Gathered = whole) -> Iterator[tuple[str
 def _layers(prefix: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The blocks of the model's layer list one by one, and what stands before and after them."""
     if not any(isinstance(child, nn.ModuleList) for child in module.modules()):
-        yield prefix, module
+        if any(True for _ in module.parameters()):
+            yield prefix, module
         return
     for name, child in module.named_children():
         if isinstance(child, nn.ModuleList):

@@ -1,0 +1,133 @@
+"""The mismatch guard: its numbers by hand, three kinds of stale weights caught, 200 clean steps left alone."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from rlvr.build import Run, build
+from rlvr.callbacks import Mismatch, MismatchError
+
+vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
+
+SMALL_ENGINE = ["rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64", "algo=nsr"]
+
+
+def fit(run: Run) -> None:
+    try:
+        run.trainer.fit(run.module, datamodule=run.data)
+    finally:
+        run.data.teardown("fit")  # Lightning tears down only after a fit that went well
+
+
+def rows(cfg: DictConfig) -> list[dict[str, str]]:
+    with (Path(cfg.paths.run_dir) / "metrics.csv").open() as file:
+        return [row for row in csv.DictReader(file) if row["train/lr"]]
+
+
+def test_numbers_by_hand():
+    """Differences 0, 0.05, -0.2, 0.4: three of the ratios are e^0, e^0.05, e^-0.2 = 0.82, the last e^0.4."""
+    found = Mismatch.between(torch.tensor([-1.0, -1.0, -1.2, -0.6]), torch.tensor([-1.0, -1.05, -1.0, -1.0]))
+    assert found.mean == pytest.approx(0.65 / 4, abs=1e-6)
+    assert found.p95 == pytest.approx(0.37, abs=1e-6)  # 0.2 + 0.85 * 0.2, between the two largest
+    assert found.max == pytest.approx(0.4, abs=1e-6)
+    assert found.outside_share == 0.5
+    assert found.tokens == 4
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf")])
+def test_what_is_not_finite_is_infinitely_far(bad: float):
+    """NaN must not slip through a comparison."""
+    assert Mismatch.between(torch.tensor([-1.0, bad]), torch.tensor([-1.0, -1.0])).mean == float("inf")
+
+
+def test_two_hundred_clean_steps(quick):
+    """Nothing is raised, and fp32 engines agree to rounding at every one of them."""
+    cfg = quick(*SMALL_ENGINE, "trainer.max_steps=200", "eval.every_n_steps=100", "model.steps=150")
+    fit(build(cfg))
+    steps = rows(cfg)
+    assert len(steps) == 200
+    assert max(float(row["mismatch/max"]) for row in steps) < 1e-4
+    assert all(float(row["correction/effective_share"]) == pytest.approx(1, abs=1e-6) for row in steps)
+
+
+def skip_a_sync(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine says version 2 and holds version 1."""
+    honest = vllm.VLLMEngine.sync
+
+    def sync(engine, version: int) -> None:
+        if version == 2:
+            engine.version = version
+        else:
+            honest(engine, version)
+
+    monkeypatch.setattr(vllm.VLLMEngine, "sync", sync)
+
+
+def swapped(weights: Callable[[], Iterator]) -> Iterator[tuple[str, torch.Tensor]]:
+    exchange = {"layers.0.": "layers.1.", "layers.1.": "layers.0."}
+    everything = []
+    for name, tensor in weights():
+        found = next((layer for layer in exchange if layer in name), None)
+        everything.append((name.replace(found, exchange[found]) if found else name, tensor))
+    return iter(everything)
+
+
+def swap_two_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every weight arrives, in the wrong place."""
+    honest = vllm.VLLMEngine.__init__
+
+    def init(engine, policy, tokenizer, weights, **settings) -> None:
+        honest(engine, policy, tokenizer, lambda: swapped(weights), **settings)
+
+    monkeypatch.setattr(vllm.VLLMEngine, "__init__", init)
+
+
+def lora(run: Run) -> None:
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"])
+    run.module.policy = peft.get_peft_model(run.module.policy, config).train()
+
+
+def forget_the_merge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine gets the base's weights without the adapters', which are zero only before the first step."""
+    lora(run)
+    monkeypatch.setattr("rlvr.rollout.weights._with_update", lambda owner, weight: weight.detach())
+
+
+@pytest.mark.parametrize(
+    ("inject", "version"), [(skip_a_sync, 2), (swap_two_layers, 0), (forget_the_merge, 1)], ids=lambda v: str(v)
+)
+def test_stale_weights_end_the_run(quick, monkeypatch, inject, version: int):
+    """At the first step whose rollouts come from them, before anything is learned from those."""
+    cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=5")
+    run = build(cfg)
+    inject(run, monkeypatch)
+    with pytest.raises(MismatchError, match=f"rollouts of policy version {version} do not come from the policy"):
+        fit(run)
+    assert run.trainer.global_step == version
+
+
+def test_a_stale_last_evaluation_ends_the_run(quick, monkeypatch):
+    """No step follows it, so the guard looks by itself."""
+    cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=2")
+    run = build(cfg)
+    skip_a_sync(run, monkeypatch)
+    with pytest.raises(MismatchError, match="rollouts of policy version 2"):
+        fit(run)
+    assert run.trainer.global_step == 2
+
+
+def test_lora_trains_through_vllm(quick):
+    """Adapters move, the base does not, and the engine follows the merged weights."""
+    cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=4")
+    run = build(cfg)
+    lora(run)
+    before = {name: p.detach().clone() for name, p in run.module.policy.named_parameters()}
+    fit(run)
+    for name, parameter in run.module.policy.named_parameters():
+        assert torch.equal(parameter, before[name]) is ("lora_" not in name), name
+    assert max(float(row["mismatch/max"]) for row in rows(cfg)) < 1e-4

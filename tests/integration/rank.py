@@ -1,0 +1,56 @@
+"""One rank of a test run: trains by the overrides it is given, and writes what this rank saw.
+
+Not a test itself: `test_ranks.py` starts it, once a rank, under torch's launcher.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from rlvr.build import build
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+class Witness(lightning.Callback):
+    """Notes which problems this rank sampled and what its weights were after every step."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, Any]] = []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        walk = trainer.datamodule.last_walk
+        weights = torch.cat([p.detach().double().flatten() for p in pl_module.policy.parameters()])
+        self.steps.append(
+            {
+                "version": walk.version,
+                "problems": [group.problem.id for group in walk.groups],
+                "texts": [rollout.text for group in walk.groups for rollout in group.rollouts],
+                "weights": [float(weights.sum()), float(weights.square().sum())],
+                "mismatch": trainer.datamodule.metrics.get("mismatch/max"),
+            }
+        )
+
+
+def main() -> None:
+    """Compose, train, write."""
+    out, overrides = Path(sys.argv[1]), sys.argv[2:]
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        cfg = compose("train", overrides)
+    OmegaConf.resolve(cfg)
+    run = build(cfg)
+    witness = Witness()
+    run.trainer.callbacks.append(witness)
+    run.trainer.fit(run.module, datamodule=run.data)
+    (out / f"rank{os.environ['RANK']}.json").write_text(json.dumps(witness.steps))
+
+
+if __name__ == "__main__":
+    main()

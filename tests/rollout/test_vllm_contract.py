@@ -1,0 +1,77 @@
+"""What we use of vLLM exists, by name: a version that changes a call fails here, with a sentence, not in a run."""
+
+import inspect
+from collections.abc import Iterable
+
+import pytest
+from engines import vllm  # skips where vLLM is not installed
+from vllm import LLM, SamplingParams
+from vllm.engine.arg_utils import EngineArgs
+from vllm.logprobs import FlatLogprobs
+from vllm.outputs import CompletionOutput, RequestOutput
+from vllm.v1.engine.llm_engine import LLMEngine
+
+ENGINE = {
+    *("model", "skip_tokenizer_init", "generation_config", "load_format", "dtype", "max_model_len", "max_num_seqs"),
+    *("kv_cache_memory_bytes", "distributed_executor_backend", "tensor_parallel_size", "seed", "logprobs_mode"),
+    *("disable_log_stats", "enable_sleep_mode", "gpu_memory_utilization", "enforce_eager", "enable_chunked_prefill"),
+    "max_num_batched_tokens",
+}
+SAMPLING = {
+    *("n", "temperature", "top_p", "max_tokens", "seed", "stop_token_ids", "logprobs", "flat_logprobs", "detokenize"),
+    "output_kind",
+}
+CALLS = {
+    (LLM, "collective_rpc"): ["method", "kwargs"],
+    (LLM, "reset_prefix_cache"): [],
+    (LLM, "sleep"): ["level"],
+    (LLM, "wake_up"): ["tags"],
+    (LLMEngine, "add_request"): ["request_id", "prompt", "params"],
+    (LLMEngine, "step"): [],
+    (LLMEngine, "has_unfinished_requests"): [],
+    (LLMEngine, "abort_request"): ["request_ids", "internal"],
+}
+
+
+def missing(owner: object, names: Iterable[str], known: set[str]) -> str:
+    gone = [name for name in names if name not in known]
+    return f"This vLLM has no {', '.join(gone)} in {owner}: adapt src/rlvr/rollout/vllm.py or pin the version."
+
+
+@pytest.mark.parametrize(("call", "names"), CALLS.items(), ids=[method for _, method in CALLS])
+def test_calls(call, names):
+    """Methods and the arguments that we name."""
+    owner, method = call
+    assert hasattr(owner, method), missing(owner.__name__, [method], set())
+    known = set(inspect.signature(getattr(owner, method)).parameters)
+    assert set(names) <= known, missing(f"{owner.__name__}.{method}", names, known)
+
+
+def test_settings():
+    """Arguments of the engine and of sampling."""
+    known = {*inspect.signature(LLM.__init__).parameters, *EngineArgs.__dataclass_fields__}
+    assert known >= ENGINE, missing("LLM", ENGINE, known)
+    known = set(SamplingParams.__struct_fields__)
+    assert known >= SAMPLING, missing("SamplingParams", SAMPLING, known)
+
+
+def test_outputs():
+    """Fields that we read."""
+    for owner, names in {
+        RequestOutput: ["request_id", "finished", "outputs"],
+        CompletionOutput: ["token_ids", "logprobs", "finish_reason"],
+        FlatLogprobs: ["logprobs"],
+    }.items():
+        known = {*getattr(owner, "__dataclass_fields__", {}), *inspect.signature(owner.__init__).parameters}
+        assert set(names) <= known, missing(owner.__name__, names, known)
+
+
+def test_weights_can_be_reloaded_from_an_iterator():
+    """The one route of weight sync that works on CPU and CUDA builds."""
+    from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+    from vllm.v1.worker.gpu_worker import Worker
+
+    assert hasattr(Worker, "reload_weights"), missing("Worker", ["reload_weights"], set())
+    known = set(inspect.signature(GPUModelRunner.reload_weights).parameters)
+    assert "weights_iterator" in known, missing("reload_weights", ["weights_iterator"], known)
+    assert vllm.VLLMEngine.sync
