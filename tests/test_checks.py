@@ -2,7 +2,7 @@
 
 import pytest
 
-from rlvr.build import label, sampling_of
+from rlvr.build import build, label, sampling_of
 from rlvr.checks import check
 from rlvr.errors import ConfigError
 
@@ -33,6 +33,19 @@ def test_one_sentence(quick, overrides: list[str], sentence: str):
         check(quick(*overrides))
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
+
+
+def test_a_missing_vllm_is_one_sentence(quick, monkeypatch):
+    """With the command that installs it, before anything starts."""
+    monkeypatch.setattr("rlvr.checks.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="rollout=vllm: vLLM is not installed; `make vllm` installs"):
+        check(quick("rollout=vllm"))
+
+
+def test_a_prompt_that_does_not_fit_is_named(quick):
+    """With its length, when the data are loaded."""
+    with pytest.raises(ConfigError, match=r"Problem \S+: its prompt of \d+ tokens and .*max_new_tokens=60 do not fit"):
+        build(quick("rollout.sampling.max_new_tokens=60"))
 
 
 def test_the_default_passes(quick):

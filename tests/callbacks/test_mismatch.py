@@ -121,6 +121,16 @@ def test_a_stale_last_evaluation_ends_the_run(quick, monkeypatch):
     assert run.trainer.global_step == 2
 
 
+def test_rounding_is_not_taken_for_staleness(quick):
+    """A bfloat16 engine under an fp32 trainer: a hundred times the difference, and the correction makes up for it."""
+    cfg = quick(*SMALL_ENGINE, "rollout.engine.dtype=bfloat16", "model.steps=150", "trainer.max_steps=20")
+    fit(build(cfg))
+    steps = rows(cfg)
+    assert 1e-4 < max(float(row["mismatch/mean"]) for row in steps) < 0.05
+    assert min(float(row["correction/effective_share"]) for row in steps) < 1 - 1e-6
+    assert all(abs(float(row["correction/ratio"]) - 1) < 0.05 for row in steps)
+
+
 def test_lora_trains_through_vllm(quick):
     """Adapters move, the base does not, and the engine follows the merged weights."""
     cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=4")

@@ -10,7 +10,13 @@ import pytest
 pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
 TWO_RANKS = [
-    *("rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64", "algo=nsr"),
+    *(
+        "rollout=vllm",
+        "rollout.engine.kv_cache_gib=0.25",
+        "rollout.engine.max_num_seqs=64",
+        "algo=nsr",
+        "algo/filter=self",
+    ),
     *("trainer.devices=2", "+trainer.strategy=ddp", "model.steps=150", "warmup_steps=0"),
 ]
 
@@ -27,9 +33,11 @@ def launch(cfg, folder: Path, overrides: list[str]) -> list[list[dict]]:
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2)]
 
 
-def test_two_ranks_with_an_engine_each(quick, tmp_path: Path):
+@pytest.mark.parametrize("ranks_per_engine", [1, 2])
+def test_two_ranks(quick, tmp_path: Path, ranks_per_engine: int):
     """Different problems, the same weights, and engines that agree with them to rounding after every sync."""
-    ranks = launch(quick("model.steps=150"), tmp_path, TWO_RANKS)
+    parallel = f"rollout.engine.tensor_parallel_size={ranks_per_engine}"
+    ranks = launch(quick("model.steps=150"), tmp_path, [*TWO_RANKS, parallel])
     for steps in zip(*ranks, strict=True):
         first, second = steps
         assert len(first["problems"]) == len(second["problems"]) == 4

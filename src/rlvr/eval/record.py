@@ -10,6 +10,7 @@ import numpy as np
 from rlvr.eval.bootstrap import Interval, bootstrap_mean
 from rlvr.eval.pass_at_k import powers_of_two
 from rlvr.eval.runner import Evaluation
+from rlvr.files import write_whole
 
 FILE_NAME = "pass_at_k.json"
 
@@ -59,9 +60,7 @@ class RunRecord:
         document = asdict(self)
         for name, split in self.splits.items():
             document["splits"][name]["curves"] = _curves(split)
-        aside = folder / f"{FILE_NAME}.tmp"
-        aside.write_text(json.dumps(document, indent=1))
-        aside.replace(folder / FILE_NAME)
+        write_whole(folder / FILE_NAME, json.dumps(document, indent=1))
 
     @classmethod
     def read(cls, folder: Path) -> "RunRecord":

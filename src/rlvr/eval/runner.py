@@ -11,6 +11,7 @@ import torch
 from rlvr.console import bar
 from rlvr.eval.bootstrap import FloatArray, Interval, bootstrap_mean
 from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
+from rlvr.files import write_whole
 from rlvr.rollout import RolloutEngine, Sampling
 from rlvr.types import Problem
 from rlvr.verify import Verifier
@@ -62,10 +63,7 @@ class Evaluation:
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".tmp")
-        aside.write_text(json.dumps(asdict(self)))
-        aside.replace(path)
+        write_whole(path, json.dumps(asdict(self)))
 
 
 def evaluate(

@@ -2,12 +2,14 @@
 
 from rlvr.training.batch import MicroBatch, Sample, padded
 from rlvr.training.datamodule import RolloutDataModule, Walk
+from rlvr.training.gguf import PackagedPolicy
 from rlvr.training.module import PolicyModule
 from rlvr.training.policy import PolicySource, PretrainedPolicy
 from rlvr.training.warmstart import WarmStartedPolicy
 
 __all__ = [
     "MicroBatch",
+    "PackagedPolicy",
     "PolicyModule",
     "PolicySource",
     "PretrainedPolicy",

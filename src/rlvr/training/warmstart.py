@@ -5,8 +5,6 @@ It explores widely (low Pass@1, Pass@256 near 100 %), as base models do; a longe
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from rlvr.console import bar
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
+from rlvr.files import make_folder
 
 # Part of the cache key: raise it when the code below makes another policy from the same settings.
 RECIPE = 2
@@ -99,15 +98,12 @@ class WarmStartedPolicy:
         )
         policy = AutoModelForCausalLM.from_config(config)
         self._train(policy, tokenizer, source, np.random.default_rng(seed))
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Written aside and renamed: an interrupted warm start leaves no half policy behind.
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
-        policy.save_pretrained(aside)
-        tokenizer.save_pretrained(aside)
-        try:
-            aside.rename(folder)
-        except OSError:  # Another process was faster; its policy is the same.
-            shutil.rmtree(aside)
+
+        def save(aside: Path) -> None:
+            policy.save_pretrained(aside)
+            tokenizer.save_pretrained(aside)
+
+        make_folder(folder, save)
 
     def _train(self, policy: PreTrainedModel, tokenizer: Any, source: Demonstrator, rng: np.random.Generator) -> None:
         optimizer = torch.optim.AdamW(

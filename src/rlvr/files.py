@@ -1,0 +1,32 @@
+"""Files that are whole or not there."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write aside and rename, so that neither a crash nor another rank writing the same file leaves half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    os.chmod(aside, 0o644)  # mkstemp's are for the owner only
+    os.replace(aside, path)
+
+
+def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a folder aside and rename it; when another process was faster, its folder stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        fill(aside)
+        aside.chmod(0o755)
+        aside.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

