@@ -9,6 +9,7 @@ from rlvr.build import build
 from rlvr.checks import check
 from rlvr.console import one_sentence_errors
 from rlvr.report import report_run
+from rlvr.training import save_policy
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
@@ -20,9 +21,8 @@ def main(cfg: DictConfig) -> None:
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=cfg.ckpt_path, weights_only=True)
+        save_policy(run.module.policy, run.tokenizer, run_dir / "policy", run.data.gathered, run.trainer.is_global_zero)
         if run.trainer.is_global_zero:
-            run.module.policy.save_pretrained(run_dir / "policy")
-            run.tokenizer.save_pretrained(run_dir / "policy")
             report_run(run_dir)
 
 

@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from rlvr.build import build
+from rlvr.rollout import named_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -27,7 +28,8 @@ class Witness(lightning.Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         walk = trainer.datamodule.last_walk
-        weights = torch.cat([p.detach().double().flatten() for p in pl_module.policy.parameters()])
+        whole = named_weights(pl_module.policy, trainer.datamodule.gathered)
+        weights = torch.cat([tensor.double().flatten() for _, tensor in whole])
         self.steps.append(
             {
                 "version": walk.version,

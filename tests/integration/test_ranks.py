@@ -17,7 +17,7 @@ TWO_RANKS = [
         "algo=nsr",
         "algo/filter=self",
     ),
-    *("trainer.devices=2", "+trainer.strategy=ddp", "model.steps=150", "warmup_steps=0"),
+    *("trainer.devices=2", "model.steps=150", "warmup_steps=0"),
 ]
 
 
@@ -33,11 +33,18 @@ def launch(cfg, folder: Path, overrides: list[str]) -> list[list[dict]]:
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2)]
 
 
-@pytest.mark.parametrize("ranks_per_engine", [1, 2])
-def test_two_ranks(quick, tmp_path: Path, ranks_per_engine: int):
+DDP = ["+trainer.strategy=ddp"]
+ZERO3 = ["trainer=deepspeed_zero3", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [DDP, [*DDP, "rollout.engine.tensor_parallel_size=2"], ZERO3],
+    ids=["an engine each", "one engine over both", "ZeRO-3 shards"],
+)
+def test_two_ranks(quick, tmp_path: Path, overrides: list[str]):
     """Different problems, the same weights, and engines that agree with them to rounding after every sync."""
-    parallel = f"rollout.engine.tensor_parallel_size={ranks_per_engine}"
-    ranks = launch(quick("model.steps=150"), tmp_path, [*TWO_RANKS, parallel])
+    ranks = launch(quick("model.steps=150"), tmp_path, [*TWO_RANKS, *overrides])
     for steps in zip(*ranks, strict=True):
         first, second = steps
         assert len(first["problems"]) == len(second["problems"]) == 4

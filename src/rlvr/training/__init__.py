@@ -4,7 +4,7 @@ from rlvr.training.batch import MicroBatch, Sample, padded
 from rlvr.training.datamodule import RolloutDataModule, Walk
 from rlvr.training.gguf import PackagedPolicy
 from rlvr.training.module import PolicyModule
-from rlvr.training.policy import PolicySource, PretrainedPolicy
+from rlvr.training.policy import PolicySource, PretrainedPolicy, save_policy
 from rlvr.training.warmstart import WarmStartedPolicy
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Walk",
     "WarmStartedPolicy",
     "padded",
+    "save_policy",
 ]

@@ -1,8 +1,9 @@
 """From groups to padded micro-batches: what the LightningModule gets to see."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,44 +28,55 @@ class Sample:
     weight: float
 
 
-@dataclass(frozen=True)
 class MicroBatch:
     """B sequences; prompts end and completions start in the same column.
+
+    Not a dataclass on purpose: Lightning's precision plugins reach into those and cast what they find, and weights
+    and log-probabilities must stay in fp32 whatever the policy computes in.
 
     Attributes:
         input_ids_BS: Prompt and completion tokens, S = prompt width + T.
         attention_BS: 1 for real tokens.
         mask_BT: 1 for completion tokens.
-        advantage_B: One advantage a sequence.
         engine_logp_BT: Log-probabilities under the engine that sampled.
+        advantage_B: One advantage a sequence.
         weight_B: Weight of each token of a sequence in the loss; these sum to at most 1 over tokens and ranks.
         old_logp_BT: Log-probabilities before the first update on this rollout, or None while the policy is
             still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
         version: Policy version that sampled.
     """
 
-    input_ids_BS: Tensor
-    attention_BS: Tensor
-    mask_BT: Tensor
-    engine_logp_BT: Tensor
-    advantage_B: Tensor
-    weight_B: Tensor
-    old_logp_BT: Tensor | None
-    version: int
+    def __init__(
+        self,
+        input_ids_BS: Tensor,
+        attention_BS: Tensor,
+        mask_BT: Tensor,
+        engine_logp_BT: Tensor,
+        advantage_B: Tensor,
+        weight_B: Tensor,
+        old_logp_BT: Tensor | None,
+        version: int,
+    ) -> None:
+        self.input_ids_BS = input_ids_BS
+        self.attention_BS = attention_BS
+        self.mask_BT = mask_BT
+        self.engine_logp_BT = engine_logp_BT
+        self.advantage_B = advantage_B
+        self.weight_B = weight_B
+        self.old_logp_BT = old_logp_BT
+        self.version = version
+
+    def with_old(self, old_logp_BT: Tensor) -> "MicroBatch":
+        """The same batch with its old log-probabilities."""
+        return MicroBatch(**{**vars(self), "old_logp_BT": old_logp_BT})
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "MicroBatch":
         """The same batch on `device`; Lightning calls this."""
-        names = (
-            "input_ids_BS",
-            "attention_BS",
-            "mask_BT",
-            "engine_logp_BT",
-            "advantage_B",
-            "weight_B",
-            "old_logp_BT",
-        )
-        moved = {n: t.to(device, non_blocking=non_blocking) for n in names if (t := getattr(self, n)) is not None}
-        return replace(self, **moved)
+        moved: dict[str, Any] = {
+            name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
+            for name, value in vars(self).items()
+        }
+        return MicroBatch(**moved)
 
 
 def split_evenly(samples: Sequence[Sample], parts: int) -> list[list[Sample]]:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from rlvr.algo import Filter, Loss
 from rlvr.data import ProblemCursor
-from rlvr.rollout import EngineFactory, RolloutEngine, Sampling, call_seed, named_weights, whole
+from rlvr.rollout import EngineFactory, Gathered, RolloutEngine, Sampling, call_seed, named_weights, whole
 from rlvr.training.batch import MicroBatch, Sample, padded, split_evenly
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.metrics import walk_metrics
@@ -191,9 +191,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         precision = self._trainer.precision_plugin
         with self.stopwatch.phase("score"), torch.no_grad(), precision.forward_context():
             moved = [batch.to(module.device) for batch in batches]
-            return [
-                replace(b, old_logp_BT=completion_logps(module.policy, b, self.sampling.temperature)) for b in moved
-            ]
+            return [b.with_old(completion_logps(module.policy, b, self.sampling.temperature)) for b in moved]
 
     # --- Lightning's side -------------------------------------------------------------------------------------
 
@@ -202,8 +200,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         if self._engine is None:
             trainer = self._trainer
             policy: Any = trainer.lightning_module.policy
-            gathered = getattr(trainer.strategy, "gathered", whole)
-            self._engine = self.make_engine(policy, self.tokenizer, lambda: named_weights(policy, gathered))
+            self._engine = self.make_engine(policy, self.tokenizer, lambda: named_weights(policy, self.gathered))
             self.cursor = ProblemCursor(self.problems[trainer.global_rank :: trainer.world_size], self.seed)
 
     def teardown(self, stage: str) -> None:
@@ -218,6 +215,11 @@ class RolloutDataModule(lightning.LightningDataModule):
         if self._engine is None:
             raise RuntimeError("The rollout engine is built in setup(), which has not run yet.")
         return self._engine
+
+    @property
+    def gathered(self) -> Gathered:
+        """How the strategy makes the policy's parameters whole."""
+        return getattr(self._trainer.strategy, "gathered", whole)
 
     def _on_any_rank(self, flag: bool) -> bool:
         device = self._trainer.strategy.root_device

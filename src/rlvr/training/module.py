@@ -50,7 +50,7 @@ class PolicyModule(lightning.LightningModule):
         self.warmup_steps = warmup_steps
         self.temperature = temperature
         self.minibatches_per_rollout = minibatches_per_rollout
-        self.grad_norm = 0.0
+        self._grad_norm = 0.0
         self._clipped_tokens: Tensor | int = 0
         self._tokens: Tensor | int = 0
         self._ratios: RatioSums | None = None
@@ -84,6 +84,11 @@ class PolicyModule(lightning.LightningModule):
         scale = self.trainer.accumulate_grad_batches * self.trainer.world_size
         return (loss_BT.sum(dim=1) * batch.weight_B).sum() * scale
 
+    @property
+    def grad_norm(self) -> float:
+        """Norm of the last step's gradient, before clipping."""
+        return float(getattr(self.trainer.strategy, "grad_norm", self._grad_norm))
+
     def take_metrics(self) -> dict[str, float]:
         """What the trained tokens showed since the last call: share clipped, and the correction's ratios."""
         metrics = {"train/clipped_share": float(self._clipped_tokens) / max(float(self._tokens), 1.0)}
@@ -99,10 +104,12 @@ class PolicyModule(lightning.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by the global norm and keep the norm from before."""
+        """Clip by the global norm and keep the norm from before, unless the strategy does both over its shards."""
+        if hasattr(self.trainer.strategy, "grad_norm"):
+            return
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         limit = float("inf") if gradient_clip_val is None else float(gradient_clip_val)
-        self.grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+        self._grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a linear warm-up to a constant learning rate."""

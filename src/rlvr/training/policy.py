@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from rlvr.data import ProblemSource
+from rlvr.rollout import Gathered, named_weights
 
 
 class PolicySource(Protocol):
@@ -15,6 +16,27 @@ class PolicySource(Protocol):
 
     def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
         """The model, weights in fp32 or as configured, and its tokenizer."""
+
+
+def save_policy(policy: Any, tokenizer: Any, folder: Path, gathered: Gathered, write: bool) -> None:
+    """Write the policy as a plain Hugging Face folder, shards put together and adapters merged.
+
+    Args:
+        policy: The trained policy; every rank calls, since gathering is a collective.
+        tokenizer: Its tokenizer.
+        folder: Where to.
+        gathered: How the strategy makes parameters whole.
+        write: Whether this rank writes.
+    """
+    weights = ((name, tensor.cpu().clone()) for name, tensor in named_weights(policy, gathered))
+    state = {name: tensor for name, tensor in weights if write}  # one layer at a time on the ranks that don't write
+    if write:
+        model = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+        tied = model.config.tie_word_embeddings and "lm_head.weight" in state
+        model.save_pretrained(
+            folder, state_dict={n: t for n, t in state.items() if not (tied and n == "lm_head.weight")}
+        )
+        tokenizer.save_pretrained(folder)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""Lightning's DeepSpeed strategy with what reinforcement learning needs of it, on GPUs and on CPUs."""
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.seed import reset_seed
+from lightning.pytorch.strategies import DeepSpeedStrategy
+from torch import Tensor
+from torch.nn import Parameter
+
+
+class ShardedStrategy(DeepSpeedStrategy):
+    """ZeRO with one division by the batch, whole parameters on demand, and no need of a GPU.
+
+    Lightning refuses DeepSpeed on CPUs by a check only: DeepSpeed itself runs there with gloo, so that the real
+    engine, sharded over processes, runs in the tests.
+
+    Args:
+        stage: ZeRO stage: 1 shards optimizer states, 2 gradients too, 3 parameters too.
+        offload_optimizer: Keep optimizer states in the host's memory.
+    """
+
+    def __init__(self, stage: int, offload_optimizer: bool = False, **settings: Any) -> None:
+        if not torch.cuda.is_available():
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when deepspeed is imported
+            settings.setdefault("process_group_backend", "gloo")
+        super().__init__(
+            stage=stage,
+            offload_optimizer=offload_optimizer,
+            # Offloading swaps in DeepSpeed's own Adam otherwise, a C++ extension that a compiler has to build.
+            zero_allow_untested_optimizer=True,
+            # Only for DeepSpeed's log; without it Lightning asks the data loader, which would sample, too early.
+            logging_batch_size_per_gpu=1,
+            **settings,
+        )
+
+    # --- what this work asks of a strategy --------------------------------------------------------------------
+
+    def gathered(self, parameters: Sequence[Parameter]) -> AbstractContextManager[Any]:
+        """Whole parameters inside the context; a collective under ZeRO-3, nothing otherwise."""
+        if not self.zero_stage_3:
+            return nullcontext()
+        import deepspeed
+
+        return deepspeed.zero.GatheredParameters(list(parameters))
+
+    @property
+    def grad_norm(self) -> float:
+        """Norm of the last step's whole gradient, before clipping: DeepSpeed clips by itself, over all shards."""
+        norm = self.deepspeed_engine.get_global_grad_norm()
+        return float(norm) if norm is not None else 0.0
+
+    # --- mends ------------------------------------------------------------------------------------------------
+
+    def backward(self, closure_loss: Tensor, optimizer: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """Lightning has divided by the accumulation steps already; DeepSpeed would divide once more."""
+        return super().backward(closure_loss, optimizer, *args, scale_wrt_gas=False, **kwargs)
+
+    def setup_environment(self) -> None:
+        """As for any strategy of several processes, less the check for CUDA."""
+        super(DeepSpeedStrategy, self).setup_environment()
+
+    def setup_distributed(self) -> None:
+        """Lightning's, less a validation of GPU indices that devices without one can't pass."""
+        reset_seed()
+        self.set_world_ranks()
+        self._init_deepspeed_distributed()
+
+    @property
+    def root_device(self) -> torch.device:
+        """This rank's device; DeepSpeed asks for an index on CPUs too."""
+        device = super().root_device
+        return torch.device("cpu", self.local_rank) if device.type == "cpu" else device
