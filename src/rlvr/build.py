@@ -160,3 +160,5 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", ".*Experiment logs directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*DeepSpeed handles gradient clipping internally.*")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")

@@ -55,6 +55,13 @@ def test_settings():
     assert known >= SAMPLING, missing("SamplingParams", SAMPLING, known)
 
 
+def test_the_compile_backend_is_a_setting():
+    """Without it the CPU build wants a C++ compiler on first use."""
+    from vllm.platforms import current_platform
+
+    assert hasattr(current_platform, "simple_compile_backend"), missing("platforms", ["simple_compile_backend"], set())
+
+
 def test_outputs():
     """Fields that we read."""
     for owner, names in {

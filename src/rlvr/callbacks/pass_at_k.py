@@ -103,9 +103,9 @@ class PassAtKCallback(lightning.Callback):
         numbers = {f"pass@{k}": evaluation.pass_at(k) for k in _shown(self.n)}
         for logger in trainer.loggers:
             logger.log_metrics({f"eval/{name}": value for name, value in numbers.items()}, step=step)
-        shown = "  ".join(f"{name} {100 * value:5.1f}" for name, value in numbers.items())
-        console.print(f"[dim]step {step:>5}[/]  {shown}  entropy {evaluation.entropy:.2f}")
         if trainer.is_global_zero:
+            shown = "  ".join(f"{name} {100 * value:5.1f}" for name, value in numbers.items())
+            console.print(f"[dim]step {step:>5}[/]  {shown}  entropy {evaluation.entropy:.2f}")
             self.record.write(self.run_dir)
 
 

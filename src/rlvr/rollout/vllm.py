@@ -24,6 +24,11 @@ os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vllm is import
 logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])  # for what it says while being imported
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from vllm.platforms import current_platform
+
+    if current_platform.is_cpu():
+        # Small functions of the sampler are compiled on first use, which would need a C++ compiler, and three seconds.
+        current_platform.simple_compile_backend = "eager"
     from vllm import LLM, SamplingParams
     from vllm.distributed.parallel_state import destroy_distributed_environment, destroy_model_parallel, get_tp_group
     from vllm.sampling_params import RequestOutputKind

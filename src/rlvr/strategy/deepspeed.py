@@ -67,6 +67,8 @@ class ShardedStrategy(DeepSpeedStrategy):
         """Lightning's, less a validation of GPU indices that devices without one can't pass."""
         reset_seed()
         self.set_world_ranks()
+        if self.root_device.type == "cpu":
+            _without_extension()
         self._init_deepspeed_distributed()
 
     @property
@@ -74,3 +76,11 @@ class ShardedStrategy(DeepSpeedStrategy):
         """This rank's device; DeepSpeed asks for an index on CPUs too."""
         device = super().root_device
         return torch.device("cpu", self.local_rank) if device.type == "cpu" else device
+
+
+def _without_extension() -> None:
+    """Leave collectives on CPUs to gloo: DeepSpeed's own are C++ that is built on the spot, with a compiler."""
+    import deepspeed.ops
+    from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
+
+    deepspeed.ops.__compatible_ops__[ShareMemCommBuilder.NAME] = False
