@@ -1,6 +1,7 @@
 """Chunked log-probabilities against the plain way: time and memory of forward and backward, `make bench-logprobs`.
 
-Each way runs in a process of its own, so that peaks of memory are its own; they take turns, and the best of three counts.
+Each way runs in a process of its own, so that peaks of memory are its own; they take turns, and the best of three
+counts.
 """
 
 import multiprocessing

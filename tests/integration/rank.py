@@ -25,17 +25,21 @@ class Witness(lightning.Callback):
 
     def __init__(self) -> None:
         self.steps: list[dict[str, Any]] = []
+        self.weights = torch.empty(0)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
         walk = trainer.datamodule.last_walk
         whole = named_weights(pl_module.policy, trainer.datamodule.gathered)
-        weights = torch.cat([tensor.double().flatten() for _, tensor in whole])
+        weights = self.weights = torch.cat([tensor.double().flatten() for _, tensor in whole])
         self.steps.append(
             {
                 "version": walk.version,
                 "problems": [group.problem.id for group in walk.groups],
                 "texts": [rollout.text for group in walk.groups for rollout in group.rollouts],
                 "weights": [float(weights.sum()), float(weights.square().sum())],
+                "grad_norm": pl_module.grad_norm,
                 "mismatch": trainer.datamodule.metrics.get("mismatch/max"),
             }
         )
@@ -52,6 +56,7 @@ def main() -> None:
     run.trainer.callbacks.append(witness)
     run.trainer.fit(run.module, datamodule=run.data)
     (out / f"rank{os.environ['RANK']}.json").write_text(json.dumps(witness.steps))
+    torch.save(witness.weights, out / f"rank{os.environ['RANK']}.pt")
 
 
 if __name__ == "__main__":

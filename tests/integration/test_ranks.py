@@ -1,4 +1,4 @@
-"""Two ranks on the CPU (gloo), each a process of its own with a real vLLM engine."""
+"""Two ranks on the CPU (gloo), each a process of its own with a real vLLM engine and, for ZeRO, the real DeepSpeed."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
@@ -21,16 +22,16 @@ TWO_RANKS = [
 ]
 
 
-def launch(cfg, folder: Path, overrides: list[str]) -> list[list[dict]]:
+def launch(cfg, folder: Path, overrides: list[str], ranks: int = 2) -> list[list[dict]]:
     """What each rank saw, step by step."""
     paths = [f"paths.{name}={cfg.paths[name]}" for name in ("cache_dir", "log_dir", "run_dir")]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
     script = str(Path(__file__).with_name("rank.py"))
     done = subprocess.run(
         [*command, script, str(folder), "debug=quick", *paths, *overrides], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2)]
+    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(ranks)]
 
 
 DDP = ["+trainer.strategy=ddp"]
@@ -53,3 +54,45 @@ def test_two_ranks(quick, tmp_path: Path, overrides: list[str]):
         assert all(step["mismatch"] < 1e-4 for step in steps)
     assert [step["version"] for step in ranks[0]] == [0, 1, 2]
     assert len({tuple(step["weights"]) for step in ranks[0]}) == 3  # the policy moved
+
+
+# Plain gradient descent, clipped: Adam would blow up rounding where a gradient is nearly 0.
+PARITY = [
+    *("rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64", "algo=nsr"),
+    *("model.steps=700", "trainer.max_steps=5", "eval.every_n_steps=100", "warmup_steps=0"),
+    *("~optimizer", "+optimizer._target_=torch.optim.SGD", "+optimizer._partial_=true", "+optimizer.lr=0.02"),
+]
+ONE = ["trainer.devices=1"]
+WAYS = {
+    "1 process": (1, ONE),
+    "DDP x 2": (2, ["trainer.devices=2", *DDP]),
+    "ZeRO-2 x 2": (2, [override.replace("zero3", "zero2") for override in ZERO3]),
+    "ZeRO-3 x 2": (2, ZERO3),
+}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Filled by the first way that runs: one process, no accumulation."""
+    return {}
+
+
+@pytest.mark.parametrize("accumulation", [1, 4])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_takes_the_same_steps(quick, tmp_path: Path, reference: dict, way: str, accumulation: int):
+    """Five steps: the same problems and texts, and weights equal to 1e-5, however the work is split and sharded."""
+    ranks, overrides = WAYS[way]
+    seen = launch(quick(), tmp_path, [*PARITY, *overrides, f"trainer.accumulate_grad_batches={accumulation}"], ranks)
+    texts = [
+        sorted(text for steps in seen for step in steps if step["version"] == version for text in set(step["texts"]))
+        for version in range(5)
+    ]
+    weights = torch.load(tmp_path / "rank0.pt")
+    if not reference:
+        assert (way, accumulation) == ("1 process", 1)
+        reference |= {"texts": texts, "weights": weights, "grad_norms": [step["grad_norm"] for step in seen[0]]}
+        assert max(reference["grad_norms"]) > 1  # clipped
+    assert [set(some) for some in texts] == [set(some) for some in reference["texts"]]
+    # Clipping would hide a wrong factor in the weights, not in the norm from before it.
+    assert [step["grad_norm"] for step in seen[0]] == pytest.approx(reference["grad_norms"], rel=1e-4)
+    assert float((weights - reference["weights"]).abs().max()) < 1e-5

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch import distributed as dist
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
@@ -90,7 +91,8 @@ class HFEngine:
         devices = [self.policy.device] if self.policy.device.type == "cuda" else []
         try:
             with torch.inference_mode(), torch.random.fork_rng(devices):
-                torch.manual_seed(seed)
+                # One stream a call, so ranks that sample different problems must not draw the same numbers.
+                torch.manual_seed(seed + (dist.get_rank() if dist.is_initialized() else 0))
                 for start in range(0, len(problems), per_call):
                     chunk = problems[start : start + per_call]
                     results += self._generate_chunk(chunk, n, sampling)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
 from torch import Tensor
+from torch import distributed as dist
 from torch.utils.data import DataLoader
 
 from rlvr.algo import Filter, Loss
@@ -22,6 +23,8 @@ from rlvr.verify import Verifier
 
 # A round draws at most this many times what is missing, however little of the last round was kept.
 MAX_OVERDRAW = 8
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -107,32 +110,37 @@ class RolloutDataModule(lightning.LightningDataModule):
         return DataLoader(minibatches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
     def walk(self, version: int) -> Walk:
-        """Problems -> filter -> rollout -> verify -> filter -> advantages, in rounds until the batch is full."""
+        """Problems -> filter -> rollout -> verify -> filter -> advantages, in rounds until the batch is full.
+
+        All ranks take the same decisions on the same draws and share only the work, so that a step holds the same
+        problems on one rank as on many; what a rank returns is its share.
+        """
         self.engine.sync(version)
-        wanted = self.problems_per_step // self._trainer.world_size
         groups: list[Group] = []
         weights: list[Tensor] = []
         seen: set[str] = set()
-        kept, rounds, chosen_rate, kept_rate, exhausted = 0, 0, 1.0, 1.0, False
-        # Ranks go through the rounds together, full ones with no problems: an engine may span several of them.
-        while rounds < self.filter.max_rounds and self._on_any_rank(kept < wanted and not exhausted):
-            to_sample = ceil((wanted - kept) / kept_rate)
+        kept, rounds, chosen_rate, kept_rate = 0, 0, 1.0, 1.0
+        while rounds < self.filter.max_rounds and kept < self.problems_per_step:
+            missing = self.problems_per_step - kept
+            to_sample = ceil(missing / kept_rate)
             drawn = self.cursor.draw(ceil(to_sample / chosen_rate), exclude=seen)
-            exhausted = not drawn  # Every problem of the pool was tried in this step.
+            if not drawn:
+                break  # Every problem of the pool was tried in this step.
             rounds += 1
-            candidates = self.filter.before(drawn, lambda problems: self.solved_greedily(problems, version))
+            candidates = self.candidates(drawn, version)
             chosen, spare = candidates[:to_sample], candidates[to_sample:]
             self.cursor.put_back(spare)
             seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
-            sampled = self.sample(chosen, version, rounds)
-            weight_P = self.filter.after(torch.tensor([float(g.successes) for g in sampled]), self.group_size)
+            sampled = self.sample(self._share(chosen), version, rounds)
+            successes_P = torch.tensor(self._all([float(group.successes) for group in sampled]))
+            weight_P = self.filter.after(successes_P, self.group_size)
             # What a round brings beyond a full batch is left out, so that every step has the same size.
-            weight_P[(weight_P > 0).cumsum(0) > wanted - kept] = 0
+            weight_P[(weight_P > 0).cumsum(0) > missing] = 0
             groups += sampled
-            weights.append(weight_P)
-            chosen_rate = max(len(candidates) / max(len(drawn), 1), 1 / MAX_OVERDRAW)
-            kept_rate = max(int((weight_P > 0).sum()) / max(len(sampled), 1), 1 / MAX_OVERDRAW)
+            weights.append(self._share(weight_P))
             kept += int((weight_P > 0).sum())
+            chosen_rate = max(len(candidates) / len(drawn), 1 / MAX_OVERDRAW)
+            kept_rate = max(int((weight_P > 0).sum()) / max(len(chosen), 1), 1 / MAX_OVERDRAW)
             if not self.filter.refill:
                 break
         self.engine.sleep()
@@ -142,10 +150,19 @@ class RolloutDataModule(lightning.LightningDataModule):
         advantage_PG = self.loss.advantages(reward_PG, weight_P)
         return Walk(tuple(groups), weight_P, advantage_PG, len(seen), rounds, version)
 
+    def candidates(self, drawn: Sequence[Problem], version: int) -> list[Problem]:
+        """The problems that the filter lets through before sampling, in the order drawn; each rank asks for a share."""
+        mine = self._share(drawn)
+        chosen = {
+            problem.id for problem in self.filter.before(mine, lambda asked: self.solved_greedily(asked, version))
+        }
+        passes = self._all([problem.id in chosen for problem in mine])
+        return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]
+
     def sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
         """G graded rollouts for each problem."""
         with self.stopwatch.phase("sample"):
-            seed = call_seed(self.seed, "sample", version, round_, self._trainer.global_rank)
+            seed = call_seed(self.seed, "sample", version, round_, 0)
             rollouts_P = self.engine.generate(problems, self.group_size, self.sampling, version, seed)
         with self.stopwatch.phase("verify"):
             pairs = list(zip(problems, rollouts_P, strict=True))
@@ -196,12 +213,12 @@ class RolloutDataModule(lightning.LightningDataModule):
     # --- Lightning's side -------------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        """Build the engine (the strategy is up by now) and this rank's walk over its share of the pool."""
+        """Build the engine (the strategy is up by now) and the walk over the pool, the same on every rank."""
         if self._engine is None:
             trainer = self._trainer
             policy: Any = trainer.lightning_module.policy
             self._engine = self.make_engine(policy, self.tokenizer, lambda: named_weights(policy, self.gathered))
-            self.cursor = ProblemCursor(self.problems[trainer.global_rank :: trainer.world_size], self.seed)
+            self.cursor = ProblemCursor(self.problems, self.seed)
 
     def teardown(self, stage: str) -> None:
         """Free the engine."""
@@ -221,9 +238,18 @@ class RolloutDataModule(lightning.LightningDataModule):
         """How the strategy makes the policy's parameters whole."""
         return getattr(self._trainer.strategy, "gathered", whole)
 
-    def _on_any_rank(self, flag: bool) -> bool:
-        device = self._trainer.strategy.root_device
-        return bool(self._trainer.strategy.reduce(torch.tensor(float(flag), device=device), reduce_op="max"))
+    def _share(self, of_all: Any) -> Any:
+        """This rank's part of what all ranks hold alike."""
+        return of_all[self._trainer.global_rank :: self._trainer.world_size]
+
+    def _all(self, mine: list[Item]) -> list[Item]:
+        """What all ranks' parts make together, in the order of `_share`."""
+        ranks = self._trainer.world_size
+        if ranks == 1:
+            return mine
+        parts: list[list[Item]] = [[] for _ in range(ranks)]
+        dist.all_gather_object(parts, mine)
+        return [parts[index % ranks][index // ranks] for index in range(sum(map(len, parts)))]
 
     @property
     def _trainer(self) -> lightning.Trainer:
