@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from rlvr.build import check_lengths, context_of, quiet, sampling_of
-from rlvr.checks import check_engine
+from rlvr.checks import check_installed
 from rlvr.console import console, one_sentence_errors
 from rlvr.eval import evaluate
 from rlvr.report.tables import evaluation_table
@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
     """Load, sample, grade, show."""
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
-        check_engine(cfg)
+        check_installed(cfg)
         quiet()
         source = instantiate(cfg.data)
         sampling = Sampling(sampling_of(cfg, source).max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)

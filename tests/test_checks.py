@@ -22,6 +22,7 @@ from rlvr.errors import ConfigError
         (["optimizer.lr=-1e-4"], "optimizer.lr=-0.0001: must be a number above 0"),
         (["rollout.sampling.top_p=0.9"], "rollout.sampling.top_p=0.9: must be 1 in training"),
         (["rollout.sampling.temperature=0"], "rollout.sampling.temperature=0: must be a number above 0"),
+        (["lr_schedule=linear"], "lr_schedule=linear: unknown; choose one of constant, cosine"),
         (["algo.loss.keep=some"], "algo.loss.keep=some: unknown; choose one of all, positive, negative"),
         (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: unknown; choose one of gate, share"),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 CONFIGS = Path(__file__).parents[1] / "configs"
 # What the user must give before a config of this name means anything.
 NEEDED = {"data=files": ["data.train.path=a.csv", "data.heldout.path=b.csv"], "model=pretrained": ["model.name=x"]}
-GROUPS = "model data algo algo/filter algo/loss algo/correction rollout verifier eval trainer logger callbacks"
+GROUPS = "model lora data algo algo/filter algo/loss algo/correction rollout verifier eval trainer logger callbacks"
 CHOICES = [
     f"{group}={path.stem}"
     for group in [*GROUPS.split(), "paths", "debug", "experiment"]

@@ -19,7 +19,7 @@ from rlvr.callbacks import PassAtKCallback
 from rlvr.data import ProblemSource, Splits
 from rlvr.errors import ConfigError
 from rlvr.rollout import Sampling
-from rlvr.training import PolicyModule, RolloutDataModule
+from rlvr.training import PolicyModule, RolloutDataModule, trainable
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,21 @@ def build(cfg: DictConfig) -> Run:
         seed=cfg.seed,
         **cfg.batch,
     )
+    evaluate = evaluation(cfg, source, splits, policy, sampling)
+    lora = instantiate(cfg.lora) if cfg.lora else None
     module = PolicyModule(
-        policy=policy,
+        policy=trainable(policy, lora, cfg.gradient_checkpointing),
         surrogate=loss.surrogate,
         correction=instantiate(cfg.algo.correction) if cfg.algo.get("correction") else None,
         optimizer=instantiate(cfg.optimizer),
         warmup_steps=cfg.warmup_steps,
+        lr_schedule=cfg.lr_schedule,
         temperature=sampling.temperature,
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
     )
     callbacks = [
         *([instantiate(cfg.rollout.guard)] if "guard" in cfg.rollout else []),  # before the evaluation it vouches for
-        evaluation(cfg, source, splits, policy, sampling),
+        evaluate,
         *map(instantiate, cfg.callbacks.values()),
     ]
     loggers = [instantiate(logger) for logger in cfg.logger.values()]

@@ -21,18 +21,20 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
-    check_engine(cfg)
+    check_installed(cfg)
     for find_fault in (_positive, _group_size, _divisible, _pool, _on_policy, _evaluation, _choices, _writable):
         if fault := find_fault(cfg):
             raise ConfigError(fault)
 
 
-def check_engine(cfg: DictConfig) -> None:
-    """Refuse an engine whose library is missing.
+def check_installed(cfg: DictConfig) -> None:
+    """Refuse what needs a library that is missing.
 
     Raises:
         ConfigError: With the command that installs it.
     """
+    if cfg.get("lora") and not find_spec("peft"):
+        raise ConfigError("lora: peft is not installed; `pip install '.[lora]'` installs it.")
     if cfg.rollout.engine._target_.startswith("rlvr.rollout.vllm") and not find_spec("vllm"):
         raise ConfigError("rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine.")
 
@@ -126,6 +128,7 @@ def _choices(cfg: DictConfig) -> str | None:
         "algo.loss.keep": ("all", "positive", "negative"),
         "algo.loss.aggregation.over": ("live", "kept"),
         "algo.filter.weighting": ("gate", "share"),
+        "lr_schedule": ("constant", "cosine"),
     }
     for key, names in allowed.items():
         value = OmegaConf.select(cfg, key)

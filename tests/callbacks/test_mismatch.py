@@ -86,24 +86,19 @@ def swap_two_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vllm.VLLMEngine, "__init__", init)
 
 
-def lora(run: Run) -> None:
-    peft = pytest.importorskip("peft", reason="peft is not installed")
-    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"])
-    run.module.policy = peft.get_peft_model(run.module.policy, config).train()
-
-
 def forget_the_merge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine gets the base's weights without the adapters', which are zero only before the first step."""
-    lora(run)
     monkeypatch.setattr("rlvr.rollout.weights._with_update", lambda owner, weight: weight.detach())
 
 
 @pytest.mark.parametrize(
-    ("inject", "version"), [(skip_a_sync, 2), (swap_two_layers, 0), (forget_the_merge, 1)], ids=lambda v: str(v)
+    ("inject", "version", "overrides"),
+    [(skip_a_sync, 2, []), (swap_two_layers, 0, []), (forget_the_merge, 1, ["lora=rank16"])],
+    ids=["skip a sync", "swap two layers", "forget the merge"],
 )
-def test_stale_weights_end_the_run(quick, monkeypatch, inject, version: int):
+def test_stale_weights_end_the_run(quick, monkeypatch, inject, version: int, overrides: list[str]):
     """At the first step whose rollouts come from them, before anything is learned from those."""
-    cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=5")
+    cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=5", *overrides)
     run = build(cfg)
     inject(run, monkeypatch)
     with pytest.raises(MismatchError, match=f"rollouts of policy version {version} do not come from the policy"):
@@ -133,9 +128,8 @@ def test_rounding_is_not_taken_for_staleness(quick):
 
 def test_lora_trains_through_vllm(quick):
     """Adapters move, the base does not, and the engine follows the merged weights."""
-    cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=4")
+    cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=4", "lora=rank16")
     run = build(cfg)
-    lora(run)
     before = {name: p.detach().clone() for name, p in run.module.policy.named_parameters()}
     fit(run)
     for name, parameter in run.module.policy.named_parameters():

@@ -4,7 +4,7 @@ from rlvr.training.batch import MicroBatch, Sample, padded
 from rlvr.training.datamodule import RolloutDataModule, Walk
 from rlvr.training.gguf import PackagedPolicy
 from rlvr.training.module import PolicyModule
-from rlvr.training.policy import PolicySource, PretrainedPolicy, save_policy
+from rlvr.training.policy import PolicySource, PretrainedPolicy, save_policy, trainable
 from rlvr.training.warmstart import WarmStartedPolicy
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "WarmStartedPolicy",
     "padded",
     "save_policy",
+    "trainable",
 ]

@@ -1,7 +1,8 @@
 """The LightningModule: a policy, a surrogate and an optimizer. It knows nothing of filters or advantages."""
 
+import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -16,6 +17,7 @@ from rlvr.algo.surrogates import Surrogate
 from rlvr.training.batch import MicroBatch
 from rlvr.training.logprobs import completion_logps
 
+LrSchedule = Literal["constant", "cosine"]
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
 
 
@@ -27,7 +29,8 @@ class PolicyModule(lightning.LightningModule):
         surrogate: Loss per token, see `algo.surrogates`.
         correction: For an engine whose probabilities are not quite the trainer's; None: taken to be the same.
         optimizer: Builds the optimizer from the trainable parameters.
-        warmup_steps: Optimizer steps over which the learning rate rises linearly to its constant value.
+        warmup_steps: Optimizer steps over which the learning rate rises linearly.
+        lr_schedule: What it does then: `constant`, or `cosine` down to 0 at the trainer's last step.
         temperature: The sampling temperature; the policy that is trained is the one that was sampled.
         minibatches_per_rollout: Optimizer steps on each rollout.
     """
@@ -39,6 +42,7 @@ class PolicyModule(lightning.LightningModule):
         correction: Correction | None,
         optimizer: OptimizerFactory,
         warmup_steps: int,
+        lr_schedule: LrSchedule,
         temperature: float,
         minibatches_per_rollout: int,
     ) -> None:
@@ -48,6 +52,7 @@ class PolicyModule(lightning.LightningModule):
         self.correction = correction
         self.make_optimizer = optimizer
         self.warmup_steps = warmup_steps
+        self.lr_schedule = lr_schedule
         self.temperature = temperature
         self.minibatches_per_rollout = minibatches_per_rollout
         self._grad_norm = 0.0
@@ -112,7 +117,16 @@ class PolicyModule(lightning.LightningModule):
         self._grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, with a linear warm-up to a constant learning rate."""
+        """The optimizer over what is trainable, with its schedule; the number of steps is the trainer's own setting,
+        since to estimate it Lightning would ask for a data loader, and that samples."""
         optimizer = self.make_optimizer(p for p in self.policy.parameters() if p.requires_grad)
-        schedule = LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(self.warmup_steps, 1)))
+        schedule = LambdaLR(optimizer, self._lr_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _lr_factor(self, step: int) -> float:
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if self.lr_schedule == "constant":
+            return 1.0
+        done = (step - self.warmup_steps) / max(self.trainer.max_steps - self.warmup_steps, 1)
+        return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

@@ -18,6 +18,23 @@ class PolicySource(Protocol):
         """The model, weights in fp32 or as configured, and its tokenizer."""
 
 
+def trainable(policy: PreTrainedModel, lora: Any | None, gradient_checkpointing: bool) -> Any:
+    """The policy as it is trained: with adapters and a frozen base, with fewer activations kept, or as it is.
+
+    Args:
+        policy: The base.
+        lora: A `peft.LoraConfig`, or None to train every parameter.
+        gradient_checkpointing: Keep one activation a layer.
+    """
+    if gradient_checkpointing:
+        policy.gradient_checkpointing_enable({"use_reentrant": False})
+    if lora is None:
+        return policy
+    from peft import get_peft_model
+
+    return get_peft_model(policy, lora)
+
+
 def save_policy(policy: Any, tokenizer: Any, folder: Path, gathered: Gathered, write: bool) -> None:
     """Write the policy as a plain Hugging Face folder, shards put together and adapters merged.
 
