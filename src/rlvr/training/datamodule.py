@@ -119,7 +119,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         groups: list[Group] = []
         weights: list[Tensor] = []
         seen: set[str] = set()
-        kept, rounds, chosen_rate, kept_rate = 0, 0, 1.0, 1.0
+        kept, given, rounds, chosen_rate, kept_rate = 0, 0, 0, 1.0, 1.0
         while rounds < self.filter.max_rounds and kept < self.problems_per_step:
             missing = self.problems_per_step - kept
             to_sample = ceil(missing / kept_rate)
@@ -131,13 +131,14 @@ class RolloutDataModule(lightning.LightningDataModule):
             chosen, spare = candidates[:to_sample], candidates[to_sample:]
             self.cursor.put_back(spare)
             seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
-            sampled = self.sample(self._share(chosen), version, rounds)
-            successes_P = torch.tensor(self._all([float(group.successes) for group in sampled]))
+            sampled = self.sample(self._share(chosen, given), version, rounds)
+            successes_P = torch.tensor(self._all([float(group.successes) for group in sampled], given))
             weight_P = self.filter.after(successes_P, self.group_size)
             # What a round brings beyond a full batch is left out, so that every step has the same size.
             weight_P[(weight_P > 0).cumsum(0) > missing] = 0
             groups += sampled
-            weights.append(self._share(weight_P))
+            weights.append(self._share(weight_P, given))
+            given += len(chosen)
             kept += int((weight_P > 0).sum())
             chosen_rate = max(len(candidates) / len(drawn), 1 / MAX_OVERDRAW)
             kept_rate = max(int((weight_P > 0).sum()) / max(len(chosen), 1), 1 / MAX_OVERDRAW)
@@ -238,18 +239,19 @@ class RolloutDataModule(lightning.LightningDataModule):
         """How the strategy makes the policy's parameters whole."""
         return getattr(self._trainer.strategy, "gathered", whole)
 
-    def _share(self, of_all: Any) -> Any:
-        """This rank's part of what all ranks hold alike."""
-        return of_all[self._trainer.global_rank :: self._trainer.world_size]
+    def _share(self, of_all: Any, given: int = 0) -> Any:
+        """This rank's part of what all ranks hold alike, dealt out from the rank after the last of `given` before."""
+        ranks = self._trainer.world_size
+        return of_all[(self._trainer.global_rank - given) % ranks :: ranks]
 
-    def _all(self, mine: list[Item]) -> list[Item]:
-        """What all ranks' parts make together, in the order of `_share`."""
+    def _all(self, mine: list[Item], given: int = 0) -> list[Item]:
+        """What all ranks' parts make together: the inverse of `_share`."""
         ranks = self._trainer.world_size
         if ranks == 1:
             return mine
         parts: list[list[Item]] = [[] for _ in range(ranks)]
         dist.all_gather_object(parts, mine)
-        return [parts[index % ranks][index // ranks] for index in range(sum(map(len, parts)))]
+        return [parts[(given + index) % ranks][index // ranks] for index in range(sum(map(len, parts)))]
 
     @property
     def _trainer(self) -> lightning.Trainer:
