@@ -58,7 +58,13 @@ def test_two_ranks(quick, tmp_path: Path, overrides: list[str]):
 
 # Plain gradient descent, clipped: Adam would blow up rounding where a gradient is nearly 0.
 PARITY = [
-    *("rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64", "algo=nsr"),
+    *(
+        "rollout=vllm",
+        "rollout.engine.kv_cache_gib=0.25",
+        "rollout.engine.max_num_seqs=64",
+        "algo=bbg",
+        "algo/filter=self",
+    ),
     *("model.steps=700", "trainer.max_steps=5", "eval.every_n_steps=100", "warmup_steps=0"),
     *("~optimizer", "+optimizer._target_=torch.optim.SGD", "+optimizer._partial_=true", "+optimizer.lr=0.02"),
 ]
