@@ -46,7 +46,7 @@ class VLLMEngine:
         tokenizer: Its tokenizer.
         weights: The policy's weights, copied at every sync.
         max_model_len: Longest prompt and completion together, tokens; None: the policy's context.
-        kv_cache_gib: Key-value cache, GiB a rank.
+        kv_cache_gib: Key-value cache, GiB a rank; None: 1 on CPU, 0.3 of the memory of a GPU.
         max_num_seqs: Completions side by side.
         tensor_parallel_size: Ranks that share an engine; neighbours in rank order.
         dtype: Of the engine's weights and activations; None: the policy's.
@@ -62,7 +62,7 @@ class VLLMEngine:
         tokenizer: Any,
         weights: Weights,
         max_model_len: int | None,
-        kv_cache_gib: float,
+        kv_cache_gib: float | None,
         max_num_seqs: int,
         tensor_parallel_size: int,
         dtype: str | None,
@@ -79,6 +79,7 @@ class VLLMEngine:
         self._own_group = not dist.is_initialized()
         if self._own_group:
             dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        kv_cache_gib = kv_cache_gib or _usual_cache_gib(policy.device)
         context = max_model_len or policy.config.max_position_embeddings
         try:
             with tempfile.TemporaryDirectory() as folder, _trainer_undisturbed(policy.device):
@@ -237,6 +238,10 @@ def _save_config(policy: Any, folder: str) -> None:
     config.tie_word_embeddings = False
     config.architectures = [type(model).__name__]
     config.save_pretrained(folder)
+
+
+def _usual_cache_gib(device: torch.device) -> float:
+    return 0.3 * torch.cuda.get_device_properties(device).total_memory / GIB if device.type == "cuda" else 1.0
 
 
 def _device_arguments(device: torch.device, context: int) -> dict[str, Any]:

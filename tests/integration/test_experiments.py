@@ -1,0 +1,38 @@
+"""Every published setting, end to end for two optimizer steps with the tiny policy and its lengths cut."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rlvr.build import build
+from rlvr.checks import check
+
+EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "experiment").glob("*.yaml"))
+SMALL = [
+    *("model=tiny", "data=countdown", "rollout=hf", "trainer=cpu", "trainer.devices=1", "trainer.max_steps=2"),
+    *("trainer.accumulate_grad_batches=2", "rollout.sampling.max_new_tokens=10", "eval.every_n_steps=100"),
+]
+
+
+def test_the_grid_is_whole():
+    """Five methods on four models, each a file of fewer than 20 lines."""
+    methods, models = ["grpo", "self", "bbg", "nsr", "grpo_n"], ["qwen7b", "qwen1_5b", "llama3b", "qwen3_4b"]
+    assert sorted(f"{method}_{model}" for method in methods for model in models) == EXPERIMENTS
+    folder = Path(__file__).parents[2] / "configs" / "experiment"
+    assert max(len((folder / f"{name}.yaml").read_text().splitlines()) for name in EXPERIMENTS) < 20
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_two_steps(quick, name: str):
+    """The filter, loss, schedule, minibatches and memory savers are the experiment's own."""
+    cfg = quick(f"experiment={name}", *SMALL)
+    check(cfg)
+    assert cfg.gradient_checkpointing
+    run = build(cfg)
+    before = torch.cat([p.detach().flatten().clone() for p in run.module.policy.parameters()])
+    run.trainer.fit(run.module, datamodule=run.data)
+    after = torch.cat([p.detach().flatten() for p in run.module.policy.parameters()])
+    assert run.trainer.global_step == 2
+    assert bool(torch.isfinite(after).all())
+    assert not torch.equal(before, after) or float(run.data.metrics["loss/no_gradient_share"]) == 1
