@@ -1,6 +1,7 @@
 """Settings that can't work are refused in one sentence, before anything starts."""
 
 import pytest
+import torch
 
 from rlvr.build import build, label, sampling_of
 from rlvr.checks import check
@@ -38,9 +39,25 @@ def test_one_sentence(quick, overrides: list[str], sentence: str):
 
 def test_a_missing_vllm_is_one_sentence(quick, monkeypatch):
     """With the command that installs it, before anything starts."""
-    monkeypatch.setattr("rlvr.checks.find_spec", lambda name: None)
+    monkeypatch.setattr("rlvr.machine.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="rollout=vllm: vLLM is not installed; `make vllm` installs"):
         check(quick("rollout=vllm"))
+
+
+def test_a_hub_that_does_not_answer_is_one_sentence(quick, monkeypatch):
+    """A model that is nowhere to be had, before anything is loaded."""
+    monkeypatch.setattr("rlvr.machine.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(
+        ConfigError, match=r"model\.name=nobody/nothing: no such folder, not in the cache, and http://127"
+    ):
+        check(quick("model=pretrained", "model.name=nobody/nothing"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_published_experiment_without_a_gpu_is_one_sentence(quick):
+    """Nothing is downloaded first."""
+    with pytest.raises(ConfigError, match=r"trainer\.accelerator=cuda: this machine has no GPU"):
+        check(quick("experiment=self_qwen7b", "batch.problems_per_step=16"))
 
 
 def test_a_prompt_that_does_not_fit_is_named(quick):

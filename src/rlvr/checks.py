@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rlvr.console import refuse
 from rlvr.errors import ConfigError
+from rlvr.machine import find_lack
 
 Check = Callable[[DictConfig], str | None]
 
@@ -21,22 +21,19 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
-    check_installed(cfg)
-    for find_fault in (_positive, _group_size, _divisible, _pool, _on_policy, _evaluation, _choices, _writable):
+    for find_fault in (
+        _positive,
+        _group_size,
+        _divisible,
+        _pool,
+        _on_policy,
+        _evaluation,
+        _choices,
+        _writable,
+        find_lack,
+    ):
         if fault := find_fault(cfg):
             raise ConfigError(fault)
-
-
-def check_installed(cfg: DictConfig) -> None:
-    """Refuse what needs a library that is missing.
-
-    Raises:
-        ConfigError: With the command that installs it.
-    """
-    if cfg.get("lora") and not find_spec("peft"):
-        raise ConfigError("lora: peft is not installed; `pip install '.[lora]'` installs it.")
-    if cfg.rollout.engine._target_.startswith("rlvr.rollout.vllm") and not find_spec("vllm"):
-        raise ConfigError("rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine.")
 
 
 def _positive(cfg: DictConfig) -> str | None:

@@ -1,0 +1,68 @@
+"""What a config asks of this machine: installed libraries, devices, and a hub that answers or a cache that holds."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import huggingface_hub
+import torch
+from huggingface_hub import constants
+from huggingface_hub.utils import get_session
+from omegaconf import DictConfig
+
+HUB_TIMEOUT_S = 4.0
+
+
+def find_lack(cfg: DictConfig) -> str | None:
+    """The sentence of the first thing that is missing here, or None; cheap things first."""
+    for look in (installed, devices, model_at_hand):
+        if lack := look(cfg):
+            return lack
+    return None
+
+
+def installed(cfg: DictConfig) -> str | None:
+    """Libraries that only some settings need."""
+    if cfg.rollout.engine._target_.startswith("rlvr.rollout.vllm") and not find_spec("vllm"):
+        return "rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine."
+    if cfg.get("lora") and not find_spec("peft"):
+        return "lora: peft is not installed; `pip install '.[lora]'` installs it."
+    strategy = cfg.trainer.get("strategy") if "trainer" in cfg else None
+    if isinstance(strategy, DictConfig) and "rlvr.strategy" in strategy._target_ and not find_spec("deepspeed"):
+        return "trainer.strategy: DeepSpeed is not installed; `pip install '.[deepspeed]'` installs it."
+    return None
+
+
+def devices(cfg: DictConfig) -> str | None:
+    """GPUs, where the trainer wants some."""
+    if "trainer" not in cfg or cfg.trainer.accelerator != "cuda":
+        return None
+    here, wanted = torch.cuda.device_count(), cfg.trainer.devices
+    if here == 0:
+        return "trainer.accelerator=cuda: this machine has no GPU that torch can use; choose trainer=cpu."
+    if isinstance(wanted, int) and wanted > here:
+        return f"trainer.devices={wanted}: this machine has {here}; lower it, and batch and accumulation with it."
+    return None
+
+
+def model_at_hand(cfg: DictConfig) -> str | None:
+    """A model named by the hub is in the cache, or the hub answers."""
+    name = cfg.model.get("name")
+    if name is None or Path(name).exists():
+        return None
+    cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=cfg.model.get("revision"))
+    if isinstance(cached, str) or _hub_answers():
+        return None
+    return (
+        f"model.name={name}: no such folder, not in the cache, and {constants.ENDPOINT} does not answer; fetch it "
+        f"where there is a network (`hf download {name}`) and give the folder, or choose model=tiny."
+    )
+
+
+def _hub_answers() -> bool:
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT_S)
+    except Exception:  # whatever the HTTP library raises: there is no answer
+        return False
+    return True
