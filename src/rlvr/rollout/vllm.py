@@ -78,7 +78,8 @@ class VLLMEngine:
         self._eos = eos_ids(policy, tokenizer)
         self._own_group = not dist.is_initialized()
         if self._own_group:
-            dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+            backend = "cpu:gloo,cuda:nccl" if policy.device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
         kv_cache_gib = kv_cache_gib or _usual_cache_gib(policy.device)
         context = max_model_len or policy.config.max_position_embeddings
         try:
