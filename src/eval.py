@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import hydra
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -26,6 +27,7 @@ def main(cfg: DictConfig) -> None:
         source = instantiate(cfg.data)
         sampling = Sampling(sampling_of(cfg, source).max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
         policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir))
+        policy = policy.to("cuda" if torch.cuda.is_available() else "cpu")
         splits = source.splits(tokenizer)
         check_lengths(splits, sampling.max_new_tokens, context_of(cfg, policy))
         engine = instantiate(cfg.rollout.engine)(policy, tokenizer, lambda: named_weights(policy))

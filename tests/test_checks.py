@@ -14,6 +14,10 @@ from rlvr.errors import ConfigError
         (["batch.group_size=1", "algo=grpo"], "batch.group_size=1: loss grpo compares"),
         (["batch.minibatches_per_rollout=3"], "batch.problems_per_step=8: must be divisible by batch.minibatches"),
         (["trainer.devices=3"], "batch.problems_per_step=8: must be divisible by 3 ranks"),
+        (
+            ["rollout=vllm", "rollout.engine.tensor_parallel_size=2"],
+            "rollout.engine.tensor_parallel_size=2: must divide",
+        ),
         (["data.train_size=4"], "data.train_size=4: the pool is smaller than one batch"),
         (["data.heldout_size=4"], "eval.path_problems=8: the data set has only"),
         (["eval.n=12"], "eval.n=12: must be a power of two"),

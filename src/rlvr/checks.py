@@ -77,6 +77,9 @@ def _divisible(cfg: DictConfig) -> str | None:
         )
     devices = cfg.trainer.devices
     ranks = devices * cfg.trainer.get("num_nodes", 1) if isinstance(devices, int) else 1
+    shared = cfg.rollout.engine.get("tensor_parallel_size", 1)
+    if ranks > 0 and ranks % shared:
+        return f"rollout.engine.tensor_parallel_size={shared}: must divide the {ranks} ranks (trainer.devices)."
     if ranks > 0 and problems % (ranks * parts):
         return (
             f"batch.problems_per_step={problems}: must be divisible by {ranks} ranks (trainer.devices) times "
