@@ -7,3 +7,10 @@ class ConfigError(ValueError):
 
 class RunError(RuntimeError):
     """A run that has to stop; the sentence says why and what is left of it."""
+
+
+def cause_of(error: BaseException) -> str:
+    """The innermost error's kind and message, on one line without a full stop."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")

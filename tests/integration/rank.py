@@ -1,6 +1,6 @@
 """One rank of a test run: trains by the overrides it is given, and writes what this rank saw.
 
-Not a test itself: `test_ranks.py` starts it, once a rank, under torch's launcher.
+Not a test itself: `test_parity.py` starts it, once a rank, under torch's launcher.
 """
 
 import json

@@ -4,18 +4,18 @@ import contextlib
 import copy
 import logging
 import os
-import random
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import distributed as dist
 
+from rlvr.errors import cause_of
 from rlvr.rollout.engine import EngineError, Sampling, call_seed, require_synced
 from rlvr.rollout.hf import eos_ids
+from rlvr.rollout.process import undisturbed
 from rlvr.rollout.watchdog import Watchdog
 from rlvr.rollout.weights import Weights
 from rlvr.types import Problem, Rollout
@@ -83,7 +83,7 @@ class VLLMEngine:
         kv_cache_gib = kv_cache_gib or _usual_cache_gib(policy.device)
         context = max_model_len or policy.config.max_position_embeddings
         try:
-            with tempfile.TemporaryDirectory() as folder, _trainer_undisturbed(policy.device):
+            with tempfile.TemporaryDirectory() as folder, undisturbed(policy.device):
                 _save_config(policy, folder)
                 self.llm = LLM(
                     model=folder,
@@ -106,7 +106,7 @@ class VLLMEngine:
             self._leave_group()
             raise EngineError(
                 f"vLLM could not be built for this policy with rollout.engine.max_model_len={context} and "
-                f"kv_cache_gib={kv_cache_gib}: {_cause(error)}"
+                f"kv_cache_gib={kv_cache_gib}: {cause_of(error)}"
             ) from error
 
     def sync(self, version: int) -> None:
@@ -124,7 +124,7 @@ class VLLMEngine:
             if not self.llm.reset_prefix_cache():
                 raise RuntimeError("the prefix cache could not be emptied, requests are still running")
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
-            raise EngineError(f"vLLM could not take policy version {version}: {_cause(error)}") from error
+            raise EngineError(f"vLLM could not take policy version {version}: {cause_of(error)}") from error
         self.version = version
 
     def generate(
@@ -146,7 +146,7 @@ class VLLMEngine:
                 outputs = self._run(requests, n, sampling, watchdog, on_progress)
         except Exception as error:  # whatever vLLM raises, the run is over and the message must say why
             self._abort()
-            raise EngineError(f"{doing} failed: {_cause(error)}. Checkpoints written so far are intact.") from error
+            raise EngineError(f"{doing} failed: {cause_of(error)}. Checkpoints written so far are intact.") from error
         return [self._rollouts(output) for output in outputs[mine]]
 
     def sleep(self) -> None:
@@ -255,53 +255,3 @@ def _device_arguments(device: torch.device, context: int) -> dict[str, Any]:
         "enable_chunked_prefill": False,
         "max_num_batched_tokens": max(context, 4096),
     }
-
-
-@contextlib.contextmanager
-def _trainer_undisturbed(device: torch.device) -> Iterator[None]:
-    """Undo what building an engine does to the process.
-
-    It seeds torch, numpy and random; on CPU it also sets torch to one thread and replaces the function that could
-    set more. It wants a launcher's variables, which Lightning does not set on every rank.
-    """
-    set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    launched = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
-    os.environ["RANK"] = str(dist.get_rank())
-    os.environ.setdefault("LOCAL_RANK", "0")
-    try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), _stderr_on_failure():
-            yield
-    finally:
-        for name, value in launched.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-        torch.set_num_threads = set_num_threads
-        torch.set_num_threads(threads)
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
-
-
-@contextlib.contextmanager
-def _stderr_on_failure() -> Iterator[None]:
-    """Notes that libraries print below Python's level are shown only when the thing they note fails."""
-    with tempfile.TemporaryFile() as notes:
-        before = os.dup(2)
-        os.dup2(notes.fileno(), 2)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
-        except BaseException:
-            notes.seek(0)
-            os.write(before, notes.read())
-            raise
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost message on one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any
 
 import lightning
 import torch
 from torch import Tensor
-from torch import distributed as dist
 from torch.utils.data import DataLoader
 
 from rlvr.algo import Filter, Loss
@@ -17,14 +16,13 @@ from rlvr.rollout import EngineFactory, Gathered, RolloutEngine, Sampling, call_
 from rlvr.training.batch import MicroBatch, Sample, padded, split_evenly
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.metrics import walk_metrics
+from rlvr.training.ranks import Ranks
 from rlvr.training.timing import Stopwatch
 from rlvr.types import Group, Problem
 from rlvr.verify import Verifier
 
 # A round draws at most this many times what is missing, however little of the last round was kept.
 MAX_OVERDRAW = 8
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -131,13 +129,13 @@ class RolloutDataModule(lightning.LightningDataModule):
             chosen, spare = candidates[:to_sample], candidates[to_sample:]
             self.cursor.put_back(spare)
             seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
-            sampled = self.sample(self._share(chosen, given), version, rounds)
-            successes_P = torch.tensor(self._all([float(group.successes) for group in sampled], given))
+            sampled = self.sample(self._ranks.share(chosen, given), version, rounds)
+            successes_P = torch.tensor(self._ranks.gather([float(group.successes) for group in sampled], given))
             weight_P = self.filter.after(successes_P, self.group_size)
             # What a round brings beyond a full batch is left out, so that every step has the same size.
             weight_P[(weight_P > 0).cumsum(0) > missing] = 0
             groups += sampled
-            weights.append(self._share(weight_P, given))
+            weights.append(self._ranks.share(weight_P, given))
             given += len(chosen)
             kept += int((weight_P > 0).sum())
             chosen_rate = max(len(candidates) / len(drawn), 1 / MAX_OVERDRAW)
@@ -153,11 +151,11 @@ class RolloutDataModule(lightning.LightningDataModule):
 
     def candidates(self, drawn: Sequence[Problem], version: int) -> list[Problem]:
         """The problems that the filter lets through before sampling, in the order drawn; each rank asks for a share."""
-        mine = self._share(drawn)
+        mine = self._ranks.share(drawn)
         chosen = {
             problem.id for problem in self.filter.before(mine, lambda asked: self.solved_greedily(asked, version))
         }
-        passes = self._all([problem.id in chosen for problem in mine])
+        passes = self._ranks.gather([problem.id in chosen for problem in mine])
         return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]
 
     def sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
@@ -239,19 +237,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         """How the strategy makes the policy's parameters whole."""
         return getattr(self._trainer.strategy, "gathered", whole)
 
-    def _share(self, of_all: Any, given: int = 0) -> Any:
-        """This rank's part of what all ranks hold alike, dealt out from the rank after the last of `given` before."""
-        ranks = self._trainer.world_size
-        return of_all[(self._trainer.global_rank - given) % ranks :: ranks]
-
-    def _all(self, mine: list[Item], given: int = 0) -> list[Item]:
-        """What all ranks' parts make together: the inverse of `_share`."""
-        ranks = self._trainer.world_size
-        if ranks == 1:
-            return mine
-        parts: list[list[Item]] = [[] for _ in range(ranks)]
-        dist.all_gather_object(parts, mine)
-        return [parts[(given + index) % ranks][index // ranks] for index in range(sum(map(len, parts)))]
+    @property
+    def _ranks(self) -> Ranks:
+        return Ranks(self._trainer.global_rank, self._trainer.world_size)
 
     @property
     def _trainer(self) -> lightning.Trainer:

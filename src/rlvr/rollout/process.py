@@ -1,0 +1,55 @@
+"""Building an engine inside the trainer's process without leaving traces there."""
+
+import os
+import random
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import distributed as dist
+
+
+@contextmanager
+def undisturbed(device: torch.device) -> Iterator[None]:
+    """Undo what building an engine does to the process.
+
+    It seeds torch, numpy and random; on CPU it also sets torch to one thread and replaces the function that could
+    set more. It wants a launcher's variables, which Lightning does not set on every rank.
+    """
+    set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    launched = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
+    os.environ["RANK"] = str(dist.get_rank())
+    os.environ.setdefault("LOCAL_RANK", "0")
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), _stderr_on_failure():
+            yield
+    finally:
+        for name, value in launched.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        torch.set_num_threads = set_num_threads
+        torch.set_num_threads(threads)
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+@contextmanager
+def _stderr_on_failure() -> Iterator[None]:
+    """Notes that libraries print below Python's level are shown only when the thing they note fails."""
+    with tempfile.TemporaryFile() as notes:
+        before = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except BaseException:
+            notes.seek(0)
+            os.write(before, notes.read())
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
