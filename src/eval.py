@@ -9,9 +9,8 @@ from omegaconf import DictConfig
 
 from rlvr.build import check_lengths, context_of, quiet, sampling_of
 from rlvr.console import console, one_sentence_errors
-from rlvr.errors import ConfigError
 from rlvr.eval import evaluate
-from rlvr.machine import find_lack
+from rlvr.machine import check_machine
 from rlvr.report.tables import evaluation_table
 from rlvr.rollout import Sampling, call_seed, named_weights
 
@@ -21,8 +20,7 @@ def main(cfg: DictConfig) -> None:
     """Load, sample, grade, show."""
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
-        if lack := find_lack(cfg):
-            raise ConfigError(lack)
+        check_machine(cfg)
         quiet()
         source = instantiate(cfg.data)
         sampling = Sampling(sampling_of(cfg, source).max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)

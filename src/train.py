@@ -1,13 +1,14 @@
-"""Train a policy: compose, check, build, run, report."""
+"""Train a policy: compose, check, plan, build, run, report."""
 
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import build
+from rlvr.build import build, plan_of
 from rlvr.checks import check
-from rlvr.console import one_sentence_errors
+from rlvr.console import console, one_sentence_errors
+from rlvr.machine import check_machine
 from rlvr.report import report_run
 from rlvr.training import save_policy
 
@@ -18,6 +19,13 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
+        if cfg.preflight == "only":
+            plan = plan_of(cfg)
+            console.print(plan.table().rich())
+            plan.check()
+            return
+        check_machine(cfg)
+        plan_of(cfg).check()
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=cfg.ckpt_path, weights_only=True)

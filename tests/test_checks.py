@@ -6,6 +6,7 @@ import torch
 from rlvr.build import build, label, sampling_of
 from rlvr.checks import check
 from rlvr.errors import ConfigError
+from rlvr.machine import check_machine
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,7 @@ from rlvr.errors import ConfigError
         (["rollout.sampling.top_p=0.9"], "rollout.sampling.top_p=0.9: must be 1 in training"),
         (["rollout.sampling.temperature=0"], "rollout.sampling.temperature=0: must be a number above 0"),
         (["lr_schedule=linear"], "lr_schedule=linear: unknown; choose one of constant, cosine"),
+        (["preflight=maybe"], "preflight=maybe: unknown; choose one of run, only"),
         (["algo.loss.keep=some"], "algo.loss.keep=some: unknown; choose one of all, positive, negative"),
         (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: unknown; choose one of gate, share"),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
@@ -45,7 +47,7 @@ def test_a_missing_vllm_is_one_sentence(quick, monkeypatch):
     """With the command that installs it, before anything starts."""
     monkeypatch.setattr("rlvr.machine.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="rollout=vllm: vLLM is not installed; `make vllm` installs"):
-        check(quick("rollout=vllm"))
+        check_machine(quick("rollout=vllm"))
 
 
 def test_a_hub_that_does_not_answer_is_one_sentence(quick, monkeypatch):
@@ -54,14 +56,14 @@ def test_a_hub_that_does_not_answer_is_one_sentence(quick, monkeypatch):
     with pytest.raises(
         ConfigError, match=r"model\.name=nobody/nothing: no such folder, not in the cache, and http://127"
     ):
-        check(quick("model=pretrained", "model.name=nobody/nothing"))
+        check_machine(quick("model=pretrained", "model.name=nobody/nothing"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_published_experiment_without_a_gpu_is_one_sentence(quick):
     """Nothing is downloaded first."""
     with pytest.raises(ConfigError, match=r"trainer\.accelerator=cuda: this machine has no GPU"):
-        check(quick("experiment=self_qwen7b", "batch.problems_per_step=16"))
+        check_machine(quick("experiment=self_qwen7b"))
 
 
 def test_a_prompt_that_does_not_fit_is_named(quick):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 import transformers
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -18,6 +19,7 @@ from transformers import PreTrainedModel
 from rlvr.callbacks import PassAtKCallback
 from rlvr.data import ProblemSource, Splits
 from rlvr.errors import ConfigError
+from rlvr.plan import GIB, Plan
 from rlvr.rollout import Sampling
 from rlvr.training import PolicyModule, RolloutDataModule, trainable
 
@@ -115,6 +117,38 @@ def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
     if settings["max_new_tokens"] is None:
         raise ConfigError("rollout.sampling.max_new_tokens=null: this data set sets no length; give one, such as 3072.")
     return instantiate(settings)
+
+
+def plan_of(cfg: DictConfig) -> Plan:
+    """What the composed config asks for; reads no weights, asks no hub where the model's config says its size."""
+    source: ProblemSource = instantiate(cfg.data)
+    new_tokens = sampling_of(cfg, source).max_new_tokens
+    config = instantiate(cfg.model).config(source)
+    strategy = cfg.trainer.get("strategy")
+    settings = strategy if isinstance(strategy, DictConfig) else {}
+    on_gpu = cfg.trainer.accelerator == "cuda"
+    here_gib = torch.cuda.get_device_properties(0).total_memory / GIB if torch.cuda.is_available() else cfg.gpu_gib
+    engine = cfg.rollout.engine
+    own_engine = "tensor_parallel_size" in engine
+    return Plan(
+        config=config,
+        problems_per_step=cfg.batch.problems_per_step,
+        group_size=cfg.batch.group_size,
+        minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
+        accumulation=cfg.trainer.accumulate_grad_batches,
+        max_steps=cfg.trainer.max_steps,
+        max_prompt_tokens=cfg.data.get("max_prompt_tokens") or config.max_position_embeddings - new_tokens,
+        max_new_tokens=new_tokens,
+        ranks=cfg.trainer.devices * cfg.trainer.get("num_nodes", 1),
+        zero_stage=settings.get("stage", 0),
+        offload_optimizer=settings.get("offload_optimizer", False),
+        lora_rank=cfg.lora.r if cfg.lora else None,
+        gradient_checkpointing=cfg.gradient_checkpointing,
+        half=str(cfg.trainer.precision) == "bf16-true",
+        ranks_per_engine=engine.tensor_parallel_size if own_engine else 0,
+        kv_cache_gib=(engine.kv_cache_gib or (0.3 * here_gib if on_gpu else 1.0)) if own_engine else 0.0,
+        device_gib=here_gib if on_gpu else None,
+    )
 
 
 def context_of(cfg: DictConfig, policy: PreTrainedModel) -> int:

@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from rlvr.console import refuse
 from rlvr.errors import ConfigError
-from rlvr.machine import find_lack
 
 Check = Callable[[DictConfig], str | None]
 
@@ -21,17 +20,7 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
-    for find_fault in (
-        _positive,
-        _group_size,
-        _divisible,
-        _pool,
-        _on_policy,
-        _evaluation,
-        _choices,
-        _writable,
-        find_lack,
-    ):
+    for find_fault in (_positive, _group_size, _divisible, _pool, _on_policy, _evaluation, _choices, _writable):
         if fault := find_fault(cfg):
             raise ConfigError(fault)
 
@@ -129,6 +118,7 @@ def _choices(cfg: DictConfig) -> str | None:
         "algo.loss.aggregation.over": ("live", "kept"),
         "algo.filter.weighting": ("gate", "share"),
         "lr_schedule": ("constant", "cosine"),
+        "preflight": ("run", "only"),
     }
     for key, names in allowed.items():
         value = OmegaConf.select(cfg, key)

@@ -9,15 +9,20 @@ from huggingface_hub import constants
 from huggingface_hub.utils import get_session
 from omegaconf import DictConfig
 
+from rlvr.errors import ConfigError
+
 HUB_TIMEOUT_S = 4.0
 
 
-def find_lack(cfg: DictConfig) -> str | None:
-    """The sentence of the first thing that is missing here, or None; cheap things first."""
+def check_machine(cfg: DictConfig) -> None:
+    """Look at the cheap things first.
+
+    Raises:
+        ConfigError: With the sentence of the first thing that is missing here.
+    """
     for look in (installed, devices, model_at_hand):
         if lack := look(cfg):
-            return lack
-    return None
+            raise ConfigError(lack)
 
 
 def installed(cfg: DictConfig) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
@@ -28,6 +28,11 @@ class PackagedPolicy:
     package: str
     install: str
     dtype: str
+
+    def config(self, source: ProblemSource) -> PretrainedConfig:
+        """Read from the file's header."""
+        file = self._file()
+        return AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
 
     def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
         """The model and its tokenizer, with the chat template.

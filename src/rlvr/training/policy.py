@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from rlvr.data import ProblemSource
 from rlvr.rollout import Gathered, named_weights
@@ -13,6 +13,9 @@ from rlvr.rollout import Gathered, named_weights
 
 class PolicySource(Protocol):
     """Makes or reads the base policy."""
+
+    def config(self, source: ProblemSource) -> PretrainedConfig:
+        """What the model is, its weights left where they are."""
 
     def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
         """The model, weights in fp32 or as configured, and its tokenizer."""
@@ -64,11 +67,21 @@ class PretrainedPolicy:
         name: Hub name or folder.
         revision: Commit, tag or branch of a hub name.
         dtype: Data type of the weights, for example `bfloat16`.
+        architecture: Hugging Face model type, known before anything is downloaded; None: ask the folder or the hub.
+        size: Arguments of that architecture's config.
     """
 
     name: str
     revision: str | None
     dtype: str
+    architecture: str | None = None
+    size: dict[str, Any] | None = None
+
+    def config(self, source: ProblemSource) -> PretrainedConfig:
+        """From what the config file says of the model, else from its folder or the hub."""
+        if self.architecture is not None:
+            return AutoConfig.for_model(self.architecture, **(self.size or {}))
+        return AutoConfig.from_pretrained(self.name, revision=self.revision)
 
     def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
         """Read the model and its tokenizer; the hub's own cache holds downloads."""

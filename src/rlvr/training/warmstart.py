@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from rlvr.console import bar
 from rlvr.data import ProblemSource
@@ -62,20 +62,23 @@ class WarmStartedPolicy:
     clip: float
     operator_shares: Sequence[float]
 
+    def config(self, source: ProblemSource | Demonstrator) -> PretrainedConfig:
+        """Of the policy that is made, with the task's own vocabulary."""
+        tokenizer = _demonstrator(source).tokenizer()
+        eos = tokenizer.eos_token_id
+        tokens = {"vocab_size": len(tokenizer), "eos_token_id": eos, "pad_token_id": eos, "bos_token_id": None}
+        return AutoConfig.for_model(self.architecture, **tokens, **self.size)
+
     def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
         """The cached policy, made first where the cache has none.
 
         Raises:
             ConfigError: When the data set has no demonstrations.
         """
-        if not isinstance(source, Demonstrator):
-            raise ConfigError(
-                f"model: a policy from scratch needs a task that shows correct answers, and {type(source).__name__} "
-                "does not: choose data=countdown or a pre-trained model."
-            )
-        folder = cache_dir / f"base-{self._key(source, seed)}"
+        demonstrator = _demonstrator(source)
+        folder = cache_dir / f"base-{self._key(demonstrator, seed)}"
         if not folder.exists():
-            self._make(source, seed, folder)
+            self._make(demonstrator, seed, folder)
         return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
 
     def _key(self, source: Demonstrator, seed: int) -> str:
@@ -87,16 +90,7 @@ class WarmStartedPolicy:
     def _make(self, source: Demonstrator, seed: int, folder: Path) -> None:
         tokenizer = source.tokenizer()
         torch.manual_seed(seed)
-        eos = tokenizer.eos_token_id
-        config = AutoConfig.for_model(
-            self.architecture,
-            vocab_size=len(tokenizer),
-            eos_token_id=eos,
-            pad_token_id=eos,
-            bos_token_id=None,
-            **self.size,
-        )
-        policy = AutoModelForCausalLM.from_config(config)
+        policy = AutoModelForCausalLM.from_config(self.config(source))
         self._train(policy, tokenizer, source, np.random.default_rng(seed))
 
         def save(aside: Path) -> None:
@@ -130,6 +124,15 @@ class WarmStartedPolicy:
             return (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1)
         return 1.0 - 0.95 * done
+
+
+def _demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
+    if not isinstance(source, Demonstrator):
+        raise ConfigError(
+            f"model: a policy from scratch needs a task that shows correct answers, and {type(source).__name__} "
+            "does not: choose data=countdown or a pre-trained model."
+        )
+    return source
 
 
 def _imitation_loss(policy: PreTrainedModel, tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:

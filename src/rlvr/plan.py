@@ -1,0 +1,193 @@
+"""What a run will ask for, from its config alone: work, memory, disk. Nothing is loaded or downloaded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from rlvr.errors import ConfigError
+from rlvr.report.tables import Grid
+from rlvr.training.head import CHUNK_GIB
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers that decide what fits; every memory figure is an estimate, activations the roughest of them.
+
+    Attributes:
+        config: The policy's Hugging Face config.
+        problems_per_step: P, over all ranks.
+        group_size: G.
+        minibatches_per_rollout: Optimizer steps a rollout.
+        accumulation: Micro-batches an optimizer step and rank.
+        max_steps: Optimizer steps.
+        max_prompt_tokens: Longest prompt.
+        max_new_tokens: Longest completion.
+        ranks: Processes, a device each.
+        zero_stage: 0 to 3.
+        offload_optimizer: Optimizer states in the host's memory.
+        lora_rank: None when every parameter is trained.
+        gradient_checkpointing: One activation a layer is kept.
+        half: Weights, gradients and activations in bf16, with fp32 copies in the optimizer.
+        ranks_per_engine: Ranks that share an engine; 0: the engine has no weights of its own.
+        kv_cache_gib: Key-value cache a rank.
+        device_gib: Memory of a device; None: unknown.
+    """
+
+    config: Any
+    problems_per_step: int
+    group_size: int
+    minibatches_per_rollout: int
+    accumulation: int
+    max_steps: int
+    max_prompt_tokens: int
+    max_new_tokens: int
+    ranks: int
+    zero_stage: int
+    offload_optimizer: bool
+    lora_rank: int | None
+    gradient_checkpointing: bool
+    half: bool
+    ranks_per_engine: int
+    kv_cache_gib: float
+    device_gib: float | None
+
+    @property
+    def parameters(self) -> int:
+        """Counted on a model that has shapes and no memory."""
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(self.config)
+        return sum(parameter.numel() for parameter in model.parameters())
+
+    @property
+    def trained(self) -> int:
+        """Parameters that the optimizer moves; LoRA: two thin matrices at each of a layer's seven."""
+        if self.lora_rank is None:
+            return self.parameters
+        c = self.config
+        head = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
+        q, kv = c.num_attention_heads * head, c.num_key_value_heads * head
+        widths = 2 * (c.hidden_size + q) + 2 * (c.hidden_size + kv) + 3 * (c.hidden_size + c.intermediate_size)
+        return self.lora_rank * widths * c.num_hidden_layers
+
+    @property
+    def micro_tokens(self) -> int:
+        """Tokens of the largest micro-batch, when every prompt and completion is as long as may be."""
+        parts = self.minibatches_per_rollout * self.ranks * self.accumulation
+        sequences = ceil(self.problems_per_step * self.group_size / parts)
+        return sequences * (self.max_prompt_tokens + self.max_new_tokens)
+
+    def memory_gib(self) -> dict[str, float]:
+        """By what it is for, GiB a device.
+
+        Weights and gradients: 2 bytes a parameter in bf16, else 4. Optimizer: Adam's two moments in fp32, and an fp32
+        copy beside bf16 weights. ZeRO divides optimizer states (1), gradients (2), weights (3) by the ranks.
+        Activations: one hidden state a token and layer, and the inside of one layer (of all, without checkpointing).
+        Logits: three chunks.
+        """
+        c, size = self.config, 2 if self.half else 4
+        parameters, trained = self.parameters, self.trained
+        shard = [1 if self.zero_stage < stage else self.ranks for stage in (1, 2, 3)]
+        inside = 10 * c.hidden_size + 3 * c.intermediate_size
+        layers = 1 if self.gradient_checkpointing else c.num_hidden_layers
+        states = trained * (12 if self.half else 8) / shard[0]
+        return {
+            "weights": parameters * size / shard[2] / GIB,
+            "gradients": trained * size / shard[1] / GIB,
+            "optimizer": 0.0 if self.offload_optimizer else states / GIB,
+            "activations": self.micro_tokens * (c.hidden_size * c.num_hidden_layers + inside * layers) * size / GIB,
+            "logits": 3 * CHUNK_GIB,
+            "engine's weights": parameters * size / self.ranks_per_engine / GIB if self.ranks_per_engine else 0.0,
+            "key-value cache": self.kv_cache_gib,
+        }
+
+    @property
+    def peaks_gib(self) -> tuple[float, float]:
+        """While training, the engine asleep; and while sampling, without activations."""
+        memory = self.memory_gib()
+        engine = memory["engine's weights"] + memory["key-value cache"]
+        return sum(memory.values()) - engine, sum(memory.values()) - memory["activations"] - memory["logits"]
+
+    @property
+    def checkpoint_gib(self) -> float:
+        """Weights and optimizer states on disk."""
+        return (self.parameters * (2 if self.half else 4) + self.trained * (12 if self.half else 8)) / GIB
+
+    @property
+    def fits(self) -> bool:
+        """Whether both peaks leave a tenth of the device free."""
+        return self.device_gib is None or max(self.peaks_gib) <= 0.9 * self.device_gib
+
+    def check(self) -> None:
+        """Refuse what cannot fit.
+
+        Raises:
+            ConfigError: With the nearest settings that would.
+        """
+        if self.fits:
+            return
+        training, sampling = self.peaks_gib
+        nearest = self._nearest()
+        advice = f"{' '.join(nearest)} would fit" if nearest else "nothing tried here would fit: take more devices"
+        raise ConfigError(
+            f"model and batch: about {training:.0f} GiB a device while training and {sampling:.0f} GiB while sampling, "
+            f"of {self.device_gib:.0f} GiB; {advice}."
+        )
+
+    def _nearest(self) -> list[str]:
+        """The least intrusive settings under which the run fits, none of them needless; empty where none do."""
+        chosen: dict[str, dict[str, Any]] = {}
+        for setting, change in self._savings():
+            chosen[setting] = change
+            if self._with(chosen).fits:
+                break
+        else:
+            return []
+        for setting in list(chosen):
+            fewer = {name: change for name, change in chosen.items() if name != setting}
+            if self._with(fewer).fits:
+                chosen = fewer
+        return list(chosen)
+
+    def _with(self, chosen: dict[str, dict[str, Any]]) -> "Plan":
+        return replace(self, **{field: value for change in chosen.values() for field, value in change.items()})
+
+    def _savings(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Settings that need less memory, in the order in which one would try them."""
+        parts = self.minibatches_per_rollout * self.ranks
+        accumulation = self.accumulation
+        while accumulation * parts < self.problems_per_step * self.group_size:
+            accumulation *= 2
+            yield f"trainer.accumulate_grad_batches={accumulation}", {"accumulation": accumulation}
+        yield "rollout.engine.kv_cache_gib=4", {"kv_cache_gib": min(self.kv_cache_gib, 4.0)}
+        yield "gradient_checkpointing=true", {"gradient_checkpointing": True}
+        sharded = {"zero_stage": 3, "half": True}
+        yield "trainer=deepspeed_zero3", sharded
+        yield "trainer=deepspeed_zero3_offload", {**sharded, "offload_optimizer": True}
+        yield "lora=rank16", {"lora_rank": 16}
+
+    def table(self) -> Grid:
+        """For the terminal."""
+        training, sampling = self.peaks_gib
+        rollouts = self.problems_per_step * self.group_size
+        tokens = rollouts * (self.max_prompt_tokens + self.max_new_tokens)
+        rows = [
+            ["parameters", f"{self.parameters:,}"],
+            ["trained parameters", f"{self.trained:,}"],
+            ["rollouts a step", f"{self.problems_per_step} x {self.group_size}"],
+            ["tokens a step at most", f"{tokens:,}"],
+            ["tokens a micro-batch at most", f"{self.micro_tokens:,}"],
+            ["optimizer steps", f"{self.max_steps}"],
+            ["optimizer steps a rollout", f"{self.minibatches_per_rollout}"],
+            ["ranks", f"{self.ranks}"],
+            *([f"{name} (GiB)", f"{gib:.2f}"] for name, gib in self.memory_gib().items()),
+            ["all while training (GiB)", f"{training:.2f}"],
+            ["all while sampling (GiB)", f"{sampling:.2f}"],
+            ["checkpoint on disk (GiB)", f"{self.checkpoint_gib:.2f}"],
+        ]
+        return Grid("Plan, memory a device (estimates)", ["", ""], rows)
