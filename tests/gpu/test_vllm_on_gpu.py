@@ -1,6 +1,6 @@
 """vLLM beside a trainer on one GPU: sleep gives memory back, waking brings the current policy, bf16 noise is corrected.
 
-These need a CUDA device and the CUDA build; nobody has run them yet where none was at hand.
+These need a CUDA device and the CUDA build. They were written without one and have not been run yet.
 """
 
 from functools import partial
