@@ -34,8 +34,9 @@ bench: $(VENV)/.run ## where a training step's time goes
 bench-logprobs: $(VENV)/.run ## time and memory of log-probabilities without logits
 	$(BIN)/python benchmarks/logprobs.py
 
-bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines, sync time, peak memory
+bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines, sync time, memory; their mismatch
 	$(BIN)/python benchmarks/rollout.py
+	$(BIN)/python benchmarks/mismatch.py
 
 clean: ## remove the environment and caches; logs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage src/*.egg-info

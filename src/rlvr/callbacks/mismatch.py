@@ -14,10 +14,10 @@ from rlvr.training import PolicyModule, RolloutDataModule, Sample, padded
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem, Rollout
 
-# Mean |difference| that rounding and other kernels leave, in nats, with room above what was measured
-# (docs/rollouts.md): 1e-6 in fp32; bfloat16's relative rounding of 2^-8 gives 0.01 to 0.02.
+# Mean |difference| in nats that rounding and other kernels leave, with room above what `benchmarks/mismatch.py` printed
+# for a model of 135M parameters: 9e-6 in fp32, 0.033 with an engine in bfloat16.
 EXACT_LIMIT = 2e-4
-ROUNDED_LIMIT = 0.05
+ROUNDED_LIMIT = 0.1
 
 
 class MismatchError(RunError):

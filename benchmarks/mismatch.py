@@ -1,0 +1,63 @@
+"""How far vLLM's log-probabilities are from the trainer's: SmolLM2-135M in fp32 under an engine in fp32 and in bf16.
+
+The guard's limits (src/rlvr/callbacks/mismatch.py) leave room above these. Part of `make bench-rollout`.
+"""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from rollout import ROOT, prompts
+
+from rlvr.algo import Correction
+from rlvr.build import quiet
+from rlvr.callbacks import Mismatch
+from rlvr.console import console
+from rlvr.report.tables import Grid
+from rlvr.rollout import Sampling, named_weights
+from rlvr.rollout.vllm import VLLMEngine
+from rlvr.training import Sample, padded
+from rlvr.training.logprobs import completion_logps
+
+
+def main() -> None:
+    """Print the table."""
+    quiet()
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        cfg = compose("train", ["model=smollm2_135m"])
+    with tempfile.TemporaryDirectory() as cache:
+        policy, tokenizer = instantiate(cfg.model).load(instantiate(cfg.data), 0, Path(cache))
+    problems = prompts(tokenizer, 8)
+    rows = []
+    for dtype in ("float32", "bfloat16"):
+        engine = VLLMEngine(policy, tokenizer, partial(named_weights, policy), 512, 1.0, 512, 1, dtype, 600.0)
+        engine.sync(0)
+        rollouts_P = engine.generate(problems, 8, Sampling(64), 0, 0)
+        engine.close()
+        samples = [Sample(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
+        batch = padded(samples, tokenizer.eos_token_id, version=0)
+        with torch.no_grad():
+            logp_BT = completion_logps(policy, batch, 1.0)
+        kept_BT = batch.mask_BT.bool()
+        found = Mismatch.between(logp_BT[kept_BT], batch.engine_logp_BT[kept_BT])
+        corrected = [
+            Correction(level, 2.0, "truncate")(logp_BT, batch.engine_logp_BT, batch.mask_BT)[1].metrics()
+            for level in ("token", "sequence")
+        ]
+        rows.append(
+            [
+                dtype,
+                *(f"{value:.1e}" for value in (found.mean, found.p95, found.max)),
+                f"{100 * found.outside_share:.1f} %",
+                *(f"{100 * metrics['correction/effective_share']:.1f} %" for metrics in corrected),
+            ]
+        )
+    header = ["engine", "mean", "p95", "largest", "outside [0.9;1.1]", "effective: token", "sequence"]
+    console.print(Grid("|log-probability, trainer fp32 - engine|, nats a token", header, rows).rich())
+
+
+if __name__ == "__main__":
+    main()
