@@ -84,6 +84,11 @@ def test_what_cannot_fit_gets_the_nearest_settings_that_would(overrides: list[st
         plan("experiment=self_qwen7b", *overrides, *settings).check()
 
 
+def test_devices_may_be_left_to_lightning():
+    """`auto` is as many as there are, and one CPU process where there is none."""
+    assert plan("trainer.devices=auto").ranks >= 1
+
+
 def test_the_smallest_default_needs_next_to_nothing():
     """No engine of its own, 0.1M parameters."""
     found = plan()

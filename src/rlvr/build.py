@@ -20,7 +20,7 @@ from rlvr.callbacks import PassAtKCallback
 from rlvr.data import ProblemSource, Splits
 from rlvr.errors import ConfigError
 from rlvr.plan import GIB, Plan
-from rlvr.rollout import Sampling
+from rlvr.rollout import Sampling, usual_cache_gib
 from rlvr.training import PolicyModule, RolloutDataModule, trainable
 
 
@@ -128,6 +128,9 @@ def plan_of(cfg: DictConfig) -> Plan:
     settings = strategy if isinstance(strategy, DictConfig) else {}
     on_gpu = cfg.trainer.accelerator == "cuda"
     here_gib = torch.cuda.get_device_properties(0).total_memory / GIB if torch.cuda.is_available() else cfg.gpu_gib
+    device_gib = here_gib if on_gpu else None
+    wanted = cfg.trainer.devices
+    devices = wanted if isinstance(wanted, int) and wanted > 0 else max(torch.cuda.device_count(), 1)
     engine = cfg.rollout.engine
     own_engine = "tensor_parallel_size" in engine
     return Plan(
@@ -139,15 +142,15 @@ def plan_of(cfg: DictConfig) -> Plan:
         max_steps=cfg.trainer.max_steps,
         max_prompt_tokens=cfg.data.get("max_prompt_tokens") or config.max_position_embeddings - new_tokens,
         max_new_tokens=new_tokens,
-        ranks=cfg.trainer.devices * cfg.trainer.get("num_nodes", 1),
+        ranks=devices * cfg.trainer.get("num_nodes", 1),
         zero_stage=settings.get("stage", 0),
         offload_optimizer=settings.get("offload_optimizer", False),
         lora_rank=cfg.lora.r if cfg.lora else None,
         gradient_checkpointing=cfg.gradient_checkpointing,
         half=str(cfg.trainer.precision) == "bf16-true",
         ranks_per_engine=engine.tensor_parallel_size if own_engine else 0,
-        kv_cache_gib=(engine.kv_cache_gib or (0.3 * here_gib if on_gpu else 1.0)) if own_engine else 0.0,
-        device_gib=here_gib if on_gpu else None,
+        kv_cache_gib=(engine.kv_cache_gib or usual_cache_gib(device_gib)) if own_engine else 0.0,
+        device_gib=device_gib,
     )
 
 

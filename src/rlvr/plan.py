@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -57,7 +58,7 @@ class Plan:
     kv_cache_gib: float
     device_gib: float | None
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """Counted on a model that has shapes and no memory."""
         with torch.device("meta"):

@@ -77,7 +77,6 @@ class MismatchGuard(lightning.Callback):
     def __init__(self, rollouts: int, mean_limit: float | None) -> None:
         self.rollouts = rollouts
         self.mean_limit = mean_limit
-        self._checked: int | None = None
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Look at the rollouts that the first optimizer step of an epoch is about to learn from."""

@@ -1,8 +1,16 @@
 """Room 2: completions from the current policy, with their log-probabilities."""
 
-from rlvr.rollout.engine import EngineError, EngineFactory, RolloutEngine, Sampling, StaleEngineError, call_seed
+from rlvr.rollout.engine import (
+    EngineError,
+    EngineFactory,
+    RolloutEngine,
+    Sampling,
+    StaleEngineError,
+    call_seed,
+    usual_cache_gib,
+)
 from rlvr.rollout.hf import HFEngine
-from rlvr.rollout.weights import Gathered, Weights, named_weights, whole
+from rlvr.rollout.weights import Gathered, Weights, base_of, named_weights, whole
 
 __all__ = [
     "EngineError",
@@ -13,7 +21,9 @@ __all__ = [
     "Sampling",
     "StaleEngineError",
     "Weights",
+    "base_of",
     "call_seed",
     "named_weights",
+    "usual_cache_gib",
     "whole",
 ]

@@ -88,3 +88,8 @@ def require_synced(held: int | None, wanted: int) -> None:
     """
     if held != wanted:
         raise StaleEngineError(f"The rollout engine holds policy version {held}, not {wanted}: sync first.")
+
+
+def usual_cache_gib(gpu_gib: float | None) -> float:
+    """Key-value cache of an engine beside a trainer, GiB: 0.3 of a GPU, or 1 on a CPU (None)."""
+    return 1.0 if gpu_gib is None else 0.3 * gpu_gib

@@ -13,11 +13,11 @@ import torch
 from torch import distributed as dist
 
 from rlvr.errors import cause_of
-from rlvr.rollout.engine import EngineError, Sampling, call_seed, require_synced
+from rlvr.rollout.engine import EngineError, Sampling, call_seed, require_synced, usual_cache_gib
 from rlvr.rollout.hf import eos_ids
 from rlvr.rollout.process import undisturbed
 from rlvr.rollout.watchdog import Watchdog
-from rlvr.rollout.weights import Weights
+from rlvr.rollout.weights import Weights, base_of
 from rlvr.types import Problem, Rollout
 
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vllm is imported
@@ -74,13 +74,15 @@ class VLLMEngine:
         self.dtype = getattr(torch, dtype) if dtype else policy.dtype
         self.hang_timeout_s = hang_timeout_s
         self.version: int | None = None
-        self.can_sleep = policy.device.type == "cuda"  # the CPU build has no sleep mode
+        on_gpu = policy.device.type == "cuda"
+        self.can_sleep = on_gpu  # the CPU build has no sleep mode
         self._eos = eos_ids(policy, tokenizer)
         self._own_group = not dist.is_initialized()
         if self._own_group:
-            backend = "cpu:gloo,cuda:nccl" if policy.device.type == "cuda" else "gloo"
+            backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
             dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-        kv_cache_gib = kv_cache_gib or _usual_cache_gib(policy.device)
+        gpu_gib = torch.cuda.get_device_properties(policy.device).total_memory / GIB if on_gpu else None
+        kv_cache_gib = kv_cache_gib or usual_cache_gib(gpu_gib)
         context = max_model_len or policy.config.max_position_embeddings
         try:
             with tempfile.TemporaryDirectory() as folder, undisturbed(policy.device):
@@ -234,15 +236,11 @@ def _save_config(policy: Any, folder: str) -> None:
     On CPU a tied head is packed into another layout once, when it is built, and no reload reaches the copy: it
     would go on with the weights of the start.
     """
-    model = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+    model = base_of(policy)
     config = copy.deepcopy(model.config)
     config.tie_word_embeddings = False
     config.architectures = [type(model).__name__]
     config.save_pretrained(folder)
-
-
-def _usual_cache_gib(device: torch.device) -> float:
-    return 0.3 * torch.cuda.get_device_properties(device).total_memory / GIB if device.type == "cuda" else 1.0
 
 
 def _device_arguments(device: torch.device, context: int) -> dict[str, Any]:

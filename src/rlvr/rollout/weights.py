@@ -20,6 +20,11 @@ def whole(parameters: Sequence[Parameter]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def base_of(policy: Any) -> Any:
+    """The Hugging Face model itself, out of peft's wrapper where it has one."""
+    return policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+
+
 @torch.no_grad()
 def named_weights(policy: Any, gathered: Gathered = whole) -> Iterator[tuple[str, Tensor]]:
     """Every weight of the policy, one layer at a time, so that never more than a layer is held beside the model.
@@ -32,8 +37,7 @@ def named_weights(policy: Any, gathered: Gathered = whole) -> Iterator[tuple[str
         policy: A Hugging Face model, or one wrapped by peft.
         gathered: How the strategy puts sharded parameters together.
     """
-    model = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
-    for prefix, layer in _layers("", model):
+    for prefix, layer in _layers("", base_of(policy)):
         with gathered(list(layer.parameters())):
             for name, weight in _merged(layer):
                 yield prefix + name, weight

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rlvr.rollout import base_of
 from rlvr.training.batch import MicroBatch
 from rlvr.training.head import scoring_head
 
@@ -22,7 +23,7 @@ def completion_logps(policy: Any, batch: MicroBatch, temperature: float) -> Tens
     Returns:
         logp_BT in fp32, 0 where `mask_BT` is 0.
     """
-    model = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+    model = base_of(policy)
     width = batch.mask_BT.shape[1]
     hidden_BSH = model.get_decoder()(
         input_ids=batch.input_ids_BS,

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from rlvr.data import ProblemSource
-from rlvr.rollout import Gathered, named_weights
+from rlvr.rollout import Gathered, base_of, named_weights
 
 
 class PolicySource(Protocol):
@@ -51,7 +51,7 @@ def save_policy(policy: Any, tokenizer: Any, folder: Path, gathered: Gathered, w
     weights = ((name, tensor.cpu().clone()) for name, tensor in named_weights(policy, gathered))
     state = {name: tensor for name, tensor in weights if write}  # one layer at a time on the ranks that don't write
     if write:
-        model = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+        model = base_of(policy)
         tied = model.config.tie_word_embeddings and "lm_head.weight" in state
         model.save_pretrained(
             folder, state_dict={n: t for n, t in state.items() if not (tied and n == "lm_head.weight")}
