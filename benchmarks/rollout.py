@@ -47,7 +47,7 @@ def measure(name: str, dtype: str, count: int, n: int, tokens: int, cache: str) 
     policy = policy.to(getattr(torch, dtype))
     problems = prompts(tokenizer, count) if name != "tiny" else source.splits(tokenizer).train[:count]
     weights = partial(named_weights, policy)
-    hf = HFEngine(policy, tokenizer, weights, max_sequences=2048)
+    hf = HFEngine(policy, tokenizer, weights, max_tokens=65536)
     before = resident_gib()
     vllm = VLLMEngine(policy, tokenizer, weights, 256 if name != "tiny" else None, 1.0, 512, 1, None, 600.0)
     built = resident_gib()

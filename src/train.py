@@ -9,7 +9,9 @@ from rlvr.build import build, plan_of
 from rlvr.checks import check
 from rlvr.console import console, one_sentence_errors
 from rlvr.machine import check_disk, check_machine
+from rlvr.ranks import follow_parent
 from rlvr.report import report_run
+from rlvr.resume import starting_point
 from rlvr.training import save_policy
 
 
@@ -19,6 +21,7 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
+        follow_parent()
         if cfg.preflight == "only":
             plan = plan_of(cfg)
             console.print(plan.table().rich())
@@ -28,10 +31,14 @@ def main(cfg: DictConfig) -> None:
         plan = plan_of(cfg)
         plan.check()
         check_disk(plan.checkpoint_gib, Path(cfg.paths.log_dir))
+        start = starting_point(cfg, run_dir)
+        start.show(run_dir)
+        if start.finished:
+            return
         console.print(f"[dim]{plan}[/]")
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         run = build(cfg)
-        run.trainer.fit(run.module, datamodule=run.data, ckpt_path=cfg.ckpt_path, weights_only=True)
+        run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)
         save_policy(run.module.policy, run.tokenizer, run_dir / "policy", run.data.gathered, run.trainer.is_global_zero)
         if run.trainer.is_global_zero:
             report_run(run_dir)

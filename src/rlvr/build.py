@@ -19,7 +19,9 @@ from transformers import PretrainedConfig, PreTrainedModel
 from rlvr.callbacks import PassAtKCallback
 from rlvr.data import ProblemSource, Splits, write_report
 from rlvr.errors import ConfigError
+from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.plan import GIB, Plan
+from rlvr.resume import SafeCheckpointIO
 from rlvr.rollout import Sampling, usual_cache_gib
 from rlvr.training import PolicyModule, RolloutDataModule, trainable
 from rlvr.verify import Verifier
@@ -81,8 +83,9 @@ def build(cfg: DictConfig) -> Run:
         evaluate,
         *map(instantiate, cfg.callbacks.values()),
     ]
-    loggers = [instantiate(logger) for logger in cfg.logger.values()]
-    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
+    made = [instantiate(logger) for logger in cfg.logger.values()]
+    loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=[SafeCheckpointIO()])
     # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
     gc.freeze()
     return Run(trainer, module, data, tokenizer)

@@ -1,5 +1,7 @@
 """What the terminal shows: one console, one look for every progress bar."""
 
+import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -11,10 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rlvr.errors import ConfigError, RunError
+from rlvr.errors import ConfigError, InterruptionError, RunError
 
 CONFIG_ERROR_EXIT = 2
 RUN_ERROR_EXIT = 3
+INTERRUPTED_EXIT = 75  # EX_TEMPFAIL of sysexits.h: try again
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
@@ -39,6 +42,10 @@ def one_sentence_errors(trace: Path) -> Iterator[None]:
             raise
         if isinstance(meant, ConfigError):
             refuse(str(meant))
+        if isinstance(meant, InterruptionError):
+            console.print(f"{escape(str(meant))} Go on with: [bold]{escape(_go_on(trace.parent))}[/]", soft_wrap=True)
+            # Ranks that Lightning started must not look failed: it would kill the others, which are ending too.
+            sys.exit(INTERRUPTED_EXIT if int(os.environ.get("LOCAL_RANK", 0)) == 0 else 0)
         trace.write_text(traceback.format_exc())
         refuse(f"{meant} (Stack trace: {trace})", RUN_ERROR_EXIT)
 
@@ -48,6 +55,11 @@ def _to_be_read(error: BaseException | None) -> ConfigError | RunError | None:
     while error is not None and not isinstance(error, ConfigError | RunError):
         error = error.__cause__
     return error
+
+
+def _go_on(run_dir: Path) -> str:
+    given = [word for word in sys.argv[1:] if not word.startswith(("ckpt_path=", "hydra.run.dir="))]
+    return shlex.join(["python", sys.argv[0], *given, "ckpt_path=last", f"hydra.run.dir={run_dir}"])
 
 
 class Bar:

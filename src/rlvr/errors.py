@@ -9,6 +9,10 @@ class RunError(RuntimeError):
     """A run that has to stop; the sentence says why and what is left of it."""
 
 
+class InterruptionError(RunError):
+    """A run that was asked to end and can go on."""
+
+
 def cause_of(error: BaseException) -> str:
     """The innermost error's kind and message, on one line without a full stop."""
     while error.__cause__ is not None:

@@ -1,6 +1,8 @@
 """Dealing work out to the ranks and putting the results together again."""
 
 import os
+import threading
+import time
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
@@ -9,6 +11,25 @@ import torch
 from torch import distributed as dist
 
 Item = TypeVar("Item")
+WATCH_S = 2.0
+
+
+def follow_parent() -> None:
+    """End this process when the one that started it is gone, if it is one rank of several.
+
+    A rank that was killed can say nothing to the others, and a collective would wait for it: for ten minutes under
+    NCCL. Those that it has started see it here; those that it was started by watch it themselves.
+    """
+    if not int(os.environ.get("LOCAL_RANK", 0)):
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)

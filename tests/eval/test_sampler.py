@@ -26,7 +26,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory):
         cfg = compose("train", ["model.steps=300"])
     source = instantiate(cfg.data)
     policy, tokenizer = instantiate(cfg.model).load(source, 0, tmp_path_factory.mktemp("cache"))
-    engine = HFEngine(policy, tokenizer, lambda: iter(()), max_sequences=16)
+    engine = HFEngine(policy, tokenizer, lambda: iter(()), max_tokens=600)
     engine.sync(0)
     problems = source.splits(tokenizer).heldout[:7]
     return engine, Job(problems, 16, Sampling(9), seed=3, rules="a")

@@ -33,7 +33,13 @@ def test_a_run_leaves_what_it_promises(sweep: Path):
     """Config, metrics, record, table, figures, samples, checkpoint, and a policy that plain transformers loads."""
     for name in ("0_none+grpo_seed0", "1_self+grpo_seed0"):
         folder = sweep / "multirun" / name
-        for file in ("config.yaml", "metrics.csv", "pass_at_k.md", "checkpoints/last.ckpt", "tensorboard"):
+        for file in (
+            "config.yaml",
+            "metrics.csv",
+            "pass_at_k.md",
+            "checkpoints/step-2/weights.safetensors",
+            "tensorboard",
+        ):
             assert (folder / file).exists(), file
         for figure in ("pass_at_k.png", "path.png", "pass_at_k_train.png"):
             assert (folder / "figures" / figure).read_bytes().startswith(b"\x89PNG")

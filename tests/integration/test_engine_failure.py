@@ -14,7 +14,7 @@ vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: m
 ROOT = Path(__file__).parents[2]
 RUN = [
     *("rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64", "algo=nsr"),
-    *("callbacks.checkpoint.every_n_epochs=1", "trainer.max_steps=4", "model.steps=150"),
+    *("callbacks.checkpoint.every_n_rollouts=1", "trainer.max_steps=4", "model.steps=150"),
 ]
 
 
@@ -39,7 +39,7 @@ def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
         run.data.teardown("fit")
     monkeypatch.undo()
     again = build(quick(*RUN))
-    checkpoint = f"{cfg.paths.run_dir}/checkpoints/last.ckpt"
+    checkpoint = f"{cfg.paths.run_dir}/checkpoints/step-2"
     again.trainer.fit(again.module, datamodule=again.data, ckpt_path=checkpoint, weights_only=True)
     assert again.trainer.global_step == 4
 

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 ROOT = Path(__file__).parents[2]
 MATH = ROOT / "tests" / "data" / "math_problems.jsonl"
-SMALL = ["data.heldout_size=40", "eval.n=64", "rollout.engine.max_sequences=64"]
+SMALL = ["data.heldout_size=40", "eval.n=64", "rollout.engine.max_tokens=2048"]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 

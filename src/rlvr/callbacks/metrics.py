@@ -1,5 +1,6 @@
 """Logs each optimizer step's numbers under stable names, and shows the ones that matter."""
 
+import math
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -82,6 +83,7 @@ class StepMetrics(lightning.Callback):
         return {
             **data.metrics,
             "train/grad_norm": module.grad_norm,
+            "train/skipped": float(not math.isfinite(module.grad_norm)),
             **module.take_metrics(),
             "train/micro_batches": float(trainer.accumulate_grad_batches),
             "train/lr": trainer.optimizers[0].param_groups[0]["lr"],

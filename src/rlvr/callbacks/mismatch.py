@@ -85,7 +85,8 @@ class MismatchGuard(lightning.Callback):
             return
         walk = data.last_walk
         pairs = [(group.problem, group.rollouts[0]) for group in walk.groups[: self.rollouts]]
-        data.metrics |= self.check(trainer, pl_module, pairs, walk.version).metrics()
+        with data.stopwatch.phase("guard"):
+            data.metrics |= self.check(trainer, pl_module, pairs, walk.version).metrics()
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Sync and sample a few completions with the last weights, as the evaluation that follows will."""

@@ -24,26 +24,36 @@ SCHEMA = pa.schema(
 )
 
 
+# A part is written when it has as many, and at every checkpoint.
+ROWS = 16_384
+
+
 class SampleTable(lightning.Callback):
     """Writes `samples.parquet`, a folder of parts that any parquet reader takes as one table.
 
     Args:
         run_dir: The run's folder.
-        every_n_steps: Rollout batches a part; a run that is killed loses at most the part being filled.
     """
 
-    def __init__(self, run_dir: Path, every_n_steps: int) -> None:
+    def __init__(self, run_dir: Path) -> None:
         self.folder = Path(run_dir) / "samples.parquet"
-        self.every_n_steps = every_n_steps
         self._rows: list[tuple[Any, ...]] = []
-        self._batches = 0
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Take the walk that this epoch trained on."""
         self._rows += _rows(trainer.datamodule.last_walk)
-        self._batches += 1
-        if self._batches % self.every_n_steps == 0:
+        if len(self._rows) >= ROWS:
             self._write(trainer)
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """What a checkpoint has behind it is on disk before it counts."""
+        self._write(trainer)
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Drop the parts that will be sampled again: those after the checkpoint, where a new part begins."""
+        for part in self.folder.glob(f"part-*-{trainer.global_rank}.parquet"):
+            if int(part.name.split("-")[1]) >= checkpoint["global_step"]:
+                part.unlink()
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Write what is left."""

@@ -52,13 +52,14 @@ class HFEngine:
         policy: Decoder-only Hugging Face model.
         tokenizer: Its tokenizer, with an end-of-sequence token.
         weights: Not needed here: nothing is copied.
-        max_sequences: Completions that are generated side by side; bounds the key-value cache.
+        max_tokens: Tokens of prompts and completions, padding included, that are generated side by side; bounds the
+            key-value cache, and what an evaluation loses when it is killed.
     """
 
-    def __init__(self, policy: PreTrainedModel, tokenizer: Any, weights: Weights, max_sequences: int) -> None:
+    def __init__(self, policy: PreTrainedModel, tokenizer: Any, weights: Weights, max_tokens: int) -> None:
         self.policy = policy
         self.tokenizer = tokenizer
-        self.max_sequences = max_sequences
+        self.max_tokens = max_tokens
         self.version: int | None = None
         self._eos = eos_ids(policy, tokenizer)
         self._pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
@@ -87,7 +88,8 @@ class HFEngine:
         require_synced(self.version, version)
         training = self.policy.training
         self.policy.eval()
-        per_call = max(1, self.max_sequences // n)
+        longest = max((len(problem.prompt_ids) for problem in problems), default=0) + sampling.max_new_tokens
+        per_call = max(1, self.max_tokens // (n * longest))
         results: list[tuple[Rollout, ...]] = []
         devices = [self.policy.device] if self.policy.device.type == "cuda" else []
         try:

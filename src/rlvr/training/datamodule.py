@@ -117,7 +117,8 @@ class RolloutDataModule(lightning.LightningDataModule):
         All ranks take the same decisions on the same draws and share only the work, so that a step holds the same
         problems on one rank as on many; what a rank returns is its share.
         """
-        self.engine.sync(version)
+        with self.stopwatch.phase("sync"):
+            self.engine.sync(version)
         groups: list[Group] = []
         weights: list[Tensor] = []
         seen: set[str] = set()

@@ -115,12 +115,17 @@ class PolicyModule(lightning.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by the global norm and keep the norm from before, unless the strategy does both over its shards."""
+        """Clip by the global norm and keep the norm from before, unless the strategy does both over its shards; a step
+        whose gradient is not finite changes nothing."""
         if hasattr(self.trainer.strategy, "grad_norm"):
             return
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         limit = float("inf") if gradient_clip_val is None else float(gradient_clip_val)
         self._grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+        if not math.isfinite(self._grad_norm):
+            # The optimizer leaves parameters without gradient alone, moments and all. DeepSpeed does as much by itself.
+            for parameter in parameters:
+                parameter.grad = None
 
     def configure_optimizers(self) -> Any:
         """The optimizer over what is trainable, with its schedule; the number of steps is the trainer's own setting,

@@ -1,0 +1,149 @@
+"""Saves the run at rollout boundaries, and when a signal asks it to end."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from rlvr.errors import InterruptionError, RunError, cause_of
+from rlvr.resume import CheckpointStore
+from rlvr.resume.start import CONFIG
+from rlvr.resume.store import bytes_of
+from rlvr.rollout.weights import base_of
+
+MODEL = "model"  # in a checkpoint: config and tokenizer, so that it can be made a Hugging Face folder by itself
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # the last is what SLURM is usually told to send
+
+
+class Checkpoints(Checkpoint):
+    """Checkpoints that are whole or not there; Lightning calls this callback after all others.
+
+    One is written after every `every_n_rollouts` rollouts, before the last one (so that an evaluation at the end which
+    is killed costs one step), and when SIGTERM, SIGINT or SIGUSR1 has come: the optimizer steps of the present rollout
+    are finished first, on all ranks, whichever of them was told. A second SIGINT ends the process at once.
+
+    Args:
+        run_dir: The run's folder.
+        every_n_rollouts: Rollouts, which are Lightning's epochs, between checkpoints.
+        keep: How many stay; 2, so that a damaged one has one to fall back on.
+    """
+
+    def __init__(self, run_dir: Path, every_n_rollouts: int, keep: int) -> None:
+        self.run_dir = Path(run_dir)
+        self.store = CheckpointStore(self.run_dir / "checkpoints")
+        self.every_n_rollouts = every_n_rollouts
+        self.keep = keep
+        self._asked: str | None = None  # the signal that asked for the end
+        self._at_boundary = False  # whether a signal may wait for the next rollout boundary
+        self._handlers: dict[int, Any] = {}
+
+    # --- when -------------------------------------------------------------------------------------------------
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Take over the signals; Lightning's own handlers would save in the middle of a rollout."""
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        self._handlers = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        if trainer.is_global_zero:
+            self.store.clear()
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Loggers go on with the row after the checkpoint's."""
+        for logger in trainer.loggers:
+            if hasattr(logger, "resume"):
+                logger.resume(checkpoint["global_step"])
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """The base is evaluated: from here on there is something to lose."""
+        self._at_boundary = True
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """A rollout boundary."""
+        asked = (
+            trainer.strategy.reduce(
+                torch.tensor(float(self._asked is not None), device=pl_module.device), reduce_op="max"
+            )
+            > 0
+        )
+        step, parts = trainer.global_step, pl_module.minibatches_per_rollout
+        over = step >= trainer.max_steps or trainer.should_stop
+        due = (trainer.current_epoch + 1) % self.every_n_rollouts == 0 or step + parts >= trainer.max_steps
+        if not over and (due or asked):
+            self.save(trainer, pl_module)
+        if asked:
+            raise self._interrupted(f"after optimizer step {step}, all of it saved")
+        self._at_boundary = not over  # the evaluation at the end can't be saved half
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if number == signal.SIGINT and self._asked == name:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._asked = name
+        if not self._at_boundary:
+            raise self._interrupted("with nothing new to save")
+
+    def _interrupted(self, when: str) -> InterruptionError:
+        return InterruptionError(f"{self._asked or 'A signal to another rank'} ended the run {when}.")
+
+    # --- how --------------------------------------------------------------------------------------------------
+
+    def save(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Write a checkpoint aside, seal it, and only then remove the oldest.
+
+        Raises:
+            RunError: When the disk has no room for it; those before it are as they were.
+        """
+        step = trainer.global_step
+        aside = self.store.aside(step)
+        self._check_room(trainer, step)
+        try:
+            if trainer.is_global_zero:
+                shutil.rmtree(aside, ignore_errors=True)
+                self._describe(aside, pl_module, trainer)
+            trainer.strategy.barrier()
+            trainer.save_checkpoint(aside)
+            trainer.strategy.barrier()
+            if trainer.is_global_zero:
+                self.store.seal(step)
+                self.store.keep(self.keep)
+        except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
+            shutil.rmtree(aside, ignore_errors=True)
+            raise RunError(
+                f"{self.store.path(step)}: the checkpoint can't be written ({cause_of(error)}); {self._left()}"
+            ) from error
+        trainer.strategy.barrier()
+
+    def _describe(self, aside: Path, pl_module: Any, trainer: Any) -> None:
+        aside.mkdir(parents=True)
+        if (self.run_dir / CONFIG).exists():
+            shutil.copy(self.run_dir / CONFIG, aside / CONFIG)
+        base_of(pl_module.policy).config.save_pretrained(aside / MODEL)
+        trainer.datamodule.tokenizer.save_pretrained(aside / MODEL)
+
+    def _check_room(self, trainer: lightning.Trainer, step: int) -> None:
+        steps = self.store.steps()
+        if not steps or not trainer.is_global_zero:
+            return
+        needed, free = bytes_of(self.store.path(steps[0])), shutil.disk_usage(self.store.folder).free
+        if free < 1.1 * needed:
+            raise RunError(
+                f"{self.store.path(step)}: {free / 2**30:.2f} GiB are free and a checkpoint takes "
+                f"{needed / 2**30:.2f}; {self._left()}"
+            )
+
+    def _left(self) -> str:
+        steps = self.store.steps()
+        left = f"the one of step {steps[0]} is as it was" if steps else "there is none before it"
+        return f"make room and go on with ckpt_path=last: {left}."
