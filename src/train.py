@@ -9,7 +9,7 @@ from rlvr.build import build, plan_of
 from rlvr.checks import check
 from rlvr.console import console, one_sentence_errors
 from rlvr.machine import check_disk, check_machine
-from rlvr.report import report_run
+from rlvr.report import report_run, write_setting
 from rlvr.training import save_policy
 
 
@@ -30,6 +30,7 @@ def main(cfg: DictConfig) -> None:
         check_disk(plan.checkpoint_gib, Path(cfg.paths.log_dir))
         console.print(f"[dim]{plan}[/]")
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        write_setting(run_dir)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=cfg.ckpt_path, weights_only=True)
         save_policy(run.module.policy, run.tokenizer, run_dir / "policy", run.data.gathered, run.trainer.is_global_zero)
