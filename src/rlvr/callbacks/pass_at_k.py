@@ -109,7 +109,8 @@ class PassAtKCallback(lightning.Callback):
         samples = cached.with_suffix(".parquet")
         # Sampling and syncing may need all ranks, so the first one decides for all.
         if trainer.strategy.broadcast(cached.exists() and samples.exists()):
-            return trainer.strategy.broadcast(Evaluation.read(cached) if trainer.is_global_zero else None)
+            found: Any = trainer.strategy.broadcast(Evaluation.read(cached) if trainer.is_global_zero else None)
+            return found
         graded = self._evaluate(trainer, problems, title)
         if trainer.is_global_zero:
             graded.keep(samples)
