@@ -15,7 +15,7 @@ from rlvr.data import write_report
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
 from rlvr.machine import check_machine, device
 from rlvr.ranks import Ranks
-from rlvr.report import report_evaluations
+from rlvr.report import report_evaluations, write_setting
 from rlvr.rollout import Sampling, call_seed, named_weights
 
 
@@ -51,6 +51,7 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     if ranks.rank == 0:
         write_report(run_dir, splits.readings, {"heldout": splits.heldout}, tokenizer)
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        write_setting(run_dir)
         if again := judge_again(job, verifier, store):
             console.print(f"{again} samples of other grading rules were judged again.")
     ranks.meet()

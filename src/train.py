@@ -10,7 +10,7 @@ from rlvr.checks import check
 from rlvr.console import console, one_sentence_errors
 from rlvr.machine import check_disk, check_machine
 from rlvr.ranks import follow_parent
-from rlvr.report import report_run
+from rlvr.report import report_run, write_setting
 from rlvr.resume import starting_point
 from rlvr.training import save_policy
 
@@ -37,6 +37,7 @@ def main(cfg: DictConfig) -> None:
             return
         console.print(f"[dim]{plan}[/]")
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        write_setting(run_dir)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)
         save_policy(run.module.policy, run.tokenizer, run_dir / "policy", run.data.gathered, run.trainer.is_global_zero)

@@ -63,7 +63,7 @@ def test_one_base_serves_the_whole_sweep(sweep: Path):
     """One warm start, and one evaluation of the base a split."""
     names = [path.name for path in (sweep / "cache").iterdir()]
     assert sum(name.startswith("base-") for name in names) == 1
-    assert sum(name.startswith("eval-") for name in names) == 2
+    assert sum(name.startswith("eval-") and name.endswith(".json") for name in names) == 2
 
 
 def test_the_joint_report_and_the_report_command_agree(sweep: Path):

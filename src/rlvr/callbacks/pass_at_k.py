@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 
 from rlvr.console import console
-from rlvr.eval import Evaluation, RunRecord, SplitRecord, evaluate
+from rlvr.eval import Evaluation, Graded, RunRecord, SplitRecord, evaluate, kept_samples
+from rlvr.files import share_file
 from rlvr.rollout import Sampling, call_seed
 from rlvr.types import Problem
 
@@ -23,11 +25,12 @@ class PassAtKCallback(lightning.Callback):
         n: Samples a problem.
         sampling: How they are drawn.
         every_n_steps: Optimizer steps between evaluations along the way.
-        path_problems: Held-out problems (the first ones) in the evaluations along the way.
+        path_problems: Problems of each split (the first ones) in the evaluations along the way.
         seed: The run's seed.
         label: The method's name in tables and figures.
         guess_rate: Chance of a blind guess, where the task knows it.
-        base_cache: File stem under which the base's results are kept, so that runs from one base share them.
+        base_cache: File stem under which the base's results and samples are kept, so that runs from one base share
+            them.
         run_dir: The run's folder.
     """
 
@@ -57,30 +60,41 @@ class PassAtKCallback(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Evaluate the base, or read what an earlier run from the same base left."""
-        if self.record.splits:  # Resumed: the policy is no longer the base, and the checkpoint brought the record.
-            return
+        resumed = bool(self.record.splits)  # The policy is no longer the base, and the checkpoint brought the record.
         for split, problems in self.problems.items():
             cached = self.base_cache.with_name(f"{self.base_cache.name}-{split}.json")
-            if not cached.exists():
-                self._evaluate(trainer, problems, f"Base, {split} problems").write(cached)
-            rates = [rate for problem in problems if (rate := self.guess_rate(problem)) is not None]
-            self.record.splits[split] = SplitRecord(base=Evaluation.read(cached), guess_rate=rates or None)
-        self._keep(trainer, 0, _first(self.record.splits["heldout"].base, self.path_problems))
+            if not resumed:
+                rates = [rate for problem in problems if (rate := self.guess_rate(problem)) is not None]
+                base = self._base(trainer, problems, f"Base, {split} problems", cached)
+                self.record.splits[split] = SplitRecord(base, guess_rate=rates or None)
+            samples = cached.with_suffix(".parquet")
+            if trainer.is_global_zero and samples.exists():
+                share_file(samples, kept_samples(self.run_dir, split, "base"))
+        if not resumed:
+            self._keep(trainer, 0, {split: record.base for split, record in self.record.splits.items()})
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Evaluate along the way."""
+        """Count what was generated for the steps just taken, and evaluate along the way."""
         step = trainer.global_step
+        metrics = trainer.datamodule.metrics  # type: ignore[attr-defined]
+        tokens = metrics.get("rollout/tokens", 0.0) + metrics["rollout/greedy_tokens"]
+        total = trainer.strategy.reduce(torch.tensor(tokens, device=pl_module.device), reduce_op="sum")
+        self.record.generated[step] = max(self.record.generated.values(), default=0.0) + float(total)
         if step % self.every_n_steps == 0 and step < trainer.max_steps:
-            problems = self.problems["heldout"][: self.path_problems]
-            self._keep(trainer, step, self._evaluate(trainer, problems, f"Step {step}"))
+            some = {split: problems[: self.path_problems] for split, problems in self.problems.items()}
+            titles = {"heldout": f"Step {step}", "train": f"Step {step}, training problems"}
+            found = {split: self._evaluate(trainer, some[split], titles[split]).counts() for split in some}
+            self._keep(trainer, step, found)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Evaluate the trained policy on all problems."""
+        found = {}
         for split, problems in self.problems.items():
-            self.record.splits[split].trained = self._evaluate(trainer, problems, f"Trained, {split} problems")
-        trained = self.record.splits["heldout"].trained
-        assert trained is not None
-        self._keep(trainer, trainer.global_step, _first(trained, self.path_problems))
+            graded = self._evaluate(trainer, problems, f"Trained, {split} problems")
+            found[split] = self.record.splits[split].trained = graded.counts()
+            if trainer.is_global_zero:
+                graded.keep(kept_samples(self.run_dir, split, "trained"))
+        self._keep(trainer, trainer.global_step, found)
 
     def state_dict(self) -> dict[str, Any]:
         """The record so far, so that a resumed run, in whatever folder, knows its base and its path."""
@@ -90,22 +104,39 @@ class PassAtKCallback(lightning.Callback):
         """Go on from the checkpoint's record."""
         self.record = RunRecord.from_json(state_dict)
 
-    def _evaluate(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str) -> Evaluation:
+    def _base(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str, cached: Path) -> Evaluation:
+        """The base's counts from the cache, put there with its samples where they are missing."""
+        samples = cached.with_suffix(".parquet")
+        # Sampling and syncing may need all ranks, so the first one decides for all.
+        if trainer.strategy.broadcast(cached.exists() and samples.exists()):
+            found: Any = trainer.strategy.broadcast(Evaluation.read(cached) if trainer.is_global_zero else None)
+            return found
+        graded = self._evaluate(trainer, problems, title)
+        if trainer.is_global_zero:
+            graded.keep(samples)
+            graded.counts().write(cached)
+        return graded.counts()
+
+    def _evaluate(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str) -> Graded:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         version = trainer.global_step
         seed = call_seed(self.seed, "eval", version, title)
         with data.stopwatch.phase("eval"):
             return evaluate(data.engine, data.verifier, problems, self.n, self.sampling, version, seed, title)
 
-    def _keep(self, trainer: lightning.Trainer, step: int, evaluation: Evaluation) -> None:
-        """Add a point to the path, log it and write the record, so that a run that dies leaves what it found."""
-        self.record.splits["heldout"].path[step] = evaluation
-        numbers = {f"pass@{k}": evaluation.pass_at(k) for k in _shown(self.n)}
-        for logger in trainer.loggers:
-            logger.log_metrics({f"eval/{name}": value for name, value in numbers.items()}, step=step)
+    def _keep(self, trainer: lightning.Trainer, step: int, found: Mapping[str, Evaluation]) -> None:
+        """Add points to the paths, log them and write the record, so that a run that dies leaves what it found."""
+        for split, evaluation in found.items():
+            point = _first(evaluation, self.path_problems)
+            self.record.splits[split].path[step] = point
+            numbers = {f"pass@{k}": point.pass_at(k) for k in _shown(self.n)}
+            group = "eval" if split == "heldout" else f"eval_{split}"
+            for logger in trainer.loggers:
+                logger.log_metrics({f"{group}/{name}": value for name, value in numbers.items()}, step=step)
+            if trainer.is_global_zero:
+                shown = "  ".join(f"{name} {100 * value:5.1f}" for name, value in numbers.items())
+                console.print(f"[dim]step {step:>5}[/] {split:<8} {shown}  entropy {point.entropy:.2f}")
         if trainer.is_global_zero:
-            shown = "  ".join(f"{name} {100 * value:5.1f}" for name, value in numbers.items())
-            console.print(f"[dim]step {step:>5}[/]  {shown}  entropy {evaluation.entropy:.2f}")
             self.record.write(self.run_dir)
 
 

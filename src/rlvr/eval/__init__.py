@@ -3,13 +3,14 @@
 from rlvr.eval.bootstrap import Interval, bootstrap_mean
 from rlvr.eval.outcome import Outcome, outcome_of
 from rlvr.eval.pass_at_k import PassAtK, pass_at_k, powers_of_two
-from rlvr.eval.record import RunRecord, SplitRecord
-from rlvr.eval.runner import Evaluation, evaluate
+from rlvr.eval.record import RunRecord, SplitRecord, kept_samples
+from rlvr.eval.runner import Evaluation, Graded, evaluate
 from rlvr.eval.sampler import Job, judge_again, sample
 from rlvr.eval.store import SampleStore
 
 __all__ = [
     "Evaluation",
+    "Graded",
     "Interval",
     "Job",
     "Outcome",
@@ -20,6 +21,7 @@ __all__ = [
     "bootstrap_mean",
     "evaluate",
     "judge_again",
+    "kept_samples",
     "outcome_of",
     "pass_at_k",
     "powers_of_two",

@@ -15,6 +15,11 @@ from rlvr.files import write_whole
 FILE_NAME = "pass_at_k.json"
 
 
+def kept_samples(run_dir: Path, split: str, policy: str) -> Path:
+    """Where a run keeps the samples of an evaluation; `policy` is base or trained."""
+    return run_dir / "evaluations" / f"{split}-{policy}.parquet"
+
+
 @dataclass
 class SplitRecord:
     """Results on one set of problems.
@@ -49,11 +54,14 @@ class RunRecord:
         label: What tables and figures call its method.
         seed: The run's seed.
         splits: Results by set of problems: `heldout` and `train`.
+        generated: Completion tokens sampled for training up to an optimizer step, over all ranks, greedy and dropped
+            completions included; by step.
     """
 
     label: str
     seed: int
     splits: dict[str, SplitRecord]
+    generated: dict[int, float] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write `pass_at_k.json`: counts by problem, and the curves with intervals that follow from them."""
@@ -71,7 +79,8 @@ class RunRecord:
     def from_json(cls, document: dict[str, Any]) -> "RunRecord":
         """Build from `asdict`'s record; further keys are left alone."""
         splits = {name: _read_split(split) for name, split in document["splits"].items()}
-        return cls(document["label"], document["seed"], splits)
+        generated = {int(step): tokens for step, tokens in document.get("generated", {}).items()}
+        return cls(document["label"], document["seed"], splits, generated)
 
 
 def _curves(split: SplitRecord) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import torch
 
 from rlvr.console import bar
 from rlvr.eval.bootstrap import FloatArray, Interval, bootstrap_mean
+from rlvr.eval.kept import write_kept
 from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
 from rlvr.files import write_whole
 from rlvr.rollout import RolloutEngine, Sampling
-from rlvr.types import Problem
+from rlvr.types import Problem, Rollout, Status
 from rlvr.verify import Verifier
 
 
@@ -66,6 +67,38 @@ class Evaluation:
         write_whole(path, json.dumps(asdict(self)))
 
 
+@dataclass(frozen=True)
+class Graded:
+    """Every sample of an evaluation with its verdict.
+
+    Attributes:
+        problems: P problems.
+        rollouts_PN: n completions of each.
+        status_PN: Their verdicts.
+    """
+
+    problems: Sequence[Problem]
+    rollouts_PN: Sequence[Sequence[Rollout]]
+    status_PN: Sequence[Sequence[Status]]
+
+    def counts(self) -> Evaluation:
+        """What all figures and tables need."""
+        rollouts = [rollout for rollouts in self.rollouts_PN for rollout in rollouts]
+        tokens = sum(len(rollout.completion_ids) for rollout in rollouts)
+        return Evaluation(
+            n=len(self.rollouts_PN[0]),
+            problem_ids=tuple(problem.id for problem in self.problems),
+            correct=tuple(statuses.count("right") for statuses in self.status_PN),
+            mean_length=tokens / len(rollouts),
+            truncated_share=sum(rollout.finish == "length" for rollout in rollouts) / len(rollouts),
+            entropy=-sum(map(sum, (rollout.logps for rollout in rollouts))) / tokens,
+        )
+
+    def keep(self, path: Path) -> None:
+        """Leave verdicts and texts for the report."""
+        write_kept(path, self.problems, self.rollouts_PN, self.status_PN)
+
+
 def evaluate(
     engine: RolloutEngine,
     verifier: Verifier,
@@ -75,7 +108,7 @@ def evaluate(
     version: int,
     seed: int,
     title: str,
-) -> Evaluation:
+) -> Graded:
     """Sample n completions of every problem in one engine call and grade them.
 
     Args:
@@ -90,19 +123,10 @@ def evaluate(
     """
     engine.sync(version)
     with bar(title, len(problems) * n, transient=True) as progress:
-        rollouts_P = engine.generate(
+        rollouts_PN = engine.generate(
             problems, n, sampling, version, seed, on_finished=lambda _, rollouts: progress.advance(len(rollouts))
         )
     engine.sleep()
-    pairs = [(problem, r.text) for problem, rs in zip(problems, rollouts_P, strict=True) for r in rs]
-    right = [verdict.status == "right" for verdict in verifier.grade(pairs)]
-    rollouts = [rollout for rollouts in rollouts_P for rollout in rollouts]
-    tokens = sum(len(rollout.completion_ids) for rollout in rollouts)
-    return Evaluation(
-        n=n,
-        problem_ids=tuple(problem.id for problem in problems),
-        correct=tuple(sum(right[start : start + n]) for start in range(0, len(right), n)),
-        mean_length=tokens / len(rollouts),
-        truncated_share=sum(rollout.finish == "length" for rollout in rollouts) / len(rollouts),
-        entropy=-sum(map(sum, (rollout.logps for rollout in rollouts))) / tokens,
-    )
+    pairs = [(problem, r.text) for problem, rs in zip(problems, rollouts_PN, strict=True) for r in rs]
+    status_N = [verdict.status for verdict in verifier.grade(pairs)]
+    return Graded(problems, rollouts_PN, [status_N[start : start + n] for start in range(0, len(status_N), n)])

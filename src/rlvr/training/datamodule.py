@@ -37,6 +37,7 @@ class Walk:
         drawn: Problems drawn, those dropped before sampling included.
         rounds: Rounds of drawing.
         version: Policy version that sampled.
+        greedy_tokens: Completion tokens of the greedy answers that the filter asked for.
     """
 
     groups: tuple[Group, ...]
@@ -45,6 +46,7 @@ class Walk:
     drawn: int
     rounds: int
     version: int
+    greedy_tokens: int
 
 
 class RolloutDataModule(lightning.LightningDataModule):
@@ -96,6 +98,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         self.stopwatch = Stopwatch()
         self.metrics: dict[str, float] = {}
         self.last_walk: Walk | None = None
+        self._greedy_tokens = 0
         self._engine: RolloutEngine | None = None
 
     # --- the walk ---------------------------------------------------------------------------------------------
@@ -106,6 +109,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         with self.stopwatch.phase("assemble"):
             minibatches = self.assemble(walk)
             self.metrics = walk_metrics(walk.groups, walk.weight_P, walk.advantage_PG, walk.drawn, walk.rounds)
+            self.metrics["rollout/greedy_tokens"] = float(walk.greedy_tokens)
             self.last_walk = walk
         if self.minibatches_per_rollout > 1:
             minibatches = self.score(minibatches)
@@ -119,6 +123,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         """
         with self.stopwatch.phase("sync"):
             self.engine.sync(version)
+        self._greedy_tokens = 0
         groups: list[Group] = []
         weights: list[Tensor] = []
         seen: set[str] = set()
@@ -152,7 +157,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         rewards = [[verdict.reward for verdict in group.verdicts] for group in groups]
         reward_PG = torch.tensor(rewards).reshape(len(groups), self.group_size)
         advantage_PG = self.loss.advantages(reward_PG, weight_P)
-        return Walk(tuple(groups), weight_P, advantage_PG, len(seen), rounds, version)
+        return Walk(tuple(groups), weight_P, advantage_PG, len(seen), rounds, version, self._greedy_tokens)
 
     def candidates(self, drawn: Sequence[Problem], version: int) -> list[Problem]:
         """The problems that the filter lets through before sampling, in the order drawn; each rank asks for a share."""
@@ -179,6 +184,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         greedy = replace(self.sampling, temperature=0.0)
         with self.stopwatch.phase("greedy"):
             rollouts_P = self.engine.generate(problems, 1, greedy, version, seed=0)
+            self._greedy_tokens += sum(len(rollouts[0].completion_ids) for rollouts in rollouts_P)
         with self.stopwatch.phase("verify"):
             verdicts = self.verifier.grade([(p, rs[0].text) for p, rs in zip(problems, rollouts_P, strict=True)])
             return [verdict.status == "right" for verdict in verdicts]

@@ -1,0 +1,71 @@
+"""What a run keeps of an evaluation's completions: every verdict, and the texts as far as they stay small."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rlvr.files import write_whole
+from rlvr.types import Problem, Rollout, Status
+
+# Above so many characters only a few texts of every problem are kept: the first that are right and the first that
+# are not. 500 problems x 256 short answers are 1 million, the same number of long derivations 1,000 million.
+ALL_TEXTS = 2**25
+FEW = 4
+
+SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("prompt", pa.string()),
+        ("sample", pa.int32()),  # which of the problem's samples, from 0
+        ("status", pa.string()),  # the verdict
+        ("finish", pa.string()),  # stop or length
+        ("tokens", pa.int32()),
+        ("text_id", pa.int64()),  # equal for equal texts, so that they can be counted where they were not kept
+        ("text", pa.string()),  # null where it was not kept
+    ]
+)
+
+
+def write_kept(
+    path: Path,
+    problems: Sequence[Problem],
+    rollouts_PN: Sequence[Sequence[Rollout]],
+    status_PN: Sequence[Sequence[Status]],
+) -> None:
+    """One row a sample, as `SCHEMA` says, whole or not at all.
+
+    Args:
+        path: A parquet file.
+        problems: P problems.
+        rollouts_PN: n completions of each.
+        status_PN: Their verdicts.
+    """
+    size = sum(len(rollout.text) for rollouts in rollouts_PN for rollout in rollouts)
+    rows: list[tuple[Any, ...]] = []
+    for problem, rollouts, statuses in zip(problems, rollouts_PN, status_PN, strict=True):
+        rows += _rows(problem, rollouts, statuses, all_texts=size <= ALL_TEXTS)
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns, schema=SCHEMA), sink, compression="zstd")
+    write_whole(path, sink.getvalue().to_pybytes())
+
+
+def _rows(
+    problem: Problem, rollouts: Sequence[Rollout], statuses: Sequence[Status], all_texts: bool
+) -> Iterator[tuple[Any, ...]]:
+    seen: Counter[bool] = Counter()
+    for number, (rollout, status) in enumerate(zip(rollouts, statuses, strict=True)):
+        right = status == "right"
+        text = rollout.text if all_texts or seen[right] < FEW else None
+        seen[right] += 1
+        ended = (rollout.finish, len(rollout.completion_ids))
+        yield (problem.id, problem.prompt, number, status, *ended, _text_id(rollout.text), text)
+
+
+def _text_id(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

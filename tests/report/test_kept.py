@@ -1,0 +1,77 @@
+"""What a run leaves for its report: samples that give the counts again, tokens, a path on both sets, its setting."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from rlvr.build import build
+from rlvr.eval import RunRecord, kept, kept_samples
+from rlvr.report import write_setting
+from rlvr.types import Problem, Rollout
+
+
+def fit(cfg) -> RunRecord:
+    run = build(cfg)
+    run.trainer.fit(run.module, datamodule=run.data, weights_only=True)
+    return RunRecord.read(Path(cfg.paths.run_dir))
+
+
+@pytest.mark.parametrize("algo", ["self", "bbg"])
+def test_a_run_keeps_what_its_report_needs(quick, algo: str):
+    """Counts from the samples, tokens from the rollouts on disk, paths over the first problems of both sets."""
+    cfg = quick(f"algo={algo}", "model.steps=150", "eval.path_problems=6")
+    record, folder = fit(cfg), Path(cfg.paths.run_dir)
+    for split, results in record.splits.items():
+        for policy, evaluation in (("base", results.base), ("trained", results.trained)):
+            rows = pq.read_table(kept_samples(folder, split, policy)).to_pylist()
+            right = Counter(row["problem_id"] for row in rows if row["status"] == "right")
+            assert tuple(right[problem] for problem in evaluation.problem_ids) == evaluation.correct
+            assert sum(row["tokens"] for row in rows) / len(rows) == evaluation.mean_length
+            assert all(row["text"] is not None and row["prompt"] for row in rows)
+        assert sorted(results.path) == [0, 2, 3]
+        assert all(point.problem_ids == results.base.problem_ids[:6] for point in results.path.values())
+    with (folder / "metrics.csv").open() as file:
+        steps = [row for row in csv.DictReader(file) if row["train/lr"]]
+    sampled = Counter()
+    for row in pq.read_table(folder / "samples.parquet").to_pylist():
+        sampled[row["version"] + 1] += row["tokens"]
+    greedy = [float(row["rollout/greedy_tokens"]) for row in steps]
+    assert all(tokens > 0 for tokens in greedy) == (algo == "self")
+    totals = [sum(sampled[s] + greedy[s - 1] for s in range(1, step + 1)) for step in (1, 2, 3)]
+    assert list(record.generated.values()) == totals
+
+
+def test_runs_from_one_base_share_its_samples(quick):
+    """The second run draws no base sample, and its folder holds the same ones."""
+    cfgs = [quick("algo=grpo"), quick("algo=nsr")]
+    for cfg in cfgs:
+        fit(cfg)
+    first, second = (kept_samples(Path(cfg.paths.run_dir), "heldout", "base") for cfg in cfgs)
+    assert first.samefile(second)
+
+
+def test_long_texts_are_kept_few_a_problem(tmp_path, monkeypatch):
+    """Over the limit: the first right and the first others of each problem; every sample still has a row."""
+    monkeypatch.setattr(kept, "ALL_TEXTS", 40)
+    rollouts = [Rollout((1, 2), (-0.1, -0.1), f"text {i % 7}", "stop") for i in range(20)]
+    statuses = ["right" if i >= 10 else "wrong" for i in range(20)]
+    problem = Problem("p", "prompt", (1,), "answer")
+    kept.write_kept(tmp_path / "few.parquet", [problem], [rollouts], [statuses])
+    rows = pq.read_table(tmp_path / "few.parquet").to_pylist()
+    assert [row["sample"] for row in rows if row["text"] is not None] == [0, 1, 2, 3, 10, 11, 12, 13]
+    assert len({row["text_id"] for row in rows}) == 7
+    assert [row["status"] for row in rows] == statuses
+
+
+def test_setting_has_an_entry_a_start(tmp_path):
+    """Versions, device and command, none lost when a run goes on in its folder."""
+    for _ in range(2):
+        write_setting(tmp_path)
+    starts = json.loads((tmp_path / "setting.json").read_text())
+    assert len(starts) == 2
+    assert starts[0]["versions"]["torch"].startswith("2.")
+    assert starts[0]["device"]
