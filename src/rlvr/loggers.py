@@ -2,6 +2,8 @@
 
 import csv
 import io
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from rlvr.errors import cause_of
 from rlvr.files import write_whole
 
 Row = dict[str, Any]
+SERVER_TIMEOUT_S = 4.0
 
 
 class MetricsCsv(Logger):
@@ -70,6 +73,37 @@ class MetricsCsv(Logger):
         writer.writeheader()
         writer.writerows(rows)
         write_whole(self.path, text.getvalue())
+
+
+def wandb_logger(offline: bool, **settings: Any) -> Logger:
+    """Lightning's logger for Weights & Biases, offline where its server does not answer or nobody is logged in.
+
+    Args:
+        offline: Ask for no server at all.
+        settings: Arguments of `lightning.pytorch.loggers.WandbLogger`.
+    """
+    import wandb
+    from lightning.pytorch.loggers import WandbLogger
+
+    if not offline:
+        server = wandb.setup().settings.base_url
+        if not wandb.api.api_key or not answers(server):
+            console.print(
+                f"[yellow]{server} does not answer or nobody is logged in:[/] logging offline; see wandb sync."
+            )
+            offline = True
+    return WandbLogger(offline=offline, **settings)
+
+
+def answers(server: str) -> bool:
+    """Whether there is an HTTP server."""
+    try:
+        urllib.request.urlopen(server, timeout=SERVER_TIMEOUT_S)
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Tolerant(Logger):

@@ -14,10 +14,9 @@ from lightning.pytorch.callbacks import Checkpoint
 from rlvr.errors import InterruptionError, RunError, cause_of
 from rlvr.resume import CheckpointStore
 from rlvr.resume.start import CONFIG
-from rlvr.resume.store import bytes_of
+from rlvr.resume.store import MODEL, bytes_of
 from rlvr.rollout.weights import base_of
 
-MODEL = "model"  # in a checkpoint: config and tokenizer, so that it can be made a Hugging Face folder by itself
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # the last is what SLURM is usually told to send
 
 
@@ -118,7 +117,7 @@ class Checkpoints(Checkpoint):
             if trainer.is_global_zero:
                 self.store.seal(step)
                 self.store.keep(self.keep)
-        except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
+        except Exception as error:  # a full disk is an OSError, torch's RuntimeError or safetensors' own
             shutil.rmtree(aside, ignore_errors=True)
             raise RunError(
                 f"{self.store.path(step)}: the checkpoint can't be written ({cause_of(error)}); {self._left()}"
@@ -129,7 +128,10 @@ class Checkpoints(Checkpoint):
         aside.mkdir(parents=True)
         if (self.run_dir / CONFIG).exists():
             shutil.copy(self.run_dir / CONFIG, aside / CONFIG)
-        base_of(pl_module.policy).config.save_pretrained(aside / MODEL)
+        model = base_of(pl_module.policy)
+        model.config.save_pretrained(aside / MODEL)
+        if model.generation_config is not None:
+            model.generation_config.save_pretrained(aside / MODEL)
         trainer.datamodule.tokenizer.save_pretrained(aside / MODEL)
 
     def _check_room(self, trainer: lightning.Trainer, step: int) -> None:

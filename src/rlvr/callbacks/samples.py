@@ -39,6 +39,12 @@ class SampleTable(lightning.Callback):
         self.folder = Path(run_dir) / "samples.parquet"
         self._rows: list[tuple[Any, ...]] = []
 
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """A run from the beginning leaves nothing of an earlier one in its folder."""
+        if trainer.global_step == 0:
+            for part in self.folder.glob(f"part-*-{trainer.global_rank}.parquet"):
+                part.unlink()
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Take the walk that this epoch trained on."""
         self._rows += _rows(trainer.datamodule.last_walk)

@@ -15,6 +15,7 @@ from rlvr.resume.store import CheckpointStore, fault_of
 
 CHECKPOINTS = "checkpoints"  # in a run's folder
 CONFIG = "config.yaml"  # in a checkpoint's
+SHOWN = 6  # changed settings in a sentence
 
 
 def run_folder(fresh: str, ckpt_path: str | None) -> str:
@@ -100,4 +101,5 @@ def _changed(cfg: DictConfig, checkpoint: Path) -> tuple[str, ...]:
 
 
 def _list(found: list[Change]) -> str:
-    return "; ".join(map(str, found))
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return "; ".join(map(str, found[:SHOWN])) + more

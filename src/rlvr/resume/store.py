@@ -11,6 +11,7 @@ from pathlib import Path
 from rlvr.files import write_whole
 
 MANIFEST = "manifest.json"
+MODEL = "model"  # in a checkpoint: config and tokenizer, so that it can be made a Hugging Face folder by itself
 
 
 @dataclass(frozen=True)

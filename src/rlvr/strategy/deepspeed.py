@@ -1,8 +1,9 @@
 """Lightning's DeepSpeed strategy with what reinforcement learning needs of it, on GPUs and on CPUs."""
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from lightning.fabric.utilities.seed import reset_seed
 from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch import Tensor
 from torch.nn import Parameter
+
+TAG = "checkpoint"  # the folder that Lightning has DeepSpeed write its shards to
 
 
 class ShardedStrategy(DeepSpeedStrategy):
@@ -67,6 +70,11 @@ class ShardedStrategy(DeepSpeedStrategy):
         self.deepspeed_engine.set_gradient_accumulation_boundary(last)
         return super().optimizer_step(*args, **kwargs)
 
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
+        """DeepSpeed would unpickle whatever stands in the shards; here only plain values, and its own three classes."""
+        with plain_values():
+            return super().load_checkpoint(checkpoint_path, weights_only)
+
     def setup_environment(self) -> None:
         """As for any strategy of several processes, less the check for CUDA."""
         super(DeepSpeedStrategy, self).setup_environment()
@@ -84,6 +92,33 @@ class ShardedStrategy(DeepSpeedStrategy):
         """This rank's device; DeepSpeed asks for an index on CPUs too."""
         device = super().root_device
         return torch.device("cpu", self.local_rank) if device.type == "cpu" else device
+
+
+def whole_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The policy's weights in fp32 from a checkpoint's shards, in this process alone."""
+    from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+
+    with plain_values():
+        return dict(get_fp32_state_dict_from_zero_checkpoint(str(checkpoint), tag=TAG))
+
+
+@contextmanager
+def plain_values() -> Iterator[None]:
+    """Loading inside never runs code from a file, whatever the library that loads asks for."""
+    from deepspeed.runtime.fp16.loss_scaler import LossScaler
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+    from deepspeed.utils.tensor_fragment import fragment_address
+
+    key = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(key)
+    os.environ[key] = "1"
+    try:
+        with torch.serialization.safe_globals([LossScaler, ZeroStageEnum, fragment_address]):
+            yield
+    finally:
+        del os.environ[key]
+        if before is not None:
+            os.environ[key] = before
 
 
 def _without_extension() -> None:

@@ -1,0 +1,27 @@
+"""Make a checkpoint a Hugging Face folder: `python src/export.py checkpoint=logs/runs/RUN/checkpoints/step-100`."""
+
+from pathlib import Path
+
+import hydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from rlvr.console import console, one_sentence_errors
+from rlvr.resume.export import check_export, export
+from rlvr.resume.start import CONFIG
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="export")
+def main(cfg: DictConfig) -> None:
+    """Verify, put together, write."""
+    checkpoint, output = Path(cfg.checkpoint), Path(cfg.output)
+    with one_sentence_errors(output.parent / "error.txt"):
+        check_export(checkpoint, output)
+        trained = OmegaConf.load(checkpoint / CONFIG)
+        lora = instantiate(trained.lora) if trained.lora else None
+        export(checkpoint, output, lora, half=trained.trainer.precision == "bf16-true")
+        console.print(f"Policy of {checkpoint}: [bold]{output}[/]")
+
+
+if __name__ == "__main__":
+    main()

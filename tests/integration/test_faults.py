@@ -1,0 +1,224 @@
+"""What goes wrong in a long run, done on purpose: what is said, what is left behind, and that it goes on from there."""
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from test_resume import command, finish, last_step, metrics, texts
+
+from rlvr.build import build
+from rlvr.errors import RunError
+from rlvr.resume import CheckpointStore
+from rlvr.types import Verdict
+
+DDP = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without faults, `whole`, in a folder that holds its base too."""
+    folder = tmp_path_factory.mktemp("faults")
+    finish(folder, "whole")
+    return folder
+
+
+def same(folder: Path, name: str) -> bool:
+    one, other = folder / "whole", folder / name
+    weights = "policy/model.safetensors"
+    alike = (one / weights).read_bytes() == (other / weights).read_bytes()
+    return alike and metrics(one) == metrics(other) and texts(one) == texts(other)
+
+
+def start(folder: Path, name: str, *overrides: str, until: int, limit: int | None = None) -> subprocess.Popen[str]:
+    """A run in the background that has logged optimizer step `until`.
+
+    Args:
+        folder: Of all runs.
+        name: The run's.
+        overrides: Beside the common ones.
+        until: Step.
+        limit: Bytes that a file may have at most.
+    """
+
+    def limited() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    process = subprocess.Popen(
+        command(folder, name, *overrides),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=limited,
+        start_new_session=True,
+    )
+    began = time.time()
+    while last_step(folder / name) < until and process.poll() is None:
+        assert time.time() - began < 200
+        time.sleep(0.005)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signals):
+    """A code of its own, a checkpoint of the last step done, one line with the command, no stack trace."""
+    name = number.name
+    process = start(whole, name, until=7)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 75, said
+    assert "Traceback" not in said
+    step = CheckpointStore(whole / name / "checkpoints").steps()[0]
+    assert step == last_step(whole / name) >= 7
+    line = " ".join(said.split())
+    assert f"{name} ended the run after optimizer step {step}, all of it saved. Go on with: python" in line
+    assert f"ckpt_path=last hydra.run.dir={whole / name}" in line
+    assert "Going on from" in finish(whole, name, "ckpt_path=last")
+    assert same(whole, name)
+
+
+def test_a_second_sigint_ends_at_once(whole: Path):
+    """In the middle of a rollout."""
+    process = start(whole, "twice", "rollout.sampling.max_new_tokens=40", "batch.problems_per_step=64", until=2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGINT, 75)
+
+
+def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: Path):
+    """One flipped byte: named, passed over, and the end is the same."""
+    process = start(whole, "flipped", until=11)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    store = CheckpointStore(whole / "flipped" / "checkpoints")
+    newest, before = store.steps()
+    path = store.path(newest) / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    said = " ".join(finish(whole, "flipped", "ckpt_path=last").split())
+    assert f"step-{newest}/weights.safetensors: does not match its checksum" in said
+    assert f"checkpoints/step-{before}" in said
+    assert same(whole, "flipped")
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
+    """Files may not grow beyond 300 kB, less than the weights: one sentence, nothing torn, and it goes on later."""
+    process = start(whole, "full", until=5)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    store = CheckpointStore(whole / "full" / "checkpoints")
+    kept = store.steps()
+    full = start(whole, "full", "ckpt_path=last", until=10_000, limit=300_000)
+    said = full.communicate()[0]
+    assert full.returncode == 3, said
+    line = " ".join(said.split())
+    assert "the checkpoint can't be written" in line
+    assert f"the one of step {kept[0]} is as it was" in line
+    assert store.steps() == kept
+    assert store.newest()[1] == []
+    assert not list(store.folder.glob(".*"))
+    finish(whole, "full", "ckpt_path=last")
+    assert same(whole, "full")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_rank_takes_the_others_down(tmp_path: Path, rank: int):
+    """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
+    process = start(tmp_path, "ranks", *DDP, "algo=nsr", until=7)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    other = next(pid for pid in map(int, children) if b"LOCAL_RANK=1" in Path(f"/proc/{pid}/environ").read_bytes())
+    os.kill((process.pid, other)[rank], signal.SIGKILL)
+    began = time.time()
+    process.communicate(timeout=60)
+    while Path(f"/proc/{other}").exists() and _alive(other):
+        assert time.time() - began < 60
+        time.sleep(0.1)
+    assert process.returncode != 0
+    assert CheckpointStore(tmp_path / "ranks" / "checkpoints").newest()[0] is not None
+    assert "Going on from" in finish(tmp_path, "ranks", *DDP, "algo=nsr", "ckpt_path=last")
+
+
+def _alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+class Nan:
+    """A verifier that now and then gives a reward that is no number."""
+
+    def __init__(self, honest, bad_calls: set[int]) -> None:
+        self.honest, self.bad_calls, self.calls = honest, bad_calls, 0
+
+    def grade(self, items):
+        self.calls += 1
+        verdicts = self.honest.grade(items)
+        return [Verdict("wrong", float("nan")), *verdicts[1:]] if self.calls in self.bad_calls else verdicts
+
+
+def test_a_reward_that_is_no_number_costs_its_step(quick):
+    """The step changes no weight and is counted; the next one learns again."""
+    cfg = quick("algo=grpo", "model.steps=150", "trainer.max_steps=5", "eval.every_n_steps=100")
+    run = build(cfg)
+    seen: list[torch.Tensor] = []
+    run.trainer.callbacks.append(_Weights(seen))
+    honest = run.data.verifier
+    run.trainer.fit(run.module, datamodule=_with(run.data, Nan(honest, {_first_grading(cfg) + 2})))
+    rows = [row for row in metrics(Path(cfg.paths.run_dir)) if row["train/skipped"]]
+    skipped = [float(row["train/skipped"]) for row in rows]
+    assert skipped.count(1.0) == 1
+    at = skipped.index(1.0)
+    assert torch.equal(seen[at - 1], seen[at])
+    assert not torch.equal(seen[at], seen[at + 1])
+    assert all(bool(torch.isfinite(weights).all()) for weights in seen)
+
+
+def _first_grading(cfg) -> int:
+    """Calls of the verifier before the first step: those of the base's evaluation are cached or made with it."""
+    return 0 if list(Path(cfg.paths.cache_dir).glob("eval-*")) else 2
+
+
+def _with(data, verifier):
+    data.verifier = verifier
+    return data
+
+
+class _Weights(lightning.Callback):
+    def __init__(self, seen: list[torch.Tensor]) -> None:
+        self.seen = seen
+
+    def on_train_batch_end(self, trainer, pl_module, *arguments) -> None:
+        self.seen.append(torch.cat([p.detach().flatten() for p in pl_module.policy.parameters()]))
+
+
+def test_gradients_that_stay_broken_end_the_run(quick):
+    """Five in a row: one sentence, the batch kept, the weights those of before."""
+    cfg = quick("algo=nsr", "model.steps=150", "trainer.max_steps=20", "eval.every_n_steps=100")
+    run = build(cfg)
+    before = torch.cat([p.detach().flatten().clone() for p in run.module.policy.parameters()])
+    next(run.module.policy.parameters()).register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(RunError, match=r"5 optimizer steps in a row was not finite, the last at step 5"):
+        run.trainer.fit(run.module, datamodule=run.data)
+    after = torch.cat([p.detach().flatten() for p in run.module.policy.parameters()])
+    assert torch.equal(before, after)
+    kept = torch.load(Path(cfg.paths.run_dir) / "nonfinite-0.pt", weights_only=True)
+    assert kept[0]["token_N"].dtype == torch.int64
+    assert len(kept[0]["advantage_B"]) > 0
+
+
+@pytest.mark.parametrize("offline", ["true", "false"])
+def test_wandb_without_a_network_stops_nothing(tmp_path: Path, offline: str, monkeypatch: pytest.MonkeyPatch):
+    """Asked for offline, or with a server that does not answer."""
+    pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    said = finish(tmp_path, "wandb", "logger=wandb", f"logger.wandb.offline={offline}", "trainer.max_steps=3")
+    assert ("does not answer" in said) == (offline == "false")
+    assert list((tmp_path / "wandb" / "wandb").glob("offline-run-*/*.wandb"))

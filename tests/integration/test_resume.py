@@ -1,0 +1,94 @@
+"""A run that is killed again and again ends as the one that was not: weights to the bit, metrics, texts."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STEPS, KILLS = 40, 10
+RUN = [
+    *("debug=quick", "algo=self", "model.steps=300", "data.train_size=64", "data.heldout_size=16"),
+    *(f"trainer.max_steps={STEPS}", "batch.problems_per_step=16", "eval.every_n_steps=10"),
+    "callbacks.checkpoint.every_n_rollouts=3",
+]
+VLLM = ["rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64"]
+TWO_RANKS = [
+    *("trainer=deepspeed_zero2", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"),
+    "algo=nsr",
+]
+
+
+def command(folder: Path, name: str, *overrides: str) -> list[str]:
+    paths = [f"paths.log_dir={folder}", f"hydra.run.dir={folder / name}"]
+    return [sys.executable, str(ROOT / "src" / "train.py"), *RUN, *paths, *overrides]
+
+
+def finish(folder: Path, name: str, *overrides: str) -> str:
+    done = subprocess.run(command(folder, name, *overrides), capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def last_step(run: Path) -> int:
+    path = run / "metrics.csv"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return int(lines[-1].split(",")[0]) if len(lines) > 1 and lines[-1].split(",")[0].isdigit() else 0
+
+
+def kill_at(folder: Path, name: str, step: int, delay_s: float, *overrides: str) -> None:
+    """Start, wait until this optimizer step is logged and a moment longer, and kill with all its children."""
+    before = last_step(folder / name)
+    with (folder / f"{name}.txt").open("a") as log:
+        process = subprocess.Popen(command(folder, name, *overrides), stdout=log, stderr=log, start_new_session=True)
+    written = time.time()
+    while True:
+        path = folder / name / "metrics.csv"
+        fresh = path.exists() and path.stat().st_mtime > written  # not the rows of the process before
+        if fresh and last_step(folder / name) >= max(step, 1):
+            break
+        assert process.poll() is None, (folder / f"{name}.txt").read_text()[-3000:]
+        assert time.time() - written < 200, f"no step {step} after {before}"
+        time.sleep(0.002)
+    time.sleep(delay_s)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    """All rows, less what a clock says."""
+    with (run / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if not k.startswith("time/")} for row in csv.DictReader(file)]
+
+
+def texts(run: Path) -> list[dict]:
+    rows = pq.read_table(run / "samples.parquet").to_pylist()
+    return sorted(rows, key=lambda row: (row["version"], row["problem_id"]))
+
+
+@pytest.mark.parametrize("overrides", [[], VLLM, TWO_RANKS], ids=["hf", "vllm", "zero2 on two ranks"])
+def test_ten_kills_change_nothing(tmp_path: Path, overrides: list[str]):
+    """SIGKILL at ten random moments, one of them in the last evaluation."""
+    if overrides is VLLM:
+        pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
+    finish(tmp_path, "whole", *overrides)
+    chance = random.Random(6)
+    moments = [*sorted(chance.randrange(1, STEPS) for _ in range(KILLS - 1)), STEPS]
+    for step in moments:
+        kill_at(tmp_path, "killed", step, chance.uniform(0, 0.1), *overrides, "ckpt_path=last")
+    assert "Going on from" in finish(tmp_path, "killed", *overrides, "ckpt_path=last")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    name = "policy/model.safetensors"
+    assert (whole / name).read_bytes() == (killed / name).read_bytes()
+    assert metrics(whole) == metrics(killed)
+    assert len(metrics(whole)) >= STEPS
+    assert texts(whole) == texts(killed)
+    assert (whole / "pass_at_k.json").read_text() == (killed / "pass_at_k.json").read_text()
+    assert "This run is finished" in finish(tmp_path, "killed", *overrides, "ckpt_path=last")

@@ -1,0 +1,85 @@
+"""Where a run starts, and with which settings it may."""
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from rlvr.errors import ConfigError
+from rlvr.resume import CheckpointStore, starting_point
+from rlvr.resume.start import CONFIG, run_folder
+
+
+@pytest.fixture
+def run(quick, tmp_path: Path):
+    """A config that goes on, and a run's folder with checkpoints of steps 4 and 8 that belong to it."""
+    cfg = quick("ckpt_path=last")
+    folder = Path(cfg.paths.run_dir)
+    store = CheckpointStore(folder / "checkpoints")
+    for step in (4, 8):
+        store.aside(step).mkdir(parents=True)
+        OmegaConf.save(cfg, store.aside(step) / CONFIG)
+        store.seal(step)
+    return cfg, folder, store
+
+
+def test_last_takes_the_newest_whole_one(run):
+    """And names the one it passes over."""
+    cfg, folder, store = run
+    assert starting_point(cfg, folder).checkpoint == store.path(8)
+    (store.path(8) / CONFIG).write_text("changed")
+    start = starting_point(cfg, folder)
+    assert start.checkpoint == store.path(4)
+    assert str(store.path(8) / CONFIG) in start.notes[0]
+
+
+def test_without_a_checkpoint_last_starts_at_the_beginning(quick, tmp_path: Path):
+    """So that one command serves the first start and every restart of a job that may be pre-empted."""
+    assert starting_point(quick("ckpt_path=last"), tmp_path).checkpoint is None
+
+
+def test_with_damaged_ones_only_it_refuses(run):
+    """Starting over would look like going on."""
+    cfg, folder, store = run
+    for step in (4, 8):
+        (store.path(step) / CONFIG).unlink()
+    with pytest.raises(ConfigError, match=r"no checkpoint in .* is whole; .*config.yaml: the file is missing"):
+        starting_point(cfg, folder)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("algo=nsr", "algo.filter.name: self -> none"),
+        ("batch.group_size=8", "batch.group_size: 4 -> 8"),
+        ("model.seed=3", "model.seed"),
+        ("data.train_size=80", "data.train_size: 64 -> 80"),
+        ("eval.n=8", "eval.n: 4 -> 8"),
+    ],
+)
+def test_settings_that_would_make_two_runs_of_one(run, quick, override: str, key: str):
+    """Refused by name, unless one insists."""
+    _, folder, _ = run
+    prefix = "+" if key == "model.seed" else ""
+    with pytest.raises(ConfigError, match=key):
+        starting_point(quick("ckpt_path=last", prefix + override), folder)
+    insisted = starting_point(quick("ckpt_path=last", prefix + override, "allow_changes=true"), folder)
+    assert key in insisted.notes[0]
+
+
+def test_other_changes_are_shown(run, quick):
+    """A longer run at another learning rate goes on, and says so."""
+    _, folder, store = run
+    start = starting_point(quick("ckpt_path=last", "trainer.max_steps=9", "optimizer.lr=1e-5"), folder)
+    assert start.checkpoint == store.path(8)
+    assert "optimizer.lr: 0.0001 -> 1e-05" in start.notes[0]
+    assert "trainer.max_steps: 3 -> 9" in start.notes[0]
+
+
+def test_last_without_a_folder_means_the_newest_run(run, tmp_path: Path):
+    """Hydra's folder is that run's; any other start gets a new one."""
+    _, folder, _ = run
+    fresh = str(folder.parent / "2026-01-01")
+    assert run_folder(fresh, "last") == str(folder)
+    assert run_folder(fresh, None) == fresh
+    assert run_folder(str(tmp_path / "nothing" / "here"), "last") == str(tmp_path / "nothing" / "here")
