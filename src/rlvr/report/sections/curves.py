@@ -73,7 +73,10 @@ def curves(study: Study, out: Output) -> Section:
     return section
 
 
-OVER = {False: "over problems (one seed: they say nothing of another seed)", True: "over problems and seeds"}
+OVER = {
+    False: "over problems (one seed: they say nothing of another seed)",
+    True: "over problems and seeds (few seeds understate the spread between them)",
+}
 
 
 def values_of(methods: list[Method]) -> dict[str, Values]:
