@@ -10,12 +10,13 @@ from rlvr.checks import check
 from rlvr.console import console, one_sentence_errors
 from rlvr.machine import check_disk, check_machine
 from rlvr.report import report_run, write_setting
+from rlvr.sweep import objective
 from rlvr.training import save_policy
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
-def main(cfg: DictConfig) -> None:
-    """One run, or one job of a multirun."""
+def main(cfg: DictConfig) -> float | None:
+    """One run, or one job of a multirun; returns what a search maximises."""
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
@@ -23,7 +24,7 @@ def main(cfg: DictConfig) -> None:
             plan = plan_of(cfg)
             console.print(plan.table().rich())
             plan.check()
-            return
+            return None
         check_machine(cfg)
         plan = plan_of(cfg)
         plan.check()
@@ -36,6 +37,8 @@ def main(cfg: DictConfig) -> None:
         save_policy(run.module.policy, run.tokenizer, run_dir / "policy", run.data.gathered, run.trainer.is_global_zero)
         if run.trainer.is_global_zero:
             report_run(run_dir)
+            return objective(run_dir, cfg.objective)
+    return None
 
 
 if __name__ == "__main__":

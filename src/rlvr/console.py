@@ -1,6 +1,9 @@
 """What the terminal shows: one console, one look for every progress bar."""
 
+import json
+import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +15,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rlvr.errors import ConfigError, RunError
+from rlvr.files import write_whole
 
 CONFIG_ERROR_EXIT = 2
 RUN_ERROR_EXIT = 3
+PROGRESS = "RLVR_PROGRESS"  # environment variable: the file in which a sweep reads how far its job is
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
@@ -53,9 +58,12 @@ def _to_be_read(error: BaseException | None) -> ConfigError | RunError | None:
 class Bar:
     """One phase's progress bar, with the numbers that matter beside it."""
 
-    def __init__(self, progress: Progress, task: int) -> None:
+    def __init__(self, progress: Progress, task: int, title: str) -> None:
         self._progress = progress
         self._task = task
+        self._title = title
+        self._told = -1.0
+        self._tell()
 
     def advance(self, steps: int = 1, **numbers: float) -> None:
         """Go on by `steps` and show `numbers`."""
@@ -63,6 +71,16 @@ class Bar:
         if numbers:
             self._progress.update(self._task, numbers=shown)  # type: ignore[arg-type]
         self._progress.advance(self._task, steps)  # type: ignore[arg-type]
+        self._tell()
+
+    def _tell(self) -> None:
+        """Leave a sweep the bar's state, at most once a second; of several ranks, the first one."""
+        file, now = os.environ.get(PROGRESS), time.monotonic()
+        if file and os.environ.get("LOCAL_RANK", "0") == "0" and (self._told < 0 or now - self._told >= 1):
+            self._told = now
+            task = self._progress.tasks[0]
+            numbers = {"done": task.completed, "total": task.total, "left_s": task.time_remaining}
+            write_whole(Path(file), json.dumps({"phase": self._title, **numbers, "shown": task.fields["numbers"]}))
 
 
 @contextmanager
@@ -89,7 +107,7 @@ def bar(title: str, total: int, done: int = 0, transient: bool = False) -> Itera
         refresh_per_second=2,
     )
     with progress:
-        yield Bar(progress, progress.add_task(title, total=total, completed=done, numbers=""))
+        yield Bar(progress, progress.add_task(title, total=total, completed=done, numbers=""), title)
 
 
 def _short(value: float) -> str:
