@@ -20,7 +20,16 @@ from rlvr.files import write_whole
 CONFIG_ERROR_EXIT = 2
 RUN_ERROR_EXIT = 3
 PROGRESS = "RLVR_PROGRESS"  # environment variable: the file in which a sweep reads how far its job is
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+class _Terminal(Console):
+    """A console that pickles as its name: Submitit and Ray pickle an entry script's `main` with what it refers to."""
+
+    def __reduce__(self) -> str:
+        return "console"
+
+
+console = _Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def refuse(sentence: str, exit_code: int = CONFIG_ERROR_EXIT) -> NoReturn:

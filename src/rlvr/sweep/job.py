@@ -33,6 +33,7 @@ class Job:
         pid: Its process.
         began: Clock time of its start in this sweep.
         seconds: How long it took.
+        result: What it found, in short.
         error: Why it failed, in one sentence.
     """
 
@@ -45,6 +46,7 @@ class Job:
     pid: int | None = None
     began: float = 0.0
     seconds: float = 0.0
+    result: str = ""
     error: str = ""
 
     @property
@@ -97,7 +99,7 @@ def objective(folder: Path, k: int | None) -> float | None:
     return trained.pass_at(k) if trained else None
 
 
-def result(folder: Path) -> str:
+def in_short(folder: Path) -> str:
     """A finished training's Pass@1 and Pass@n on held-out problems, before and after."""
     if not (folder / RECORD).is_file():
         return ""
@@ -125,11 +127,11 @@ def sentence(output: str, exit_code: int) -> str:
 
 
 def write_jobs(sweep_dir: Path, jobs: Sequence[Job]) -> None:
-    """Keep `jobs.json`: every job's state, process, time, error and log."""
+    """Keep `jobs.json`: every job's state, process, time, result or error, and log."""
     rows = [
         {
             **{"name": job.name, "overrides": list(job.overrides), "state": job.state, "pid": job.pid},
-            **{"seconds": round(job.seconds, 1), "error": job.error, "log": str(job.log)},
+            **{"seconds": round(job.seconds, 1), "result": job.result, "error": job.error, "log": str(job.log)},
         }
         for job in jobs
     ]

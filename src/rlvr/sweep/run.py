@@ -16,7 +16,7 @@ from types import FrameType
 import torch
 
 from rlvr.console import PROGRESS
-from rlvr.sweep.job import Job, finished, sentence, write_jobs
+from rlvr.sweep.job import Job, finished, in_short, sentence, write_jobs
 from rlvr.sweep.view import View
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -34,9 +34,12 @@ def run_jobs(new: Sequence[Job], jobs: Sequence[Job], at_once: int, sweep_dir: P
     """
     for job in new:
         if finished(job.folder):
-            job.state = "skipped"
+            job.state, job.result = "skipped", in_short(job.folder)
     runner = Runner([job for job in new if job.state == "waiting"], jobs, at_once, sweep_dir)
     with runner.signals_handed_on(), runner.view:
+        for job in new:
+            if job.state == "skipped":
+                runner.view.changed(job)
         runner.run()
     if runner.signals:
         sys.exit(128 + runner.signals[0])
@@ -147,7 +150,7 @@ class Runner:
         if self.signals and not finished(job.folder):
             job.state = "stopped"
         elif child.process.returncode == 0:
-            job.state = "done"
+            job.state, job.result = "done", in_short(job.folder)
         else:
             job.state, job.error = "failed", child.why_failed()
         self._changed(job)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rlvr.console import console
-from rlvr.sweep.job import Job, result
+from rlvr.sweep.job import Job
 
 STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "skipped": "dim", "failed": "red", "stopped": "yellow"}
 NEWS_S = 60.0  # between lines on how far the jobs are, where there is no terminal
@@ -31,17 +31,11 @@ class View:
         self.sweep_dir = sweep_dir
         self.jobs = jobs
         self.at_once = at_once
-        self._began = time.time()
-        self._results: dict[str, str] = {}
-        self._news = self._began
+        self._news = time.time()
         self._live = Live(get_renderable=self._table, console=console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> "View":
-        names = f"{len(self.jobs)} job{'s' if len(self.jobs) > 1 else ''}, {self.at_once} at a time"
-        console.print(f"Sweep of {names}: [bold]{escape(str(self.sweep_dir))}[/]")
-        for job in self.jobs:
-            if job.state == "skipped":
-                self.changed(job)
+        console.print(f"Sweep: [bold]{escape(str(self.sweep_dir))}[/]")
         if console.is_terminal:
             self._live.start()
         return self
@@ -60,11 +54,9 @@ class View:
 
     def changed(self, job: Job) -> None:
         """A job has started or ended."""
-        if job.state in ("done", "skipped"):
-            self._results[job.name] = result(job.folder)
         said = {"running": "starts: " + " ".join(job.overrides), "skipped": "is finished, skipped"}
         text = said.get(job.state, f"{job.state} after {clock(job.seconds)}")
-        more = job.error or self._results.get(job.name, "")
+        more = job.error or job.result
         color = STYLES[job.state]
         line = f"[{color}]{escape(job.name)}[/] {escape(text)}{': ' if more else ''}{escape(more)}"
         console.print(line, soft_wrap=True)
@@ -84,8 +76,8 @@ class View:
 
     def _table(self) -> RenderableType:
         table = Table.grid(padding=(0, 2, 0, 0))
-        for _ in range(3):
-            table.add_column(no_wrap=True)
+        for width in (max(len(job.name) for job in self.jobs), len("running"), len("0:00:00")):
+            table.add_column(no_wrap=True, min_width=width)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.title, table.title_justify = Text(self._summary(), style="bold"), "left"
         rows = list(self.jobs)
@@ -93,7 +85,7 @@ class View:
             rows = [job for job in rows if job.state in ("running", "failed")][-console.height + 5 :]
         for job in rows:
             progress = job.progress() if job.state == "running" else {}
-            more = how_far(progress) if job.state == "running" else job.error or self._results.get(job.name, "")
+            more = how_far(progress) if job.state == "running" else job.error or job.result
             took = clock(job.seconds) if job.seconds else ""
             table.add_row(Text(job.name), Text(job.state, style=STYLES[job.state]), Text(took), Text(more))
         return table
@@ -101,14 +93,14 @@ class View:
     def _summary(self) -> str:
         counts = {state: sum(job.state == state for job in self.jobs) for state in STYLES}
         parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        line = f"{len(self.jobs)} jobs: {parts}; {clock(time.time() - self._began)}"
+        began = min((job.began for job in self.jobs if job.began), default=time.time())
+        line = f"{len(self.jobs)} job{'s' if len(self.jobs) > 1 else ''}: {parts}; {clock(time.time() - began)}"
         done = [job.seconds for job in self.jobs if job.state == "done"]
-        left = counts["waiting"] + counts["running"]
-        if not done or not left:
+        if not done or not counts["waiting"] + counts["running"]:
             return line
-        running_s = sum(job.seconds for job in self.jobs if job.state == "running")
-        left_s = max(left * sum(done) / len(done) - running_s, 0) / self.at_once
-        return f"{line}, about {clock(left_s)} left"
+        usual = sum(done) / len(done)
+        running_s = sum(max(usual - job.seconds, 0) for job in self.jobs if job.state == "running")
+        return f"{line}, about {clock((running_s + counts['waiting'] * usual) / self.at_once)} left"
 
 
 def how_far(progress: dict[str, Any]) -> str:
