@@ -34,7 +34,8 @@ console = _Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 def refuse(sentence: str, exit_code: int = CONFIG_ERROR_EXIT) -> NoReturn:
     """Say what is wrong, and end the process."""
-    console.print("[bold red]Error:[/]", escape(sentence))
+    # On one line in a file, where a sweep looks for it.
+    console.print("[bold red]Error:[/]", escape(sentence), soft_wrap=not console.is_terminal)
     sys.exit(exit_code)
 
 

@@ -147,7 +147,7 @@ def test_a_search_gets_what_its_jobs_found(cache_dir: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("output", "exit_code", "said"),
     [
-        ("a\nError: batch.group_size=1: loss grpo compares\nthe rollouts.\n\n", 2, "batch.group_size=1: loss grpo "),
+        ("a\nError: batch.group_size=1: loss grpo compares.\nmore\n", 2, "batch.group_size=1: loss"),
         ("Traceback (most recent call last):\n  x = 1\ntorch.OutOfMemoryError: no room\n\nbye\n", 1, "torch.OutOf"),
         ("loading\nstrange\n", 5, "strange"),
         ("", 5, "exit code 5"),

@@ -36,6 +36,7 @@ class ProcessLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Called by Hydra before `launch`."""
+        Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         self.context = hydra_context
         self.script = inspect.getfile(task_function)
         self.config = config

@@ -116,14 +116,10 @@ def sentence(output: str, exit_code: int) -> str:
     """Why a process failed, from what it printed: its one sentence, else the exception, else the last line."""
     if exit_code < 0:
         return f"ended by {signal.Signals(-exit_code).name}"
-    lines = [line.strip() for line in output.splitlines()]
-    said = [index for index, line in enumerate(lines) if line.startswith("Error: ")]
-    if said:
-        paragraph = lines[said[-1] :]
-        end = paragraph.index("") if "" in paragraph else len(paragraph)
-        return " ".join(paragraph[:end]).removeprefix("Error: ")
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    said = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt|Exit)\b", line)]
-    return (raised or [line for line in lines if line] or [f"exit code {exit_code}"])[-1]
+    return (said or raised or lines or [f"exit code {exit_code}"])[-1]
 
 
 def write_jobs(sweep_dir: Path, jobs: Sequence[Job]) -> None:
