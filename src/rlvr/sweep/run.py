@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 import torch
 
@@ -115,12 +114,14 @@ class Runner:
         self.places = shares(at_once)
         self.running: dict[int, Child] = {}
         self.signals: list[int] = []
+        self._handed_on = 0
         self.view = View(sweep_dir, jobs, at_once)
 
     def run(self) -> None:
         """Until the last job has ended, or until those that ran when a signal came have."""
         write_jobs(self.sweep_dir, self.jobs)
         while self.running or (self.waiting and not self.signals):
+            self._hand_on()
             for place in range(len(self.places)):
                 if place not in self.running and self.waiting and not self.signals:
                     self._start(self.waiting.popleft(), place)
@@ -159,18 +160,20 @@ class Runner:
         write_jobs(self.sweep_dir, self.jobs)
         self.view.changed(job)
 
-    @contextmanager
-    def signals_handed_on(self) -> Iterator[None]:
+    def _hand_on(self) -> None:
         """The first signal goes to the jobs, which may save what they have; a second one kills them."""
-
-        def hand_on(signum: int, frame: FrameType | None) -> None:
-            self.signals.append(signum)
-            for child in list(self.running.values()):
-                child.stop(signum if len(self.signals) == 1 else signal.SIGKILL)
-            if len(self.signals) == 1:
+        for signum in self.signals[self._handed_on :]:
+            self._handed_on += 1
+            for child in self.running.values():
+                child.stop(signum if self._handed_on == 1 else signal.SIGKILL)
+            if self._handed_on == 1:
                 self.view.stopping(len(self.running))
 
-        before = {signum: signal.signal(signum, hand_on) for signum in STOPPING}
+    @contextmanager
+    def signals_handed_on(self) -> Iterator[None]:
+        """Note the signals that ask to stop, but for those that are ignored, as nohup has it."""
+        heard = [signum for signum in STOPPING if signal.getsignal(signum) is not signal.SIG_IGN]
+        before = {signum: signal.signal(signum, lambda signum, _: self.signals.append(signum)) for signum in heard}
         try:
             yield
         finally:
