@@ -1,6 +1,7 @@
 """What the terminal shows: one console, one look for every progress bar."""
 
 import json
+import math
 import os
 import sys
 import time
@@ -72,7 +73,7 @@ class Bar:
         self._progress = progress
         self._task = task
         self._title = title
-        self._told = -1.0
+        self._told = -math.inf
         self._tell()
 
     def advance(self, steps: int = 1, **numbers: float) -> None:
@@ -84,11 +85,13 @@ class Bar:
         self._tell()
 
     def _tell(self) -> None:
-        """Leave a sweep the bar's state, at most once a second; of several ranks, the first one."""
+        """Leave a sweep the bar's state, at most once a second and at its end; of several ranks, the first one."""
         file, now = os.environ.get(PROGRESS), time.monotonic()
-        if file and os.environ.get("LOCAL_RANK", "0") == "0" and (self._told < 0 or now - self._told >= 1):
+        if file is None or os.environ.get("LOCAL_RANK", "0") != "0":
+            return
+        task = self._progress.tasks[0]
+        if now - self._told >= 1 or task.finished:
             self._told = now
-            task = self._progress.tasks[0]
             numbers = {"done": task.completed, "total": task.total, "left_s": task.time_remaining}
             write_whole(Path(file), json.dumps({"phase": self._title, **numbers, "shown": task.fields["numbers"]}))
 

@@ -67,9 +67,9 @@ class Job:
             return {}
 
     def conflict(self) -> str | None:
-        """A sentence, when the folder holds results of other settings."""
+        """A sentence, when the folder is finished with other settings: it must not be taken for this job."""
         kept = self.folder / ".hydra" / "overrides.yaml"
-        if not kept.is_file() or not (finished(self.folder) or any(self.folder.glob("checkpoints/*"))):
+        if not kept.is_file() or not finished(self.folder):
             return None
         before, now = _settings(OmegaConf.load(kept)), _settings(self.overrides)
         if before == now:
@@ -82,10 +82,10 @@ class Job:
 
 
 def finished(folder: Path) -> bool:
-    """Whether an evaluation, or a training with everything evaluated, has ended there."""
+    """Whether an evaluation has ended there, or a training with its policy evaluated and saved."""
     if (folder / EVALUATION).is_file():
         return True
-    if not (folder / RECORD).is_file():
+    if not (folder / RECORD).is_file() or not (folder / "policy").is_dir():
         return False
     splits = RunRecord.read(folder).splits
     return bool(splits) and all(split.trained for split in splits.values())

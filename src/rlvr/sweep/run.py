@@ -18,7 +18,7 @@ from rlvr.console import PROGRESS
 from rlvr.sweep.job import Job, finished, in_short, sentence, write_jobs
 from rlvr.sweep.view import View
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 LOOK_S = 0.2
 
 
@@ -89,12 +89,12 @@ class Child:
         return sentence(self._reader.read().decode(errors="replace"), self.process.returncode)
 
     def stop(self, signum: int) -> None:
-        """Hand a signal on: an interrupt and a kill to all its processes, as a terminal does; others to the first."""
+        """Ask to end: an interrupt or a kill reaches all its processes, as a terminal's does; else SIGTERM the first."""
         with suppress(ProcessLookupError):
             if signum in (signal.SIGINT, signal.SIGKILL):
                 os.killpg(self.process.pid, signum)
             else:
-                self.process.send_signal(signum)
+                self.process.terminate()
 
 
 class Runner:
