@@ -135,4 +135,4 @@ def write_jobs(sweep_dir: Path, jobs: Sequence[Job]) -> None:
 
 
 def _settings(overrides: Any) -> set[str]:
-    return {override for override in overrides if not override.startswith("ckpt_path=")}
+    return {override for override in overrides if not override.startswith(("ckpt_path=", "allow_changes="))}

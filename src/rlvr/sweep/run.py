@@ -89,7 +89,7 @@ class Child:
         return sentence(self._reader.read().decode(errors="replace"), self.process.returncode)
 
     def stop(self, signum: int) -> None:
-        """Ask to end: an interrupt or a kill reaches all its processes, as a terminal's does; else SIGTERM the first."""
+        """Ask it to end: an interrupt or a kill reaches all its processes, as a terminal does it, SIGTERM the first."""
         with suppress(ProcessLookupError):
             if signum in (signal.SIGINT, signal.SIGKILL):
                 os.killpg(self.process.pid, signum)
