@@ -12,8 +12,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from rlvr.eval import Evaluation, RunRecord, SplitRecord
-from rlvr.report.multirun import comparable
+from rlvr.eval import RunRecord
 from rlvr.sweep import Job
 from rlvr.sweep.job import sentence
 from rlvr.sweep.run import shares
@@ -171,21 +170,6 @@ def test_jobs_share_the_machine_evenly(monkeypatch: pytest.MonkeyPatch):
     assert [share["CUDA_VISIBLE_DEVICES"] for share in shares(2)] == ["0,2", "5,7"]
     assert [share["OMP_NUM_THREADS"] for share in shares(2)] == [str(max(len(os.sched_getaffinity(0)) // 2, 1))] * 2
     assert all("CUDA_VISIBLE_DEVICES" not in share for share in shares(6))
-
-
-def test_runs_that_compare_are_found(tmp_path: Path):
-    """Of three methods one lacks a seed and one all but one: most runs win, the rest is named."""
-    evaluation = Evaluation(2, ("a",), (1,), 1.0, 0.0, 1.0)
-    for label, seed, done in [
-        *(("GRPO", seed, True) for seed in range(3)),
-        *(("SELF", seed, seed > 0) for seed in range(3)),
-        *(("NSR", seed, seed == 0) for seed in range(3)),
-    ]:
-        split = SplitRecord(base=evaluation, trained=evaluation if done else None)
-        RunRecord(label, seed, {"heldout": split}).write(tmp_path / f"{label}{seed}")
-    shown, left_out = comparable(tmp_path)
-    assert [run.name for run in shown] == ["GRPO1", "GRPO2", "SELF1", "SELF2"]
-    assert [run.name for run in left_out] == ["GRPO0", "NSR0"]
 
 
 def test_the_slurm_launcher_composes():
