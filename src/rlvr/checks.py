@@ -128,6 +128,9 @@ def _evaluation(cfg: DictConfig) -> str | None:
     n = cfg.eval.n
     if n & (n - 1):
         return f"eval.n={n}: must be a power of two, so that Pass@k at k = 1, 2, 4, .. n ends at n."
+    k = OmegaConf.select(cfg, "callbacks.early_stopping.k")
+    if k is not None and not 1 <= k <= n:
+        return f"callbacks.early_stopping.k={k}: must be between 1 and eval.n={n}, the samples that evaluations draw."
     if cfg.eval.temperature < 0 or not 0 < cfg.eval.top_p <= 1:
         return (
             f"eval.temperature={cfg.eval.temperature}, eval.top_p={cfg.eval.top_p}: the temperature must not be "

@@ -1,8 +1,11 @@
 """What the terminal shows: one console, one look for every progress bar."""
 
+import json
+import math
 import os
 import shlex
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,16 +17,28 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rlvr.errors import ConfigError, InterruptionError, RunError
+from rlvr.files import write_whole
 
 CONFIG_ERROR_EXIT = 2
 RUN_ERROR_EXIT = 3
 INTERRUPTED_EXIT = 75  # EX_TEMPFAIL of sysexits.h: try again
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+PROGRESS = "RLVR_PROGRESS"  # environment variable: the file in which a sweep reads how far its job is
+
+
+class _Terminal(Console):
+    """A console that pickles as its name: Submitit and Ray pickle an entry script's `main` with what it refers to."""
+
+    def __reduce__(self) -> str:
+        return "console"
+
+
+console = _Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def refuse(sentence: str, exit_code: int = CONFIG_ERROR_EXIT) -> NoReturn:
     """Say what is wrong, and end the process."""
-    console.print("[bold red]Error:[/]", escape(sentence))
+    # On one line in a file, where a sweep looks for it.
+    console.print("[bold red]Error:[/]", escape(sentence), soft_wrap=not console.is_terminal)
     sys.exit(exit_code)
 
 
@@ -65,9 +80,12 @@ def _go_on(run_dir: Path) -> str:
 class Bar:
     """One phase's progress bar, with the numbers that matter beside it."""
 
-    def __init__(self, progress: Progress, task: int) -> None:
+    def __init__(self, progress: Progress, task: int, title: str) -> None:
         self._progress = progress
         self._task = task
+        self._title = title
+        self._told = -math.inf
+        self._tell()
 
     def advance(self, steps: int = 1, **numbers: float) -> None:
         """Go on by `steps` and show `numbers`."""
@@ -75,6 +93,18 @@ class Bar:
         if numbers:
             self._progress.update(self._task, numbers=shown)  # type: ignore[arg-type]
         self._progress.advance(self._task, steps)  # type: ignore[arg-type]
+        self._tell()
+
+    def _tell(self) -> None:
+        """Leave a sweep the bar's state, at most once a second and at its end; of several ranks, the first one."""
+        file, now = os.environ.get(PROGRESS), time.monotonic()
+        if file is None or os.environ.get("LOCAL_RANK", "0") != "0":
+            return
+        task = self._progress.tasks[0]
+        if now - self._told >= 1 or task.finished:
+            self._told = now
+            numbers = {"done": task.completed, "total": task.total, "left_s": task.time_remaining}
+            write_whole(Path(file), json.dumps({"phase": self._title, **numbers, "shown": task.fields["numbers"]}))
 
 
 @contextmanager
@@ -101,7 +131,7 @@ def bar(title: str, total: int, done: int = 0, transient: bool = False) -> Itera
         refresh_per_second=2,
     )
     with progress:
-        yield Bar(progress, progress.add_task(title, total=total, completed=done, numbers=""))
+        yield Bar(progress, progress.add_task(title, total=total, completed=done, numbers=""), title)
 
 
 def _short(value: float) -> str:

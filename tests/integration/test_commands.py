@@ -70,7 +70,8 @@ def test_the_joint_report_and_the_report_command_agree(sweep: Path):
     """The multirun's own table, and the one made later by name."""
     made = run("report.py", f"runs=[{sweep}/multirun]", f"hydra.run.dir={sweep}/report")
     assert made.returncode == 0, made.stderr
-    assert (sweep / "report" / "joint.md").read_text() == (sweep / "multirun" / "joint.md").read_text()
+    assert (sweep / "report" / "report.md").read_text() == (sweep / "multirun" / "report.md").read_text()
+    assert (sweep / "report" / "report.html").stat().st_size > 100_000
 
 
 def test_a_trained_policy_can_be_evaluated(sweep: Path):

@@ -64,8 +64,9 @@ def _rows(
         text = rollout.text if all_texts or seen[right] < FEW else None
         seen[right] += 1
         ended = (rollout.finish, len(rollout.completion_ids))
-        yield (problem.id, problem.prompt, number, status, *ended, _text_id(rollout.text), text)
+        yield (problem.id, problem.prompt, number, status, *ended, text_id(rollout.text), text)
 
 
-def _text_id(text: str) -> int:
+def text_id(text: str) -> int:
+    """A 64-bit hash."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

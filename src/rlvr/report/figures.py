@@ -35,50 +35,61 @@ COLOURS = {
     "W-REINFORCE": "#56B4E9",
     "PSR": "#8C6D31",
 }
+COLUMNS = 3  # panels side by side
 SPARE_COLOURS = ("#5B4B8A", "#7F7F7F", "#B22222", "#2F4F4F")
 
 
-def pass_at_k_figure(methods: Sequence[Method], path: Path, name: str) -> None:
+def draw_pass_at_k(axes: Axes, methods: Sequence[Method], name: str) -> None:
     """Pass@k over k (log scale) of the base, of every method, and of blind guessing, with 95 % bands."""
-    with _figure(path, (4.6, 3.4)) as axes:
-        ks = powers_of_two(methods[0].n)
-        split = methods[0].split(0)
-        if split.guess_rate is not None:
-            guess = [100 * split.guess_pass_at(k) for k in ks]
-            axes.plot(ks, guess, color="0.6", linestyle=":", label="random guess")
-        _curve(axes, ks, [methods[0].base(k) for k in ks], "0.15", "base", "--")
-        for method, colour in zip(methods, _colours(methods), strict=True):
-            _curve(axes, ks, [method.trained(k) for k in ks], colour, method.label, "-")
-        _k_axis(axes, ks)
-        axes.set_ylabel(f"Pass@k on {name} problems (%)")
-        axes.legend(loc="lower right")
+    ks = powers_of_two(methods[0].n)
+    split = methods[0].split(0)
+    if split.guess_rate is not None:
+        guess = [100 * split.guess_pass_at(k) for k in ks]
+        axes.plot(ks, guess, color="0.6", linestyle=":", label="random guess")
+    _curve(axes, ks, [methods[0].base(k) for k in ks], "0.15", "base", "--")
+    for method, colour in zip(methods, colours(methods), strict=True):
+        _curve(axes, ks, [method.trained(k) for k in ks], colour, method.label, "-")
+    _k_axis(axes, ks)
+    axes.set_ylabel(f"Pass@k on {name} problems (%)")
+    axes.legend(loc="lower right")
+
+
+def draw_plane(axes: Axes, methods: Sequence[Method], name: str) -> None:
+    """Each run's way through the (Pass@1, Pass@n) plane, a dot an evaluation, from the base (square) to the end."""
+    n = methods[0].n
+    for method, colour in zip(methods, colours(methods), strict=True):
+        for index in range(len(method.runs)):
+            walked = method.split(index).path
+            steps = sorted(walked)
+            one = [100 * walked[step].pass_at(1) for step in steps]
+            many = [100 * walked[step].pass_at(n) for step in steps]
+            label = method.label if index == 0 else None
+            axes.plot(one, many, color=colour, marker="o", markersize=2.5, label=label, alpha=0.9)
+            axes.plot(one[-1:], many[-1:], color=colour, marker="o", markersize=6)
+            axes.plot(one[:1], many[:1], color="0.15", marker="s", markersize=6, zorder=3)
+    axes.margins(x=0.12, y=0.08)
+    axes.set_xlabel(f"Pass@1 on {name} problems (%)")
+    axes.set_ylabel(f"Pass@{n} (%)")
+    axes.plot([], [], color="0.15", marker="s", markersize=6, linestyle="none", label="base")
+    axes.plot([], [], color="0.6", marker="o", markersize=6, linestyle="none", label="last step")
+    axes.legend(loc="best")
+
+
+def pass_at_k_figure(methods: Sequence[Method], path: Path, name: str) -> None:
+    """`draw_pass_at_k` alone."""
+    with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
+        draw_pass_at_k(axes, methods, name)
 
 
 def path_figure(methods: Sequence[Method], path: Path, name: str) -> None:
-    """Each run's way through the (Pass@1, Pass@n) plane, a dot an evaluation, from the base (square) to the end."""
-    n = methods[0].n
-    with _figure(path, (4.6, 3.4)) as axes:
-        for method, colour in zip(methods, _colours(methods), strict=True):
-            for index in range(len(method.runs)):
-                walked = method.split(index).path
-                steps = sorted(walked)
-                one = [100 * walked[step].pass_at(1) for step in steps]
-                many = [100 * walked[step].pass_at(n) for step in steps]
-                label = method.label if index == 0 else None
-                axes.plot(one, many, color=colour, marker="o", markersize=2.5, label=label, alpha=0.9)
-                axes.plot(one[-1:], many[-1:], color=colour, marker="o", markersize=6)
-                axes.plot(one[:1], many[:1], color="0.15", marker="s", markersize=6, zorder=3)
-        axes.margins(x=0.12, y=0.08)
-        axes.set_xlabel(f"Pass@1 on {name} problems (%)")
-        axes.set_ylabel(f"Pass@{n} (%)")
-        axes.plot([], [], color="0.15", marker="s", markersize=6, linestyle="none", label="base")
-        axes.plot([], [], color="0.6", marker="o", markersize=6, linestyle="none", label="last step")
-        axes.legend(loc="best")
+    """`draw_plane` alone."""
+    with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
+        draw_plane(axes, methods, name)
 
 
 def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:
     """Pass@k (solid, with 95 % bands) and maj@k (dashed) of each policy over k (log scale)."""
-    with _figure(path, (4.6, 3.4)) as axes:
+    with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
         ks = powers_of_two(max(outcome.evaluation.n for outcome in outcomes))
         for outcome, colour in zip(outcomes, SPARE_COLOURS * len(outcomes), strict=False):
             found = outcome.evaluation.intervals()
@@ -88,6 +99,14 @@ def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:
         _k_axis(axes, ks)
         axes.set_ylabel(f"{outcomes[0].suite}, {len(outcomes[0].evaluation.problem_ids)} problems (%)")
         axes.legend(loc="best")
+
+
+def rate_axes(axes: Axes, x: str, y: str) -> None:
+    """A square of two success rates."""
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
 
 
 def _k_axis(axes: Axes, ks: list[int]) -> None:
@@ -100,12 +119,23 @@ def _k_axis(axes: Axes, ks: list[int]) -> None:
 
 
 @contextmanager
-def _figure(path: Path, size: tuple[float, float]) -> Iterator[Axes]:
+def canvas(path: Path, columns: int, rows: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
+    """Axes to draw on, saved as PNG and as PDF beside it.
+
+    Args:
+        path: Of the PNG.
+        columns: Axes side by side.
+        rows: Of axes.
+        size: Width and height of one of them, inches.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=size, layout="constrained")
-        yield axes
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="constrained", squeeze=False
+        )
+        yield list(axes.flat)
         figure.savefig(path)
+        figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
         plt.close(figure)
 
 
@@ -117,6 +147,7 @@ def _curve(axes: Axes, ks: list[int], intervals: list[Interval], colour: str, la
     axes.fill_between(ks, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def _colours(methods: Sequence[Method]) -> list[str]:
+def colours(methods: Sequence[Method]) -> list[str]:
+    """A colour a method, its own where it has one."""
     spare = iter(SPARE_COLOURS * len(methods))
     return [COLOURS.get(method.label) or next(spare) for method in methods]

@@ -1,6 +1,5 @@
 """Tables: for the terminal, and as Markdown that can be pasted into a paper."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
@@ -8,10 +7,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rlvr.eval import Evaluation, Interval, SplitRecord, powers_of_two
-from rlvr.report.pool import Method
+from rlvr.eval import Interval, SplitRecord, powers_of_two
 
 TABLE_KS = (1, 4, 16, 64, 256, 1024)
+Row = dict[str, str | int | float | None]
+"""A line of a CSV by its columns."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ class Grid:
         # Not the table's own title, which would be broken to a narrow table's width.
         return Group(Text(self.title, style="bold"), table)
 
-    def markdown(self) -> str:
+    def markdown(self, titled: bool = True) -> str:
         """For a page."""
         lines = [self.header, ["---"] + ["---:"] * (len(self.header) - 1), *self.rows]
-        return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+        title = f"**{self.title}**\n\n" if titled else ""
+        return title + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def run_table(label: str, name: str, split: SplitRecord) -> Grid:
@@ -59,32 +60,6 @@ def run_table(label: str, name: str, split: SplitRecord) -> Grid:
     return Grid(title, ["", *(f"k={k}" for k in ks)], rows)
 
 
-def evaluation_table(label: str, evaluation: Evaluation) -> Grid:
-    """Pass@k of one policy."""
-    intervals = evaluation.intervals()
-    ks = shown_ks(evaluation.n)
-    title = f"Pass@k on {len(evaluation.problem_ids)} problems, n={evaluation.n}, % [95 % interval]"
-    return Grid(title, ["", *(f"k={k}" for k in ks)], [[label, *(with_interval(intervals[k]) for k in ks)]])
-
-
-def joint_table(methods: Sequence[Method], name: str) -> Grid:
-    """Every method's Pass@k, its difference to its base and to GRPO, paired by problem and seed."""
-    ks = shown_ks(methods[0].n)
-    grpo = next((method for method in methods if method.label == "GRPO"), None)
-    rows = [["base", *(with_interval(methods[0].base(k)) for k in ks)]]
-    for method in methods:
-        rows.append([method.label, *(with_interval(method.trained(k)) for k in ks)])
-    for method in methods:
-        rows.append([f"{method.label} - base", *(with_interval(method.minus_base(k), signed=True) for k in ks)])
-    for method in methods:
-        if grpo is not None and method is not grpo:
-            rows.append([f"{method.label} - GRPO", *(with_interval(method.minus(grpo, k), signed=True) for k in ks)])
-    seeds = len(methods[0].runs)
-    problems = len(methods[0].split(0).base.problem_ids)
-    counted = f"{problems} {name} problems, {seeds} seed{'s' if seeds > 1 else ''}"
-    return Grid(f"Pass@k on {counted}, % [95 % interval]; * excludes 0", ["", *(f"k={k}" for k in ks)], rows)
-
-
 def shown_ks(n: int) -> list[int]:
     """The k that tables show."""
     return [k for k in TABLE_KS if k <= n] or powers_of_two(n)
@@ -94,4 +69,10 @@ def with_interval(interval: Interval, signed: bool = False) -> str:
     """For example `27.9 [25.1, 30.2]`, or `+3.1* [0.4, 5.9]` for a difference."""
     sign = "+" if signed else ""
     star = "*" if signed and interval.excludes_zero else ""
-    return f"{100 * interval.mean:{sign}.1f}{star} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    mean, low, high = (round(100 * value, 1) + 0.0 for value in (interval.mean, interval.low, interval.high))
+    return f"{mean:{sign}.1f}{star} [{low:.1f}, {high:.1f}]"  # rounded first, so that no -0.0 is shown
+
+
+def interval_of(row: Row) -> Interval:
+    """The interval that a row holds."""
+    return Interval(*(float(str(row[name])) for name in ("mean", "low", "high")))

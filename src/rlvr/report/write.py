@@ -1,37 +1,66 @@
-"""Writes the tables and figures of one run, or of several side by side."""
+"""Writes the tables and figures of one run, and the report over several."""
 
+from collections import Counter
 from pathlib import Path
 
 from rlvr.console import console
 from rlvr.eval import RunRecord
 from rlvr.report.figures import pass_at_k_figure, path_figure
-from rlvr.report.pool import Method, pool, read_runs
-from rlvr.report.tables import Grid, joint_table, run_table
+from rlvr.report.page import Output, Table
+from rlvr.report.pool import pool
+from rlvr.report.runs import RunFolder
+from rlvr.report.sections.boundary import boundary
+from rlvr.report.sections.curves import curves, plane
+from rlvr.report.sections.fair import fair
+from rlvr.report.sections.setting import setting
+from rlvr.report.sections.texts import texts
+from rlvr.report.sections.training import training
+from rlvr.report.sections.transitions import transitions
+from rlvr.report.study import SPLIT_NAMES, Study, suffix
+from rlvr.report.tables import Grid, run_table
 
-SPLIT_NAMES = {"heldout": "held-out", "train": "training"}
+TITLE = "Reasoning boundary before and after training"
 
 
 def report_run(run_dir: Path) -> None:
     """Table and figures of a finished run, printed and left in its folder."""
-    record = RunRecord.read(run_dir)
-    grids = [run_table(record.label, SPLIT_NAMES[name], split) for name, split in record.splits.items()]
-    _show(grids, run_dir / "pass_at_k.md")
-    _figures(run_dir, {name: pool([record], name) for name in record.splits})
+    run = RunFolder(run_dir, RunRecord.read(run_dir))
+    splits = run.record.splits
+    _show([run_table(run.label, SPLIT_NAMES[name], split) for name, split in splits.items()], run_dir / "pass_at_k.md")
+    for name in splits:
+        methods, figures = pool([run], name), run_dir / "figures"
+        pass_at_k_figure(methods, figures / f"pass_at_k{suffix(name)}.png", SPLIT_NAMES[name])
+        path_figure(methods, figures / f"path{suffix(name)}.png", SPLIT_NAMES[name])
     console.print(f"Everything of this run: [bold]{run_dir}[/]")
 
 
 def report_together(folders: list[Path], output_dir: Path) -> None:
-    """One table and one figure over several runs, paired by problem and seed.
+    """The report over several runs, paired by problem and seed: `report.html`, `report.md`, CSVs and figures.
 
     Raises:
         ConfigError: When they can't be compared, see `pool`.
     """
-    records = read_runs(folders)
-    methods = {name: pool(records, name) for name in records[0].splits}
-    grids = [joint_table(methods[name], SPLIT_NAMES[name]) for name in methods]
-    _show(grids, output_dir / "joint.md")
-    _figures(output_dir, methods)
-    console.print(f"Joint table and figures of {len(records)} runs: [bold]{output_dir}[/]")
+    study, out = Study.read(folders), Output(output_dir)
+    found = curves(study, out)
+    walked = [plane(study, out), fair(study, out)] if study.walked else []
+    sections = [*walked[:1], found, *walked[1:]]
+    sections += [make(study, out) for make in (boundary, transitions, training, texts, setting)]
+    out.write(TITLE, [_runs_line(study), *study.notes], sections)
+    for block in found.blocks:
+        if isinstance(block, Table):
+            console.print()
+            console.print(block.grid.rich())
+    for note in study.notes:
+        console.print(f"[yellow]Note:[/] {note}")
+    console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
+
+
+def _runs_line(study: Study) -> str:
+    counted = Counter(run.label for run in study.runs if not run.texts)
+    runs = ", ".join(f"{label} ({count} seed{'s' * (count > 1)})" for label, count in counted.items())
+    evaluations = sum(bool(run.texts) for run in study.runs)
+    more = f"{evaluations} evaluations of their policies on suites" if evaluations else ""
+    return f"Runs: {'; '.join(part for part in (runs, more) if part)}."
 
 
 def _show(grids: list[Grid], path: Path) -> None:
@@ -40,11 +69,3 @@ def _show(grids: list[Grid], path: Path) -> None:
         console.print(grid.rich())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(grid.markdown() for grid in grids))
-
-
-def _figures(folder: Path, methods: dict[str, list[Method]]) -> None:
-    figures = folder / "figures"
-    pass_at_k_figure(methods["heldout"], figures / "pass_at_k.png", SPLIT_NAMES["heldout"])
-    path_figure(methods["heldout"], figures / "path.png", SPLIT_NAMES["heldout"])
-    if "train" in methods:
-        pass_at_k_figure(methods["train"], figures / "pass_at_k_train.png", SPLIT_NAMES["train"])

@@ -84,7 +84,8 @@ def finished(run_dir: Path) -> bool:
     """Whether the run of this folder has evaluated its trained policy and saved it."""
     if not (run_dir / FILE_NAME).is_file() or not (run_dir / "policy").is_dir():
         return False
-    return all(split.trained is not None for split in RunRecord.read(run_dir).splits.values())
+    splits = RunRecord.read(run_dir).splits
+    return bool(splits) and all(split.trained for split in splits.values())
 
 
 def _changed(cfg: DictConfig, checkpoint: Path) -> tuple[str, ...]:

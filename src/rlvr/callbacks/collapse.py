@@ -1,0 +1,122 @@
+"""Stops a run whose policy has been destroyed, before it burns the rest of its budget."""
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import lightning
+import torch
+
+from rlvr.errors import RunError
+from rlvr.training import RolloutDataModule, Walk
+
+
+class CollapseError(RunError):
+    """The policy no longer solves what it did, and its entropy has gone astray."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Where a run stands, averaged over a window of rollout batches.
+
+    Attributes:
+        step: Optimizer steps taken before the last of them was sampled.
+        reward: Share of right answers, see `solved_share`.
+        entropy: Mean of -log p over sampled tokens, nats.
+    """
+
+    step: int
+    reward: float
+    entropy: float
+
+
+class CollapseGuard(lightning.Callback):
+    """Ends a run whose reward has fallen far below its best while its entropy has left the range of healthy ones.
+
+    Either alone happens in healthy runs: entropy halves while GRPO learns, and reward falls when a filter turns to
+    harder problems. Limits compare averages over `window` rollout batches with those at the best reward so far.
+
+    Args:
+        window: Rollout batches averaged over, so that a batch of hard problems is not taken for a collapse.
+        reward_share: Part of the best reward below which the policy counts as fallen.
+        entropy_factor: Times the entropy at the best reward, up or down, beyond which it counts as astray.
+    """
+
+    def __init__(self, window: int, reward_share: float, entropy_factor: float) -> None:
+        self.window = window
+        self.reward_share = reward_share
+        self.entropy_factor = entropy_factor
+        self.best: Level | None = None
+        self.now: Level | None = None
+        self._recent: deque[tuple[float, float]] = deque(maxlen=window)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Look at each rollout batch before it is learned from.
+
+        Raises:
+            CollapseError: On every rank.
+        """
+        data: RolloutDataModule = trainer.datamodule
+        if batch_idx or data.last_walk is None:
+            return
+        sums = torch.tensor(_sums(data.last_walk, data.metrics), dtype=torch.float64, device=pl_module.device)
+        right, rollouts, minus_logp, tokens = trainer.strategy.reduce(sums, reduce_op="sum").tolist()
+        if not rollouts:
+            return  # A filter found every problem solved.
+        reward = solved_share(right, rollouts, data.last_walk.drawn * data.group_size)
+        if self.see(data.last_walk.version, reward, minus_logp / tokens):
+            raise CollapseError(self._sentence(trainer.optimizers[0].param_groups[0]["lr"]))
+
+    def see(self, step: int, reward: float, entropy: float) -> bool:
+        """Take one rollout batch in, sampled after `step` optimizer steps; whether the run has collapsed."""
+        self._recent.append((reward, entropy))
+        if len(self._recent) < self.window:
+            return False
+        now = self.now = Level(step, *(sum(values) / self.window for values in zip(*self._recent, strict=True)))
+        if self.best is None or now.reward >= self.best.reward:
+            self.best = now
+        lowest, highest = self.best.entropy / self.entropy_factor, self.best.entropy * self.entropy_factor
+        return now.reward < self.reward_share * self.best.reward and not lowest <= now.entropy <= highest
+
+    def state_dict(self) -> dict[str, Any]:
+        """The window and the best level."""
+        return {"recent": list(self._recent), "best": asdict(self.best) if self.best else None}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with them."""
+        self._recent.extend(map(tuple, state_dict["recent"]))
+        self.best = Level(**state_dict["best"]) if state_dict["best"] else None
+
+    def _sentence(self, lr: float) -> str:
+        best, now = self.best, self.now
+        assert best is not None
+        assert now is not None
+        return (
+            f"The policy has collapsed by step {now.step}: over the last {self.window} rollout batches "
+            f"{100 * now.reward:.2g} % of the answers were right, {100 * best.reward:.2g} % at its best (up to step "
+            f"{best.step}), and its entropy went from {best.entropy:.2g} to {abs(now.entropy):.2g} nats a token. "
+            f"Checkpoints so far are intact, those up to step {best.step} are from before the fall; try an "
+            f"optimizer.lr below {lr:g}, or ~callbacks.collapse if this was meant."
+        )
+
+
+def solved_share(right: float, rollouts: float, drawn: float) -> float:
+    """Share of right answers had every problem drawn been sampled.
+
+    Problems that SELF drops count as solved, for it does so when the greedy answer is right. Without them the reward of
+    a run that learns everything would fall to 0: what is left to sample is what it can't solve.
+
+    Args:
+        right: Right answers among the rollouts.
+        rollouts: Rollouts sampled.
+        drawn: Rollouts there would have been of all problems drawn.
+    """
+    return (right + drawn - rollouts) / drawn
+
+
+def _sums(walk: Walk, metrics: dict[str, float]) -> list[float]:
+    """This rank's right answers, rollouts, minus log-probability over tokens, tokens."""
+    right = sum(group.successes for group in walk.groups)
+    rollouts = sum(len(group.rollouts) for group in walk.groups)
+    tokens = metrics.get("rollout/tokens", 0.0)
+    return [right, rollouts, metrics.get("rollout/entropy", 0.0) * tokens, tokens]

@@ -1,0 +1,176 @@
+"""What a run or an evaluation has left in its folder, read for the report."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rlvr.errors import ConfigError
+from rlvr.eval import Evaluation, Outcome, RunRecord, SplitRecord
+from rlvr.eval.outcome import FILE_NAME as OUTCOME
+from rlvr.eval.record import FILE_NAME as RECORD
+from rlvr.report.setting import Start, read_setting
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One training run, or the evaluation of one run's policy on a suite.
+
+    Attributes:
+        folder: Where its files are.
+        record: What it found.
+        texts: Samples of an evaluation by (split, policy), where `src/eval.py` made them.
+    """
+
+    folder: Path
+    record: RunRecord
+    texts: tuple[tuple[str, str, Outcome], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The method."""
+        return self.record.label
+
+    @property
+    def seed(self) -> int:
+        """Of the training."""
+        return self.record.seed
+
+    @cached_property
+    def config(self) -> dict[str, str]:
+        """Every key of the composed config with its value as text; empty where the run left none."""
+        return _flat(_config(self.folder))
+
+    @cached_property
+    def starts(self) -> list[Start]:
+        """Versions, device and commands."""
+        return read_setting(self.folder)
+
+    @cached_property
+    def metrics(self) -> list[dict[str, float]]:
+        """Rows of `metrics.csv`, one an optimizer step; of a step that was taken twice the later one."""
+        path = self.folder / "metrics.csv"
+        if self.texts or not path.is_file():
+            return []
+        with path.open(newline="") as file:
+            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        steps = {row["step"]: row for row in rows if "train/lr" in row}
+        return [steps[step] for step in sorted(steps)]
+
+    @cached_property
+    def generated(self) -> dict[int, float]:
+        """Completion tokens sampled for training by optimizer step; without greedy ones where these weren't counted."""
+        if self.record.generated or not self.metrics:
+            return {0: 0.0, **self.record.generated} if self.record.generated else {}
+        per_rollout = int(self.config.get("batch.minibatches_per_rollout", 1))
+        total, found = 0.0, {0: 0.0}
+        for row in self.metrics:
+            total += row.get("rollout/tokens", 0.0) / per_rollout
+            found[int(row["step"])] = total
+        return found if len(self.metrics) == max(found) else {}
+
+    @property
+    def lacks(self) -> list[str]:
+        """What the report can't show of this run, because it was not recorded."""
+        lacking = []
+        if not self.texts and not self.record.generated:
+            lacking.append("the tokens of greedy answers (equal tokens are without them)")
+        if not self.starts:
+            lacking.append("versions, device and commands (setting.json)")
+        if not self.texts and not self.metrics:
+            lacking.append("training curves (metrics.csv)")
+        return lacking
+
+
+def read_folders(folders: Sequence[Path], warn: Callable[[str], None]) -> list[RunFolder]:
+    """The finished runs and the evaluations among `folders`; a multirun's folder stands for its jobs.
+
+    Args:
+        folders: Of runs, multiruns, evaluations.
+        warn: Told of runs that are not finished.
+
+    Raises:
+        ConfigError: When a folder holds neither, or nothing of it is finished.
+    """
+    runs: list[RunFolder] = []
+    outcomes: list[Path] = []
+    for folder in folders:
+        records, evaluations = _below(folder, RECORD), _below(folder, OUTCOME)
+        if not records and not evaluations:
+            raise ConfigError(
+                f"runs: {folder} holds no {RECORD} and no {OUTCOME}: name folders of runs that were evaluated."
+            )
+        runs += [RunFolder(run, RunRecord.read(run)) for run in records]
+        outcomes += evaluations
+    finished = [run for run in runs if all(split.trained for split in run.record.splits.values())]
+    for run in runs:
+        if run not in finished:
+            warn(f"{run.label} with seed {run.seed} is left out: it is not finished.")
+    read = finished + _suites(outcomes)
+    if not read:
+        raise ConfigError("runs: none of these runs is finished: name folders under logs/runs or logs/multiruns.")
+    return read
+
+
+def _below(folder: Path, name: str) -> list[Path]:
+    if (folder / name).is_file():
+        return [folder]
+    return sorted(path.parent for path in folder.glob(f"*/{name}"))
+
+
+def _suites(folders: Sequence[Path]) -> list[RunFolder]:
+    """Evaluations by `src/eval.py`: those of runs' policies beside the one of their base, suite by suite.
+
+    Raises:
+        ConfigError: When a suite has not exactly one policy that is no run's, the base.
+    """
+    outcomes = [(folder, Outcome.read(folder), _trained_by(folder)) for folder in folders]
+    found = []
+    for suite in dict.fromkeys(outcome.suite for _, outcome, _ in outcomes):
+        bases = [outcome for _, outcome, run in outcomes if outcome.suite == suite and run is None]
+        if len(bases) != 1:
+            raise ConfigError(
+                f"runs: the evaluations on {suite} need one of a policy that no run has trained, the base that the "
+                f"others are compared with, and there are {len(bases)}."
+            )
+        for folder, outcome, run in outcomes:
+            if outcome.suite != suite or run is None:
+                continue
+            split = SplitRecord(bases[0].evaluation, _in_order(outcome.evaluation, bases[0].evaluation))
+            texts = ((suite, "base", bases[0]), (suite, "trained", outcome))
+            found.append(RunFolder(folder, replace(run, splits={suite: split}, generated={}), texts))
+    return found
+
+
+def _trained_by(folder: Path) -> RunRecord | None:
+    """The run whose policy was evaluated; None for a policy that is no run's."""
+    name = OmegaConf.select(_config(folder), "model.name")
+    run = Path(str(name)).parent
+    return RunRecord.read(run) if name and (run / RECORD).is_file() else None
+
+
+def _in_order(evaluation: Evaluation, base: Evaluation) -> Evaluation:
+    correct = dict(zip(evaluation.problem_ids, evaluation.correct, strict=True))
+    if set(correct) != set(base.problem_ids) or evaluation.n != base.n:
+        raise ConfigError("runs: evaluations on one suite must be of the same problems with the same eval.n.")
+    return replace(evaluation, problem_ids=base.problem_ids, correct=tuple(correct[id_] for id_ in base.problem_ids))
+
+
+def _config(folder: Path) -> DictConfig:
+    path = folder / "config.yaml"
+    loaded = OmegaConf.load(path) if path.is_file() else OmegaConf.create()
+    assert isinstance(loaded, DictConfig)
+    return loaded
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(config, DictConfig):
+        return {prefix: str(config)}
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}.{key!s}" if prefix else str(key))
+    return flat

@@ -1,0 +1,177 @@
+"""Methods where they cost as much or gained as much, and against GRPO stopped early: read off the runs' paths."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rlvr.report.compare import Values, standings, standings_grid
+from rlvr.report.figures import colours
+from rlvr.report.page import Block, Figure, Note, Output, Section, Table
+from rlvr.report.paths import Place, RunPath, common_gain, early_stop, first_at, place_at
+from rlvr.report.pool import Method
+from rlvr.report.study import Study, spelled, suffix
+from rlvr.report.tables import Row, shown_ks
+
+SHARES = (0.5, 1.0)  # of the smallest budget, and of the smallest gain
+EARLY = "GRPO, stopped early"
+Paths = Mapping[str, Sequence[RunPath]]
+"""By method, in the order of seeds."""
+About = dict[str, dict[str, str]]
+
+
+def fair(study: Study, out: Output) -> Section:
+    """Three comparisons beside the one at equal steps."""
+    rows: dict[str, list[Row]] = {"equal_tokens": [], "equal_pass1": [], "early_stopped": []}
+    blocks: list[Block] = [
+        Note(
+            "Read off the evaluations along the way, on their problems; between two of them every problem's Pass@k is "
+            "taken to move in a straight line. Intervals resample problems and seeds and keep the places that are "
+            "compared; * excludes 0."
+        )
+    ]
+    for split in study.walked:
+        ks = shown_ks(study.methods[split][0].n)
+        paths = {m.label: [RunPath.of(run, split, ks) for run in m.runs] for m in study.methods[split]}
+        problems = f"{paths[study.methods[split][0].label][0].pass_KTP[1].shape[1]} {spelled(split)} problems"
+        blocks += _equal_tokens(split, problems, study.methods[split], paths, rows["equal_tokens"], out)
+        blocks += _equal_pass1(split, problems, paths, rows["equal_pass1"])
+        blocks += _early_stopped(split, problems, paths, rows["early_stopped"])
+    for name, found in rows.items():
+        out.csv(name, found)
+    return Section("At equal cost, at equal gain, against early stopping", blocks)
+
+
+def at_places(paths: Paths, places: Mapping[str, Sequence[Place]]) -> dict[str, Values]:
+    """Pass@k of each seed and problem where the methods are compared, beside the base's."""
+    first = next(iter(paths.values()))
+    ks = list(first[0].pass_KTP)
+    values: dict[str, Values] = {"base": {k: np.stack([path.pass_KTP[k][0] for path in first]) for k in ks}}
+    for label, there in places.items():
+        found = [path.there(place) for path, place in zip(paths[label], there, strict=True)]
+        values[label] = {k: np.stack([at[k] for at in found]) for k in ks}
+    return values
+
+
+def token_places(paths: Paths, share: float) -> dict[str, list[Place]] | None:
+    """Where each run has generated `share` of what the cheapest run of its seed has in all; None: unknown."""
+    if any(path.token_T is None for those in paths.values() for path in those):
+        return None
+    places: dict[str, list[Place]] = {label: [] for label in paths}
+    for of_seed in zip(*paths.values(), strict=True):
+        budget = share * min(float(path.token_T[-1]) for path in of_seed if path.token_T is not None)
+        for path in of_seed:
+            assert path.token_T is not None
+            places[path.label].append(place_at(path.token_T, budget))
+    return places
+
+
+def gain_places(paths: Paths, share: float) -> dict[str, list[Place]]:
+    """Where each run first has `share` of the Pass@1 gain that all of its seed reach; not of methods that gain none."""
+    gaining = {label: those for label, those in paths.items() if all(p.curve(1).max() > p.curve(1)[0] for p in those)}
+    places: dict[str, list[Place]] = {label: [] for label in gaining}
+    for of_seed in zip(*gaining.values(), strict=True):
+        base = float(of_seed[0].curve(1)[0])
+        level = base + share * (common_gain(of_seed) - base)
+        for path in of_seed:
+            place = first_at(path.curve(1), level)
+            assert place is not None  # the level is below the path's own best
+            places[path.label].append(place)
+    return places
+
+
+def _equal_tokens(
+    split: str, problems: str, methods: Sequence[Method], paths: Paths, rows: list[Row], out: Output
+) -> list[Block]:
+    blocks: list[Block] = []
+    for share in SHARES:
+        places = token_places(paths, share)
+        if places is None:
+            return [Note("No table at equal generated tokens: the number of tokens is not known for every run.")]
+        title = f"At {100 * share:.0f} % of the cheapest run's generated tokens, {problems}"
+        about = {"step": _mean(paths, places, "step_T"), "tokens": _mean(paths, places, "token_T")}
+        found = standings(at_places(paths, places), against=("base", "GRPO"))
+        rows += [{"split": split, "share_of_tokens": share, **_about(row, about), **row} for row in found]
+        grid = standings_grid(title, found, found_ks(found), _text(about))
+        blocks.insert(0, Table(grid, "csv/equal_tokens.csv", folded=share < 1))
+    return [_token_figure(split, methods, paths, out), *blocks]
+
+
+def _equal_pass1(split: str, problems: str, paths: Paths, rows: list[Row]) -> list[Block]:
+    blocks: list[Block] = []
+    for share in SHARES:
+        places = gain_places(paths, share)
+        if len(places) < 2:
+            return [Note(f"No table at equal Pass@1 on {problems}: fewer than two methods rise above the base.")]
+        how = "the Pass@1 that all of them reach" if share == 1 else f"{100 * share:.0f} % of the way to that Pass@1"
+        about = {"step": _mean(paths, places, "step_T")}
+        found = standings(at_places(paths, places), against=("base", "GRPO"))
+        rows += [{"split": split, "share_of_gain": share, **_about(row, about), **row} for row in found]
+        title = f"Where each method first has {how}, {problems}"
+        grid = standings_grid(title, found, found_ks(found), _text(about))
+        blocks.insert(0, Table(grid, "csv/equal_pass1.csv", folded=share < 1))
+        left_out = [label for label in paths if label not in places]
+    if left_out:
+        blocks.append(Note(f"Not in it, since their Pass@1 never rises above the base's: {', '.join(left_out)}."))
+    return blocks
+
+
+def _early_stopped(split: str, problems: str, paths: Paths, rows: list[Row]) -> list[Block]:
+    if "GRPO" not in paths:
+        return []
+    largest = max(paths["GRPO"][0].pass_KTP)
+    stops = [early_stop(path.curve(1), path.curve(largest)) for path in paths["GRPO"]]
+    found_stops = [stop for stop in stops if stop is not None]
+    if len(found_stops) < len(stops):
+        return [Note("No early-stopped GRPO: in one seed its Pass@1 never rises above the base's.")]
+    last = {label: [Place(len(path.step_T) - 1, 0.0) for path in those] for label, those in paths.items()}
+    stopped = [Place(stop, 0.0) for stop in found_stops]
+    both = {EARLY: paths["GRPO"], **paths}
+    places = {EARLY: stopped, **last}
+    about = {"step": _mean(both, places, "step_T")}
+    found = standings(at_places(both, places), against=("base", EARLY))
+    steps = " and ".join(f"{path.step_T[stop]:.0f}" for path, stop in zip(paths["GRPO"], found_stops, strict=True))
+    rows += [{"split": split, **_about(row, about), "stopped_at": steps, **row} for row in found]
+    note = (
+        f"GRPO is stopped, in each seed, at the evaluation with the best Pass@{largest} among those whose Pass@1 is "
+        f"above the base's: step {steps}. It is chosen on the problems that are shown, which favours it."
+    )
+    title = f"At the last step, against GRPO stopped early, {problems}"
+    return [Table(standings_grid(title, found, found_ks(found), _text(about)), "csv/early_stopped.csv"), Note(note)]
+
+
+def _token_figure(split: str, methods: Sequence[Method], paths: Paths, out: Output) -> Block:
+    name, ks = f"tokens{suffix(split)}", (1, max(next(iter(paths.values()))[0].pass_KTP))
+    with out.figure(name, 2, 1, (3.8, 2.9)) as panels:
+        for axes, k in zip(panels, ks, strict=True):
+            for method, colour in zip(methods, colours(methods), strict=True):
+                for index, path in enumerate(paths[method.label]):
+                    assert path.token_T is not None
+                    label = method.label if index == 0 else None
+                    axes.plot(path.token_T / 1e6, 100 * path.curve(k), color=colour, marker="o", ms=2.5, label=label)
+            axes.set_xlabel("completion tokens generated for training (millions)")
+            axes.set_ylabel(f"Pass@{k} on {spelled(split)} problems (%)")
+        panels[0].legend(loc="best")
+    caption = "Pass@1 and Pass@k over the tokens that a run has generated, greedy and dropped completions included."
+    return Figure(name, caption, "csv/paths.csv")
+
+
+def found_ks(rows: Sequence[Row]) -> list[int]:
+    """The k in rows."""
+    return list(dict.fromkeys(int(str(row["k"])) for row in rows))
+
+
+def _mean(paths: Paths, places: Mapping[str, Sequence[Place]], of: str) -> dict[str, float]:
+    """Mean over seeds of a quantity of the paths at the places."""
+    found: dict[str, float] = {}
+    for label, there in places.items():
+        pairs = zip(paths[label], there, strict=True)
+        found[label] = float(np.mean([place.of(getattr(path, of)) for path, place in pairs]))
+    return found
+
+
+def _about(row: Row, about: Mapping[str, Mapping[str, float]]) -> Row:
+    return {name: found.get(str(row["policy"])) if not row["minus"] else None for name, found in about.items()}
+
+
+def _text(about: Mapping[str, Mapping[str, float]]) -> About:
+    return {name: {label: f"{value:,.0f}" for label, value in found.items()} for name, found in about.items()}

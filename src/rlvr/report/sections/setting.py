@@ -1,0 +1,56 @@
+"""Under what the runs were made: configs where they differ, versions, devices, commands."""
+
+import shlex
+from collections.abc import Sequence
+
+from rlvr.report.page import Block, Note, Output, Section, Table
+from rlvr.report.runs import RunFolder
+from rlvr.report.study import Study
+from rlvr.report.tables import Grid, Row
+
+# Say where a run lies or what a file is called, not what was done.
+LOCAL = ("paths.", "callbacks.", "logger.", "hydra.")
+
+
+def setting(study: Study, out: Output) -> Section:
+    """Differences first, then what is common."""
+    runs = study.runs
+    about = [_about(run) for run in runs]
+    rows: list[Row] = [
+        {"run": name(run), "key": key, "value": value}
+        for run, found in zip(runs, about, strict=True)
+        for key, value in found.items()
+    ]
+    csv = out.csv("setting", rows)
+    keys = list(dict.fromkeys(key for found in about for key in found))
+    differ = [key for key in keys if len({found.get(key) for found in about}) > 1]
+    blocks: list[Block] = []
+    if differ:
+        lines = [[key, *(found.get(key, "") for found in about)] for key in differ]
+        blocks.append(Table(Grid("Where the runs differ", ["", *map(name, runs)], lines), csv, wraps=True))
+    same = [[key, about[0][key]] for key in keys if key not in differ]
+    blocks.append(Table(Grid("The same in all runs", ["", "value"], same), csv, folded=True, wraps=True))
+    if not any(run.config for run in runs):
+        blocks.append(Note("No run has a config.yaml."))
+    return Section("Setting", blocks)
+
+
+def name(run: RunFolder) -> str:
+    """A run as a column's head."""
+    return f"{run.label}, seed {run.seed}"
+
+
+def _about(run: RunFolder) -> dict[str, str]:
+    """Command, versions and config, by key."""
+    about: dict[str, str] = {}
+    if run.starts:
+        last = run.starts[-1]
+        about = {"device": last.device, "commit": last.commit or "unknown", "python": last.python}
+        about |= {f"version of {package}": found for package, found in last.versions.items()}
+        about["command"] = commands([start.command for start in run.starts])
+    return about | {key: value for key, value in run.config.items() if not key.startswith(LOCAL)}
+
+
+def commands(starts: Sequence[Sequence[str]]) -> str:
+    """Every start's command, as typed; a run that was resumed has several."""
+    return "; ".join(shlex.join(command) for command in starts)

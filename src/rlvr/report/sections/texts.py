@@ -1,0 +1,180 @@
+"""What the policies write: how many different right answers, and completions side by side."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from rlvr.eval import Evaluation, bootstrap_mean, ledger, pass_at_k
+from rlvr.report.page import Block, Note, Output, Pair, Section, Side, Table
+from rlvr.report.pool import Method
+from rlvr.report.samples import Samples, read_samples
+from rlvr.report.study import Study, spelled
+from rlvr.report.tables import Grid, Row
+
+# Right answers among which different texts are counted, so that a policy with more of them is at no advantage; with
+# few samples a problem, half of these.
+AMONG = 8
+# Problems shown of each kind, and texts of a policy and verdict.
+SHOWN, TEXTS = 1, 3
+
+
+def texts(study: Study, out: Output) -> Section:
+    """Diversity among right answers, and sample pairs."""
+    blocks: list[Block] = []
+    pairs: list[Block] = []
+    diversity: list[Row] = []
+    means: list[Row] = []
+    shown: list[Row] = []
+    for split, methods in study.methods.items():
+        found = {method.label: _both(method) for method in methods}
+        missing = [label for label, seeds in found.items() if not seeds]
+        if missing:
+            blocks.append(
+                Note(
+                    f"No texts on {spelled(split)} problems of {', '.join(missing)}: these runs did not keep their "
+                    "samples, or not those that belong to their counts."
+                )
+            )
+        lines: list[list[str]] = []
+        for method in methods:
+            if seeds := found[method.label]:
+                rows = [row for index, both in seeds.items() for row in _diversity(split, method, index, both)]
+                diversity += rows
+                means.append({"split": split, "method": method.label, **mean_diversity(rows)})
+                lines.append(_diversity_line(means[-1]))
+        if lines:
+            head = ["", "problems", "base", "trained", "difference"]
+            title = (
+                f"Different texts among {among(methods[0].n)} right answers, {spelled(split)} problems [95 % interval]"
+            )
+            blocks.append(Table(Grid(f"{title}; * excludes 0", head, lines), "csv/diversity_means.csv"))
+        for method in methods if split == next(iter(study.methods)) else []:
+            for index, both in list(found[method.label].items())[:1]:
+                found_pairs, rows = _pairs(split, method, index, both)
+                pairs += found_pairs
+                shown += rows
+    out.csv("diversity", diversity)
+    out.csv("diversity_means", means)
+    out.csv("sample_pairs", shown)
+    return Section("What the policies write", blocks + pairs)
+
+
+def different(count_T: Sequence[int], draws: int) -> float:
+    """Expected number of different texts among `draws` without replacement from texts found that often.
+
+    A text is among them with the chance that Pass@k computes, with its count for the right answers.
+    """
+    total = sum(count_T)
+    return float(pass_at_k(torch.tensor(list(count_T)), total, draws).sum())
+
+
+def among(n: int) -> int:
+    """Right answers that are looked at, with n samples a problem."""
+    return min(AMONG, max(2, n // 2))
+
+
+def mean_diversity(rows: Sequence[Row]) -> Row:
+    """Mean over problems on which both policies have enough right answers, seeds averaged first."""
+    by_problem: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        if row["base_different"] is not None and row["trained_different"] is not None:
+            pair = (float(row["base_different"]), float(row["trained_different"]))
+            by_problem.setdefault(str(row["problem_id"]), []).append(pair)
+    about: Row = {"problems": len(by_problem)}
+    if not by_problem:
+        return about
+    value_P2 = np.array([np.mean(pairs, axis=0) for pairs in by_problem.values()])
+    columns = {"base": value_P2[:, 0], "trained": value_P2[:, 1], "difference": value_P2[:, 1] - value_P2[:, 0]}
+    for name, value_P in columns.items():
+        interval = bootstrap_mean(value_P[None])
+        about |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return about
+
+
+Both = tuple[Samples, Samples]
+
+
+def _both(method: Method) -> dict[int, Both]:
+    """Samples of base and trained policy by the index of their run, where they were kept."""
+    found = {}
+    for index, (run, evaluations) in enumerate(zip(method.runs, method.pairs(), strict=True)):
+        base, trained = (
+            read_samples(run, method.split_name, policy, evaluation)
+            for policy, evaluation in zip(("base", "trained"), evaluations, strict=True)
+        )
+        if base is not None and trained is not None:
+            found[index] = (base, trained)
+    return found
+
+
+def _diversity(split: str, method: Method, index: int, both: Both) -> list[Row]:
+    rows: list[Row] = []
+    counts = [samples.right_texts for samples in both]
+    least = among(method.n)
+    base, _ = method.pairs()[index]
+    for problem in base.problem_ids:
+        row: Row = {"split": split, "method": method.label, "seed": method.seeds[index], "problem_id": problem}
+        for name, found in zip(("base", "trained"), counts, strict=True):
+            count_T = found.get(problem, [])
+            row |= {f"{name}_right": sum(count_T), f"{name}_distinct": len(count_T)}
+            row[f"{name}_different"] = different(count_T, least) if sum(count_T) >= least else None
+        rows.append(row)
+    return rows
+
+
+def _pairs(split: str, method: Method, index: int, both: Both) -> tuple[list[Block], list[Row]]:
+    """The most telling problems, base and trained policy side by side."""
+    blocks: list[Block] = []
+    rows: list[Row] = []
+    for kind, problem in telling(*method.pairs()[index]):
+        sides = []
+        for policy, samples in zip(("base", method.label), both, strict=True):
+            found = samples.of(problem)
+            right = sum(row["status"] == "right" for row in found)
+            often = common_texts(found)
+            sides.append(Side(policy, f"{right} of {len(found)} right", often))
+            about: Row = {"split": split, "method": method.label, "seed": method.seeds[index], "problem_id": problem}
+            about |= {"kind": kind, "policy": policy, "right": right, "samples": len(found)}
+            rows += [{**about, "verdict": status, "times": times, "text": text} for status, times, text in often]
+            prompt = str(found[0]["prompt"] or "")
+        title = f"{kind}, {method.label}, seed {method.seeds[index]}: {problem}"
+        blocks.append(Pair(title, prompt, (sides[0], sides[1])))
+    return blocks, rows
+
+
+def telling(base: Evaluation, now: Evaluation) -> list[tuple[str, str]]:
+    """(what happened, problem): the surest loss and entry, and where the success rate fell and rose most."""
+    found = ledger(base, now)
+    chosen = [("Lost", found.of("loss")[:SHOWN]), ("Won", found.of("entry")[:SHOWN])]
+    kept = [(c - b, p) for p, b, c in zip(base.problem_ids, base.correct, now.correct, strict=True) if b and c]
+    kept.sort()
+    telling = [(name, change.problem_id) for name, changes in chosen for change in changes]
+    telling += [("Less often right", problem) for gain, problem in kept[:SHOWN] if gain < 0]
+    return telling + [("More often right", problem) for gain, problem in kept[-SHOWN:] if gain > 0]
+
+
+def common_texts(samples: Sequence[Mapping[str, object]]) -> list[tuple[str, int, str]]:
+    """(verdict, how often, text) of the most frequent kept texts, the right ones first."""
+    times = Counter((str(row["status"]), row["text_id"]) for row in samples)
+    text = {(str(row["status"]), row["text_id"]): str(row["text"]) for row in samples if row["text"] is not None}
+    often = sorted(text, key=lambda key: (-times[key], text[key]))
+    right = [key for key in often if key[0] == "right"][:TEXTS]
+    other = [key for key in often if key[0] != "right"][:TEXTS]
+    return [(status, times[status, id_], text[status, id_]) for status, id_ in (*right, *other)]
+
+
+def _diversity_line(row: Row) -> list[str]:
+    cells = [
+        with_value(row, name, signed=name == "difference") if row["problems"] else ""
+        for name in ("base", "trained", "difference")
+    ]
+    return [str(row["method"]), str(row["problems"]), *cells]
+
+
+def with_value(row: Row, name: str, signed: bool) -> str:
+    """For example `3.2 [3.0, 3.4]`."""
+    mean, low, high = (float(str(row[key])) for key in (name, f"{name}_low", f"{name}_high"))
+    star = "*" if signed and (low > 0 or high < 0) else ""
+    return f"{mean:{'+' if signed else ''}.2f}{star} [{low:.2f}, {high:.2f}]"

@@ -1,0 +1,122 @@
+"""How training went: what `metrics.csv` of every run says."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+
+from rlvr.eval.bootstrap import FloatArray
+from rlvr.report.figures import COLUMNS, colours
+from rlvr.report.page import Block, Figure, Note, Output, Section, Table
+from rlvr.report.pool import Method
+from rlvr.report.runs import RunFolder
+from rlvr.report.study import Study
+from rlvr.report.tables import Grid, Row
+
+CURVES = {
+    "rollout/reward": "reward (share right)",
+    "rollout/entropy": "entropy (nats a token)",
+    "filter/gated_share": "gated or dropped (share)",
+    "rollout/completion_length": "completion length (tokens)",
+    "mismatch/mean": "engine against trainer (nats)",
+}
+PHASES = ("greedy", "sample", "verify", "assemble", "score", "forward", "backward", "optimizer")
+WINDOWS = 40  # a curve is the rolling mean over a 40th of the steps
+
+
+def training(study: Study, out: Output) -> Section:
+    """Curves over steps, buckets of m, and where the seconds went."""
+    methods = next(iter(study.methods.values()))
+    runs = [run for run in study.runs if run.metrics]
+    if not runs:
+        return Section("Training", [Note("No run has a metrics.csv.")])
+    rows: list[Row] = [{"method": run.label, "seed": run.seed, **row} for run in runs for row in run.metrics]
+    csv = out.csv("training", rows)
+    labels = {run.label for run in runs}
+    shown = [method for method in methods if method.label in labels]
+    blocks = [_curves(shown, csv, out), _buckets(shown, csv, out), _timings(runs, out)]
+    return Section("Training", blocks)
+
+
+def smooth(value_T: FloatArray) -> FloatArray:
+    """Rolling mean over the steps until now, a `WINDOWS`th of all at most."""
+    width = max(1, len(value_T) // WINDOWS)
+    total_T = np.concatenate([[0.0], np.cumsum(value_T)])
+    stop_T = np.arange(1, len(value_T) + 1)
+    start_T = np.maximum(stop_T - width, 0)
+    return np.asarray((total_T[stop_T] - total_T[start_T]) / (stop_T - start_T))
+
+
+def _curves(methods: Sequence[Method], csv: str, out: Output) -> Block:
+    runs = [run for method in methods for run in method.runs]
+    names = [name for name in CURVES if any(name in row for run in runs for row in run.metrics)]
+    columns = 2 if len(names) == 4 else min(COLUMNS, len(names))
+    lines = -(-len(names) // columns)
+    with out.figure("training", columns, lines, (3.0, 2.4)) as panels:
+        for axes in panels[len(names) :]:
+            axes.set_visible(False)
+        for axes, name in zip(panels, names, strict=False):
+            for method, colour in zip(methods, colours(methods), strict=True):
+                for index, run in enumerate(method.runs):
+                    step_T, value_T = _series(run, name)
+                    label = method.label if index == 0 else None
+                    axes.plot(step_T, smooth(value_T), color=colour, linewidth=1.0, alpha=0.9, label=label)
+            axes.set_xlabel("optimizer step")
+            axes.set_ylabel(CURVES[name], fontsize=8)
+        panels[0].legend(loc="best", fontsize=7)
+    caption = "Rolling means, a line a run. Under SELF the reward is that on the problems it kept."
+    return Figure("training", caption, csv)
+
+
+def _buckets(methods: Sequence[Method], csv: str, out: Output) -> Block:
+    columns = min(COLUMNS, len(methods))
+    lines = -(-len(methods) // columns)
+    with out.figure("buckets", columns, lines, (3.0, 2.3)) as panels:
+        for axes in panels[len(methods) :]:
+            axes.set_visible(False)
+        for axes, method in zip(panels, methods, strict=False):
+            names = _bucket_names(method.runs)
+            found = [[_series(run, name) for name in names] for run in method.runs if run.metrics]
+            steps = min(len(step_T) for series in found for step_T, _ in series)
+            share_MT = np.mean([[smooth(value_T)[:steps] for _, value_T in series] for series in found], axis=0)
+            shades = ["0.25", *colormaps["viridis"](np.linspace(0.1, 1, len(names) - 1))]
+            axes.stackplot(found[0][0][0][:steps], share_MT, labels=[f"m={name[7:]}" for name in names], colors=shades)
+            axes.set_title(method.label, fontsize=8)
+            axes.set_ylim(0, 1)
+            axes.margins(x=0)
+            axes.set_xlabel("optimizer step")
+            axes.set_ylabel("share of problems", fontsize=8)
+        handles, labels = panels[0].get_legend_handles_labels()
+        panels[0].figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=7)
+    caption = "Sampled problems by m, the number of right answers in their group; mean over seeds of rolling means."
+    return Figure("buckets", caption, csv)
+
+
+def _timings(runs: Sequence[RunFolder], out: Output) -> Block:
+    """Mean seconds of a step; the first is left out, since its rollout lies before it."""
+    rows: list[Row] = []
+    for run in runs:
+        row: Row = {"method": run.label, "seed": run.seed, "steps": len(run.metrics)}
+        for phase in (*PHASES, "step"):
+            seconds = [found.get(f"time/{phase}", 0.0) for found in run.metrics[1:]]
+            row[phase] = float(np.mean(seconds)) if seconds else None
+        rows.append(row)
+    csv = out.csv("timings", rows)
+    used = [phase for phase in (*PHASES, "step") if any(row[phase] for row in rows)]
+    lines = [[f"{row['method']}, seed {row['seed']}", *(_seconds(row[phase]) for phase in used)] for row in rows]
+    return Table(Grid("Mean seconds of a step by phase, the first step left out", ["", *used], lines), csv)
+
+
+def _series(run: RunFolder, name: str) -> tuple[FloatArray, FloatArray]:
+    rows = [(row["step"], row[name]) for row in run.metrics if name in row]
+    step_T, value_T = np.array(rows, dtype=float).reshape(-1, 2).T
+    return step_T, value_T
+
+
+def _bucket_names(runs: Sequence[RunFolder]) -> list[str]:
+    names = {name for run in runs for row in run.metrics for name in row if name.startswith("bucket/")}
+    return sorted(names, key=lambda name: int(name.partition("/")[2]))
+
+
+def _seconds(value: str | int | float | None) -> str:
+    return "" if value is None else f"{float(value):.3f}"
