@@ -1,4 +1,4 @@
-"""How training goes wrong and what stops it: `python benchmarks/stability.py [FOLDER ...]`, 15 minutes on 2 CPU cores.
+"""How training goes wrong and what stops it: `python benchmarks/stability.py [FOLDER ...]`.
 
 Trains NSR at three learning rates under logs/stability, watched and not, prints a table and draws the figure of
 docs/stability.md. Runs that are there are not repeated. Then it replays the metrics of further runs, named by their
