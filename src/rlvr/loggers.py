@@ -2,11 +2,14 @@
 
 import csv
 import io
+import netrc
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -82,17 +85,23 @@ def wandb_logger(offline: bool, **settings: Any) -> Logger:
         offline: Ask for no server at all.
         settings: Arguments of `lightning.pytorch.loggers.WandbLogger`.
     """
-    import wandb
     from lightning.pytorch.loggers import WandbLogger
 
-    if not offline:
-        server = wandb.setup().settings.base_url
-        if not wandb.api.api_key or not answers(server):
-            console.print(
-                f"[yellow]{server} does not answer or nobody is logged in:[/] logging offline; see wandb sync."
-            )
-            offline = True
+    server = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+    if not offline and not (logged_in(server) and answers(server)):
+        console.print(f"[yellow]{server} does not answer or nobody is logged in:[/] logging offline (wandb sync).")
+        offline = True
     return WandbLogger(offline=offline, **settings)
+
+
+def logged_in(server: str) -> bool:
+    """Whether there is a key, where `wandb login` leaves it; wandb itself, once asked, can't be set offline any more."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators(urlsplit(server).hostname or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
 def answers(server: str) -> bool:

@@ -25,4 +25,5 @@ def signed(reward_PG: Tensor, right: float, wrong: float) -> Tensor:
 
     PSR is (1, 0), NSR is (0, -1), W-REINFORCE is (lambda, -1) with lambda = 0.1 in the paper.
     """
-    return torch.where(reward_PG > 0, right, wrong).to(reward_PG.dtype)
+    signed_PG = torch.where(reward_PG > 0, right, wrong).to(reward_PG.dtype)
+    return signed_PG.masked_fill(reward_PG.isnan(), torch.nan)  # no verdict must not pass for a wrong answer
