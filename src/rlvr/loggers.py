@@ -95,7 +95,7 @@ def wandb_logger(offline: bool, **settings: Any) -> Logger:
 
 
 def logged_in(server: str) -> bool:
-    """Whether there is a key, where `wandb login` leaves it; wandb itself, once asked, can't be set offline any more."""
+    """Whether there is a key, where `wandb login` leaves it; wandb itself, once asked, can't go offline any more."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:

@@ -39,5 +39,5 @@ class Loss:
         advantage_PG = self.advantage(reward_PG)
         if self.keep != "all":
             sign = 1.0 if self.keep == "positive" else -1.0
-            advantage_PG = torch.where(sign * advantage_PG > 0, advantage_PG, 0.0)
+            advantage_PG = torch.where(sign * advantage_PG <= 0, 0.0, advantage_PG)  # keeps what is no number
         return advantage_PG * weight_P[:, None]
