@@ -19,7 +19,8 @@ from rlvr.callbacks.collapse import solved_share
 from rlvr.console import console
 from rlvr.eval import RunRecord
 from rlvr.report.figures import STYLE
-from rlvr.report.interference import interference_figure, measured
+from rlvr.report.interference import interference_figure
+from rlvr.report.runs import measured, read_metrics
 from rlvr.report.tables import Grid
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +76,9 @@ def row_of(name: str, folder: Path) -> list[str]:
         "guard" if (folder / "error.txt").exists() else "early stop" if (folder / "best").exists() else "ran through"
     )
     drift = [
-        f"{float(row[f'interference/drift_{bin_}']):.1f}" for row in measured(metrics(folder))[-1:] for bin_ in (0, 3)
+        f"{row[f'interference/drift_{bin_}']:.1f}"
+        for row in measured(read_metrics(folder / "metrics.csv"))[-1:]
+        for bin_ in (0, 3)
     ]
     return [
         name,
@@ -157,7 +160,9 @@ def main() -> None:
     console.print(grid.markdown())
     draw(folders)
     for name in COLOURS:
-        interference_figure(metrics(folders[name]), folders[name] / "figures" / "interference.png")
+        interference_figure(
+            measured(read_metrics(folders[name] / "metrics.csv")), folders[name] / "figures" / "interference.png"
+        )
     if others := [Path(name) for name in sys.argv[1:]]:
         rows = [replay(folder) for folder in others]
         console.print(

@@ -1,6 +1,5 @@
 """Interference against log-probabilities computed the plain way, its silence, and its state."""
 
-import csv
 import subprocess
 import sys
 import time
@@ -15,7 +14,8 @@ from rlvr.build import Run, build
 from rlvr.callbacks import Interference
 from rlvr.callbacks.interference import within
 from rlvr.eval.difficulty import difficulty_bin
-from rlvr.report.interference import interference_figure, measured
+from rlvr.report.interference import interference_figure
+from rlvr.report.runs import measured, read_metrics
 
 # A base that solves some problems, and enough of them that others than the update's are left.
 MEASURED = [
@@ -30,13 +30,12 @@ def fit(cfg: DictConfig, ckpt_path: str | None = None) -> Run:
     return run
 
 
-def rows(cfg: DictConfig) -> list[dict[str, str]]:
-    with (Path(cfg.paths.run_dir) / "metrics.csv").open() as file:
-        return list(csv.DictReader(file))
+def rows(cfg: DictConfig) -> list[dict[str, float]]:
+    return read_metrics(Path(cfg.paths.run_dir) / "metrics.csv")
 
 
-def numbers(row: dict[str, str]) -> dict[str, float]:
-    return {name: float(value) for name, value in row.items() if name.startswith("interference/") and value}
+def numbers(row: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name.startswith("interference/")}
 
 
 def watched(run: Run) -> Interference:
@@ -73,7 +72,7 @@ def test_a_big_step_on_one_problem_is_what_a_direct_computation_says(quick):
     assert max(map(abs, direct.values())) > 0.1  # the step was big
     (row,) = measured(rows(cfg))
     assert numbers(row) == pytest.approx(direct, abs=1e-4)
-    assert row["step"] == "1"
+    assert row["step"] == 1
 
 
 def test_answers_are_right_and_bins_are_the_bases(quick):
@@ -115,7 +114,7 @@ def test_the_run_is_the_same_and_steps_take_no_longer(quick, monkeypatch: pytest
     assert late == [4000.0]  # the base, and three updates
     for one, other in zip(*(run.module.policy.parameters() for run in runs), strict=True):
         assert torch.equal(one, other)
-    seconds = [float(row[name]) for row in rows(cfgs[0]) for name in row if name.startswith("time/") and row[name]]
+    seconds = [row[name] for row in rows(cfgs[0]) for name in row if name.startswith("time/")]
     assert len(seconds) > 3
     assert max(seconds) < 500
     assert runs[0].module.policy.training
@@ -132,7 +131,7 @@ def test_every_second_step_and_after_a_resume(quick):
     resumed = fit(second, str(checkpoint))
     assert watched(resumed).answers == watched(whole).answers
     uninterrupted = measured(rows(cfg))
-    assert [row["step"] for row in uninterrupted] == ["1", "3"]
+    assert [row["step"] for row in uninterrupted] == [1, 3]
     both = [*measured(rows(first)), *measured(rows(second))]
     assert [numbers(row) for row in both] == [numbers(row) for row in uninterrupted]
 
@@ -191,5 +190,5 @@ def test_the_figure_comes_from_the_rows_alone(quick, tmp_path: Path):
     """A run's metrics.csv is enough."""
     cfg = quick(*MEASURED)
     fit(cfg)
-    interference_figure(rows(cfg), tmp_path / "figures" / "interference.png")
+    interference_figure(measured(rows(cfg)), tmp_path / "figures" / "interference.png")
     assert (tmp_path / "figures" / "interference.png").read_bytes().startswith(b"\x89PNG")

@@ -32,7 +32,8 @@ def four_runs(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list
             folder.mkdir()
             paths = [f"paths.cache_dir={cache_dir}", f"paths.log_dir={log_dir}", f"paths.run_dir={folder}"]
             with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-                chosen = ["debug=quick", f"algo={algo}", f"seed={seed}"]
+                watched = ["callbacks=interference"] if algo == "grpo" else []
+                chosen = ["debug=quick", f"algo={algo}", f"seed={seed}", *watched]
                 cfg = compose("train", [*chosen, *paths, *SMALL, *EVALUATION])
             OmegaConf.resolve(cfg)
             OmegaConf.save(cfg, folder / "config.yaml")

@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 from rlvr.errors import ConfigError
 from rlvr.eval import Evaluation, Outcome
 from rlvr.report import report_together
+from rlvr.report.runs import measured, read_metrics
 
 N = 16
 KS = [1, 2, 4, 8, 16]
@@ -263,6 +264,17 @@ def test_training_and_timings(report: Path, samples: Samples):
         assert float(row["step"]) == pytest.approx(np.mean([float(r["time/step"]) for r in steps[1:]]))
     for row in rows:
         assert sum(float(row[f"bucket/{m}"]) for m in range(5)) == pytest.approx(1)
+
+
+def test_interference(report: Path, four_runs: list[Path]):
+    """What the runs that measured it have logged, and nothing of the others."""
+    found = rows_of(report, "interference")
+    assert {row["method"] for row in found} == {"GRPO"}
+    logged = [row for folder in four_runs for row in measured(read_metrics(folder / "metrics.csv"))]
+    assert len(found) == len(logged) > 0
+    for row, other in zip(found, logged, strict=True):
+        assert {name: float(value) for name, value in row.items() if value and name not in ("method", "seed")} == other
+    assert ">Interference</h2>" in (report / "report.html").read_text()
 
 
 def test_setting(report: Path):

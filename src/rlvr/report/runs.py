@@ -56,10 +56,14 @@ class RunFolder:
         path = self.folder / "metrics.csv"
         if self.texts or not path.is_file():
             return []
-        with path.open(newline="") as file:
-            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-        steps = {row["step"]: row for row in rows if "train/lr" in row}
+        steps = {row["step"]: row for row in read_metrics(path) if "train/lr" in row}
         return [steps[step] for step in sorted(steps)]
+
+    @cached_property
+    def interference(self) -> list[dict[str, float]]:
+        """Rows of `metrics.csv` that `callbacks=interference` has left."""
+        path = self.folder / "metrics.csv"
+        return [] if self.texts or not path.is_file() else measured(read_metrics(path))
 
     @cached_property
     def generated(self) -> dict[int, float]:
@@ -84,6 +88,19 @@ class RunFolder:
         if not self.texts and not self.metrics:
             lacking.append("training curves (metrics.csv)")
         return lacking
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Every row of a `metrics.csv`, with what stands in it."""
+    with path.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def measured(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """The interference of the rows that hold some, and their steps."""
+    names = {name for row in rows for name in row if name.startswith("interference/")} | {"step"}
+    found = [{name: value for name, value in row.items() if name in names} for row in rows]
+    return [row for row in found if len(row) > 1]
 
 
 def read_folders(folders: Sequence[Path], warn: Callable[[str], None]) -> list[RunFolder]:
