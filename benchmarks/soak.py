@@ -1,7 +1,7 @@
 """A long run with a fault every few minutes: `make bench-soak`, `python benchmarks/soak.py MINUTES SECONDS OVERRIDE..`.
 
-The embedded default trains under `ckpt_path=last` and is, in turn, killed, asked to end, killed with a byte flipped in
-its newest checkpoint, and killed with half a row in metrics.csv. At the end every optimizer step must stand once in
+The embedded default trains under `ckpt_path=last` and is, in turn, killed, killed with a byte flipped in
+its newest checkpoint, killed with half a row in metrics.csv, and asked to end. At the end every optimizer step must stand once in
 metrics.csv and every rollout once in samples.parquet, and the first steps must equal those of a run without faults.
 Memory and open files are read off /proc every second; what counts is whether they grow within a process, from its
 steady state on, and from the first process to the last.
@@ -27,8 +27,8 @@ from rlvr.resume import CheckpointStore
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "logs" / "benchmarks" / "soak"
-COMPARED = 500  # first optimizer steps that are held to a run without faults
-STEADY_S = 10  # after its start a process has allocated what it needs
+COMPARED = 300  # first optimizer steps that are held to a run without faults
+STEADY_S = 10  # after its first step a process has allocated what it needs
 RUN = ["trainer.max_steps=10000000", "eval.every_n_steps=1000", "eval.n=16", "eval.train_problems=16"]
 
 
@@ -72,14 +72,18 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def live(folder: Path, fault: str, seconds: float) -> Life:
-    """Start, watch for so long, and end by a fault."""
-    process, life, began = start(folder, "ckpt_path=last"), Life(fault), time.time()
-    while time.time() - began < seconds:
+    """Start, watch for so long from its first optimizer step on, and end by a fault."""
+    started, metrics = time.time(), folder / "metrics.csv"
+    process, life, trains_since = start(folder, "ckpt_path=last"), Life(fault), float("inf")
+    while time.time() - trains_since < seconds:
+        if trains_since == float("inf") and metrics.exists() and metrics.stat().st_mtime > started:
+            trains_since = time.time()
         if process.poll() is not None:
             raise RuntimeError(f"The run ended by itself, see {HOME / (folder.name + '.txt')}.")
         status = Path(f"/proc/{process.pid}/status").read_text()
-        life.rss_mib.append(int(status.split("VmRSS:")[1].split()[0]) / 1024 if "VmRSS:" in status else 0.0)
-        life.files.append(len(os.listdir(f"/proc/{process.pid}/fd")))
+        if trains_since < float("inf"):
+            life.rss_mib.append(int(status.split("VmRSS:")[1].split()[0]) / 1024 if "VmRSS:" in status else 0.0)
+            life.files.append(len(os.listdir(f"/proc/{process.pid}/fd")))
         time.sleep(1)
     os.killpg(process.pid, signal.SIGTERM if fault == "SIGTERM" else signal.SIGKILL)
     code = process.wait()
@@ -128,7 +132,7 @@ def main() -> None:
     HOME.mkdir(parents=True)
     clean, folder = HOME / "clean", HOME / "run"
     start(clean, f"trainer.max_steps={COMPARED}").wait()
-    faults = ["SIGKILL", "SIGTERM", "flipped byte", "half a row"]
+    faults = ["SIGKILL", "flipped byte", "half a row", "SIGTERM"]
     lives: list[Life] = []
     began = time.time()
     while time.time() - began < 60 * minutes or lives[-1].fault != "SIGTERM":

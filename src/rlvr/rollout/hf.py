@@ -9,8 +9,9 @@ from torch import distributed as dist
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
+from rlvr.rollout.attention import use_grouped_attention
 from rlvr.rollout.engine import OnFinished, Sampling, call_seed, require_synced
-from rlvr.rollout.weights import Weights
+from rlvr.rollout.weights import Weights, base_of
 from rlvr.types import Problem, Rollout
 
 
@@ -57,6 +58,7 @@ class HFEngine:
     """
 
     def __init__(self, policy: PreTrainedModel, tokenizer: Any, weights: Weights, max_tokens: int) -> None:
+        use_grouped_attention(base_of(policy))
         self.policy = policy
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from rlvr.errors import ConfigError
+from rlvr.rollout.attention import grouped_attention
 
 NAME = "packed"
 
@@ -51,7 +51,7 @@ def packed_attention(
     rows: Rows | None = None,
     **settings: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention within rows; without `rows`, as in generation, transformers' own.
+    """Causal attention within rows; without `rows`, as in generation, that of `rollout.attention`.
 
     Args:
         module: The attention layer.
@@ -68,7 +68,7 @@ def packed_attention(
         [1, N, heads, D], and no weights.
     """
     if rows is None:
-        return sdpa_attention_forward(
+        return grouped_attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **settings
         )
     flat = [states[0].transpose(0, 1) for states in (query, key, value)]
