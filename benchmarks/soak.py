@@ -1,7 +1,7 @@
 """A long run with a fault every few minutes: `make bench-soak`, `python benchmarks/soak.py MINUTES SECONDS OVERRIDE..`.
 
-The embedded default trains under `ckpt_path=last` and is, in turn, killed, killed with a byte flipped in
-its newest checkpoint, killed with half a row in metrics.csv, and asked to end. At the end every optimizer step must stand once in
+The embedded default trains under `ckpt_path=last` and is, in turn, killed, killed with a byte flipped in its newest
+checkpoint, killed with half a row in metrics.csv, and asked to end. At the end every optimizer step must stand once in
 metrics.csv and every rollout once in samples.parquet, and the first steps must equal those of a run without faults.
 Memory and open files are read off /proc every second; what counts is whether they grow within a process, from its
 steady state on, and from the first process to the last.

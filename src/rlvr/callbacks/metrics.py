@@ -27,6 +27,7 @@ class StepMetrics(lightning.Callback):
         if trainer.is_global_zero:
             steps = int(trainer.max_steps)
             self._bar = self._stack.enter_context(bar("Training", steps, trainer.global_step))
+        trainer.datamodule.stopwatch.forget("eval")  # type: ignore[attr-defined]  # it was over before the clock starts
         self._step_start = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:

@@ -25,6 +25,10 @@ class Stopwatch:
         """Add seconds measured elsewhere."""
         self._seconds[name] += seconds
 
+    def forget(self, name: str) -> None:
+        """Leave out what was added to `name` so far."""
+        self._seconds.pop(name, None)
+
     def take(self) -> dict[str, float]:
         """Seconds by phase since the last call."""
         seconds, self._seconds = dict(self._seconds), defaultdict(float)
