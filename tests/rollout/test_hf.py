@@ -3,9 +3,11 @@
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.generation.logits_process import TopPLogitsWarper
 
 from rlvr.data.countdown import character_tokenizer
 from rlvr.rollout import HFEngine, Sampling, StaleEngineError
+from rlvr.rollout.hf import nucleus
 from rlvr.training.batch import Sample, packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
@@ -80,3 +82,15 @@ def test_a_stale_engine_refuses():
     engine.sync(0)
     with pytest.raises(StaleEngineError, match="holds policy version 0, not 1"):
         engine.generate(problems(), 1, Sampling(4), version=1, seed=0)
+
+
+@pytest.mark.parametrize("top_p", [0.01, 0.5, 0.95])
+def test_the_nucleus_is_that_of_transformers(top_p: float):
+    """Over peaked and flat distributions, whose nuclei are found at once, after a longer look, and among all tokens."""
+    generator = torch.Generator().manual_seed(0)
+    logits_BV = torch.randn(5, 20_000, generator=generator) * torch.tensor([8.0, 4, 2, 1, 0.1])[:, None]
+    logp_BV = logits_BV.log_softmax(-1)
+    theirs_BV = TopPLogitsWarper(top_p)(None, logp_BV)
+    for row in range(5):
+        assert torch.equal(nucleus(logp_BV[row : row + 1], top_p).isfinite()[0], theirs_BV[row].isfinite()), row
+    assert torch.equal(nucleus(logp_BV, top_p).isfinite(), theirs_BV.isfinite())
