@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rlvr.build import build
+from rlvr.resume import CheckpointStore
 from rlvr.rollout import EngineError
 
 vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
@@ -19,7 +20,7 @@ RUN = [
 
 
 def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
-    """The third rollout's second decoding step fails; two steps are in the checkpoint, and the other two follow."""
+    """The first decoding step with the weights of step 2 fails; what the checkpoint lacks follows."""
     cfg = quick(*RUN)
     honest = vllm.VLLMEngine._run
 
@@ -39,7 +40,7 @@ def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
         run.data.teardown("fit")
     monkeypatch.undo()
     again = build(quick(*RUN))
-    checkpoint = f"{cfg.paths.run_dir}/checkpoints/step-2"
+    checkpoint = CheckpointStore(Path(cfg.paths.run_dir) / "checkpoints").newest()[0]
     again.trainer.fit(again.module, datamodule=again.data, ckpt_path=checkpoint, weights_only=True)
     assert again.trainer.global_step == 4
 
