@@ -10,6 +10,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
 from rlvr.rollout.attention import use_grouped_attention
+from rlvr.rollout.cache import roomy_cache
 from rlvr.rollout.engine import OnFinished, Sampling, call_seed, require_synced
 from rlvr.rollout.weights import Weights, base_of
 from rlvr.types import Problem, Rollout
@@ -145,11 +146,12 @@ class HFEngine:
         device = self.policy.device
         return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
-    def _shared_prefill(self, prompt_BS: Tensor, mask_BS: Tensor, n: int) -> DynamicCache | None:
-        """Key-value cache of all prompt tokens but the last, one row for each of the B*n completions."""
+    def _shared_prefill(self, prompt_BS: Tensor, mask_BS: Tensor, n: int) -> DynamicCache:
+        """Key-value cache of all prompt tokens but the last, one row for each of the B*n completions; empty where there
+        is nothing to share."""
+        cache = roomy_cache(self.policy.config)
         if n == 1 or prompt_BS.shape[1] < 2:
-            return None
-        cache = DynamicCache(config=self.policy.config)
+            return cache
         self.policy(
             input_ids=prompt_BS[:, :-1],
             attention_mask=mask_BS[:, :-1],
