@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from rlvr.algo import SELF
 from rlvr.build import Run, build
 from rlvr.eval import RunRecord
+from rlvr.resume import CheckpointStore
 from rlvr.rollout import HFEngine
 
 FILTERS = ["none", "self", "bbg", "zero_success", "mask_easy", "dynamic"]
@@ -92,13 +93,17 @@ def test_self_refills_the_batch_with_unsolved_problems(quick):
     assert isinstance(data.filter, SELF)
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(quick):
-    """Gone on with in another folder from its third step: the same weights to the bit, the same evaluations."""
-    every = ["algo=self", "callbacks.checkpoint.every_n_rollouts=1"]
+@pytest.mark.parametrize("parts", [[], ["batch.micro_batch_tokens=120"], ["batch.minibatches_per_rollout=2"]])
+@pytest.mark.parametrize("algo", ["self", "nsr"])
+def test_a_resumed_run_ends_like_an_uninterrupted_one(quick, algo: str, parts: list[str]):
+    """Gone on with in another folder: the same weights to the bit, the same evaluations, in however many micro-batches
+    and minibatches."""
+    every = [f"algo={algo}", "callbacks.checkpoint.every_n_rollouts=1", *parts]
     uninterrupted = quick(*every, "trainer.max_steps=4")
     whole = fit(uninterrupted)
     second = quick(*every, "trainer.max_steps=4")
-    resumed = fit(second, f"{uninterrupted.paths.run_dir}/checkpoints/step-3")
+    newest, _ = CheckpointStore(Path(uninterrupted.paths.run_dir) / "checkpoints").newest()
+    resumed = fit(second, str(newest))
     assert torch.equal(weights(resumed), weights(whole))
     records = [RunRecord.read(Path(cfg.paths.run_dir)) for cfg in (uninterrupted, second)]
     for split in ("heldout", "train"):

@@ -52,7 +52,8 @@ class Checkpoints(Checkpoint):
             self.store.clear()
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Loggers go on with the row after the checkpoint's."""
+        """Loggers go on with the row after the checkpoint's, and Lightning with a new epoch."""
+        _between_epochs(checkpoint["loops"]["fit_loop"])
         for logger in trainer.loggers:
             if hasattr(logger, "resume"):
                 logger.resume(checkpoint["global_step"])
@@ -149,3 +150,13 @@ class Checkpoints(Checkpoint):
         steps = self.store.steps()
         left = f"the one of step {steps[0]} is as it was" if steps else "there is none before it"
         return f"make room and go on with ckpt_path=last: {left}."
+
+
+def _between_epochs(fit_loop: dict[str, Any]) -> None:
+    """Close the epoch at whose end the checkpoint was written. Lightning counts it as not quite over and would go on in
+    the middle of the next one, after as many micro-batches as it had; but those of a rollout are all to be trained."""
+    for counts in (fit_loop["epoch_progress"]["total"], fit_loop["epoch_progress"]["current"]):
+        counts["completed"] = counts["processed"]
+    batches = fit_loop["epoch_loop.batch_progress"]
+    batches["current"] = dict.fromkeys(batches["current"], 0)
+    batches["is_last_batch"] = False
