@@ -22,7 +22,7 @@ from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.plan import GIB, Plan
 from rlvr.resume import SafeCheckpointIO
-from rlvr.rollout import Sampling, usual_cache_gib
+from rlvr.rollout import Sampling, call_seed, usual_cache_gib
 from rlvr.training import PolicyModule, RolloutDataModule, trainable
 from rlvr.verify import Verifier
 
@@ -68,6 +68,7 @@ def build(cfg: DictConfig) -> Run:
     )
     evaluate = evaluation(cfg, source, splits, policy, sampling)
     lora = instantiate(cfg.lora) if cfg.lora else None
+    torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
     module = PolicyModule(
         policy=trainable(policy, lora, cfg.gradient_checkpointing),
         surrogate=loss.surrogate,
