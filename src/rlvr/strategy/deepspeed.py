@@ -1,8 +1,10 @@
 """Lightning's DeepSpeed strategy with what reinforcement learning needs of it, on GPUs and on CPUs."""
 
 import os
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +72,15 @@ class ShardedStrategy(DeepSpeedStrategy):
         self.deepspeed_engine.set_gradient_accumulation_boundary(last)
         return super().optimizer_step(*args, **kwargs)
 
+    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any | None = None) -> None:
+        """Enumerations as plain numbers: some versions of Python pickle them so that only unsafe loading reads them."""
+        engine = self.deepspeed_engine.checkpoint_engine
+        write = type(engine).save
+        engine.save = lambda state_dict, path: write(engine, _plain(state_dict), path)
+        super().save_checkpoint(checkpoint, filepath, storage_options)
+
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
-        """DeepSpeed would unpickle whatever stands in the shards; here only plain values, and its own three classes."""
+        """DeepSpeed would unpickle whatever stands in the shards; here only plain values, and its own classes."""
         with plain_values():
             return super().load_checkpoint(checkpoint_path, weights_only)
 
@@ -119,6 +128,12 @@ def plain_values() -> Iterator[None]:
         del os.environ[key]
         if before is not None:
             os.environ[key] = before
+
+
+def _plain(state: Any) -> Any:
+    if type(state) in (dict, OrderedDict):
+        return type(state)((key, _plain(value)) for key, value in state.items())
+    return state.value if isinstance(state, Enum) else state
 
 
 def _without_extension() -> None:
