@@ -33,6 +33,7 @@ class Outcome:
         temperature: Of sampling.
         top_p: Of sampling.
         samples: Folder with every sample.
+        answered_share: Share of completions in which the verifier reads a final answer; None in files of before.
     """
 
     label: str
@@ -44,6 +45,7 @@ class Outcome:
     temperature: float
     top_p: float
     samples: str
+    answered_share: float | None = None
 
     def write(self, folder: Path) -> None:
         """Write `evaluation.json`, with Pass@k and intervals beside the counts that they follow from."""
@@ -55,7 +57,7 @@ class Outcome:
     def read(cls, folder: Path) -> "Outcome":
         """Read what `write` wrote."""
         document: dict[str, Any] = json.loads((folder / FILE_NAME).read_text())
-        fields = {name: document[name] for name in cls.__dataclass_fields__}
+        fields = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
         fields["evaluation"] = Evaluation.from_json(document["evaluation"])
         fields["majority"] = {int(k): Interval(**interval) for k, interval in document["majority"].items()}
         return cls(**fields)
@@ -98,4 +100,5 @@ def outcome_of(job: Job, store: SampleStore, label: str, suite: str) -> Outcome:
         temperature=job.sampling.temperature,
         top_p=job.sampling.top_p,
         samples=str(store.folder),
+        answered_share=sum(bool(row["answer"]) for row in samples) / len(samples),
     )

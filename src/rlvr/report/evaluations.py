@@ -15,6 +15,7 @@ from rlvr.report.tables import Grid, shown_ks, with_interval
 
 # Above these shares a reader is told.
 TRUNCATED, FAILED = 0.1, 0.01
+ANSWERED = 0.8  # share of completions with a final answer below which the reader is told
 
 
 def report_evaluations(folders: Sequence[Path], output_dir: Path) -> None:
@@ -75,6 +76,11 @@ def doubts(outcome: Outcome) -> list[str]:
         notes.append(
             f"{100 * cut:.0f} % of {outcome.label}'s completions were cut off at {outcome.max_new_tokens} tokens; "
             "allow more with eval.max_new_tokens."
+        )
+    if outcome.answered_share is not None and outcome.answered_share < ANSWERED:
+        notes.append(
+            f"{100 * (1 - outcome.answered_share):.0f} % of {outcome.label}'s completions hold no final answer where "
+            "it was asked for; look at some in the samples, and at data.template and the verifier's rules."
         )
     if failed > FAILED:
         notes.append(f"the verifier failed on {100 * failed:.1f} % of {outcome.label}'s completions.")

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rlvr.eval import Interval, SplitRecord, powers_of_two
+from rlvr.eval import Interval, SplitRecord
 
 TABLE_KS = (1, 4, 16, 64, 256, 1024)
 Row = dict[str, str | int | float | None]
@@ -61,8 +61,8 @@ def run_table(label: str, name: str, split: SplitRecord) -> Grid:
 
 
 def shown_ks(n: int) -> list[int]:
-    """The k that tables show."""
-    return [k for k in TABLE_KS if k <= n] or powers_of_two(n)
+    """The k that tables show, n among them."""
+    return [*(k for k in TABLE_KS if k < n), n]
 
 
 def with_interval(interval: Interval, signed: bool = False) -> str:
