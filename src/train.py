@@ -13,7 +13,6 @@ from rlvr.ranks import follow_parent
 from rlvr.report import report_run, write_setting
 from rlvr.resume import starting_point
 from rlvr.sweep import objective
-from rlvr.training import save_policy
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
@@ -41,7 +40,6 @@ def main(cfg: DictConfig) -> float | None:
         write_setting(run_dir)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)
-        save_policy(run.module.policy, run.tokenizer, run_dir / "policy", run.data.gathered, run.trainer.is_global_zero)
         if run.trainer.is_global_zero:
             report_run(run_dir)
             return objective(run_dir, cfg.objective)

@@ -16,6 +16,7 @@ from rlvr.resume import CheckpointStore
 from rlvr.resume.start import CONFIG
 from rlvr.resume.store import MODEL, bytes_of
 from rlvr.rollout.weights import base_of
+from rlvr.training import save_policy
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # the last is what SLURM is usually told to send
 
@@ -78,6 +79,11 @@ class Checkpoints(Checkpoint):
         if asked:
             raise self._interrupted(f"after optimizer step {step}, all of it saved")
         self._at_boundary = not over  # the evaluation at the end can't be saved half
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Keep the policy while the ranks can still put their shards together: the engine's end takes that from them."""
+        data = trainer.datamodule
+        save_policy(pl_module.policy, data.tokenizer, self.run_dir / "policy", data.gathered, trainer.is_global_zero)
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Give the signals back."""
