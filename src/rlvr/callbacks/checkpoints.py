@@ -81,7 +81,7 @@ class Checkpoints(Checkpoint):
         self._at_boundary = not over  # the evaluation at the end can't be saved half
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Keep the policy while the ranks can still put their shards together: the engine's end takes that from them."""
+        """Keep the policy while ranks can still put their shards together: the engine's end takes that from them."""
         data = trainer.datamodule
         save_policy(pl_module.policy, data.tokenizer, self.run_dir / "policy", data.gathered, trainer.is_global_zero)
 
