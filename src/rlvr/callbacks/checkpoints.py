@@ -65,12 +65,8 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """A rollout boundary."""
-        asked = (
-            trainer.strategy.reduce(
-                torch.tensor(float(self._asked is not None), device=pl_module.device), reduce_op="max"
-            )
-            > 0
-        )
+        told = torch.tensor(float(self._asked is not None), device=pl_module.device)
+        asked = bool(trainer.strategy.reduce(told, reduce_op="max") > 0)
         step, parts = trainer.global_step, pl_module.minibatches_per_rollout
         over = step >= trainer.max_steps or trainer.should_stop
         due = (trainer.current_epoch + 1) % self.every_n_rollouts == 0 or step + parts >= trainer.max_steps

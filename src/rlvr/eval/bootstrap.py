@@ -58,7 +58,7 @@ def bootstrap_mean(value_SP: FloatArray, resamples: int = RESAMPLES, seed: int =
 def resampled_means(value_SP: FloatArray, resamples: int = RESAMPLES, seed: int = 0) -> FloatArray:
     """The mean in each of R draws; the draws depend on the shape and the seed only, so that they pair up."""
     seeds, problems = value_SP.shape
-    seed_RS, problem_RP = _draws(seeds, problems, resamples, seed)
+    seed_RS, problem_RP = draws(seeds, problems, resamples, seed)
     return np.asarray(((seed_RS @ value_SP) * problem_RP).sum(axis=1) / value_SP.size)
 
 
@@ -91,7 +91,7 @@ def crossing(ks: list[int], difference_K: FloatArray) -> float:
 
 
 @lru_cache(maxsize=4)
-def _draws(seeds: int, problems: int, resamples: int, seed: int) -> tuple[FloatArray, FloatArray]:
+def draws(seeds: int, problems: int, resamples: int = RESAMPLES, seed: int = 0) -> tuple[FloatArray, FloatArray]:
     """How often each seed and each problem is drawn, [R, S] and [R, P]."""
     rng = np.random.default_rng(seed)
     return _counts(rng, seeds, resamples), _counts(rng, problems, resamples)

@@ -6,14 +6,16 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rlvr.eval.bootstrap import FloatArray
+from rlvr.eval.difficulty import EDGES
 from rlvr.report.figures import COLUMNS, colours, rate_axes
 from rlvr.report.page import Block, Figure, Output, Section
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
 from rlvr.report.tables import Row
 
-# Classes of difficulty by their largest success rate of the base; the first are the problems that it never solved.
-EDGES = (0.0, 1 / 64, 1 / 16, 1 / 4, 1 / 2, 1.0)
+# The bins of difficulty, named by their largest success rate of the base; the lowest in three, for in it are the
+# problems that it never solved.
+CLASS_EDGES = (0.0, 1 / 64, *EDGES, 1.0)
 CLASSES = ("0", "to 1/64", "to 1/16", "to 1/4", "to 1/2", "to 1")
 
 ALWAYS = 0.9
@@ -56,7 +58,7 @@ def by_difficulty(split: str, method: Method) -> list[Row]:
     base, now = rates(method)
     rows: list[Row] = []
     for index, name in enumerate(CLASSES):
-        inside = base == 0 if index == 0 else (base > EDGES[index - 1]) & (base <= EDGES[index])
+        inside = base == 0 if index == 0 else (base > CLASS_EDGES[index - 1]) & (base <= CLASS_EDGES[index])
         row: Row = {"split": split, "method": method.label, "base_rate": name, "problems": int(inside.sum())}
         row["solved"] = float((now[inside] > 0).mean()) if inside.any() else None
         row["base_pass@1"] = float(base[inside].mean()) if inside.any() else None

@@ -1,0 +1,178 @@
+"""Decides what was written before `make reproduce`: `python benchmarks/hypotheses.py logs/multiruns/reproduce`.
+
+docs/results/hypotheses.md says what is claimed and how it is decided. This prints each decision on all seeds, and on
+those whose results had not been seen before.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from rlvr.console import console
+from rlvr.eval import Interval
+from rlvr.eval.bootstrap import FloatArray, bootstrap_mean, draws
+from rlvr.report.paths import RunPath
+from rlvr.report.pool import Method
+from rlvr.report.study import Study
+from rlvr.report.tables import Grid, with_interval
+
+Decision = Literal["supported", "refuted", "undecided"]
+SEEN = 0  # seed of the earlier run
+LEVELS = 21  # of Pass@1, H5
+LAST_STEPS = 100  # of the entropy, H6
+STUDENT = {2: 12.706, 3: 4.303}  # 97.5 % quantiles of Student's t, by the number of seeds
+HEAD = ["", "statistic", "claimed", "estimate [95 % interval]", "by seed", "decision", f"without seed {SEEN}"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its interval, and each seed's own."""
+
+    interval: Interval
+    value_S: FloatArray
+
+    def decision(self, sign: int) -> Decision:
+        """Whether all of it lies on the claimed side of 0 (above it for a sign of 1), or on the other."""
+        low, high = sorted((sign * self.interval.low, sign * self.interval.high))
+        if low > 0 and (sign * self.value_S > 0).all():
+            return "supported"
+        return "refuted" if high < 0 and (sign * self.value_S < 0).all() else "undecided"
+
+
+Statistic = Callable[[list[int]], Estimate]
+"""Of some seeds, given by their places."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That a statistic lies above 0 (sign 1) or below (-1); one that is only shown has sign 0.
+
+    Attributes:
+        name: Of the hypothesis.
+        text: Of the statistic.
+        sign: See above.
+        found: On all seeds.
+        unseen: Without the seed that had been seen.
+        scale: 100 where the statistic is shown in percent.
+    """
+
+    name: str
+    text: str
+    sign: int
+    found: Estimate
+    unseen: Estimate
+    scale: int = 100
+
+    def row(self) -> list[str]:
+        """Of the table."""
+        shown = [f"{self.scale * value:+.{1 if self.scale == 100 else 3}f}" for value in self.found.value_S]
+        told = [estimate.decision(self.sign) if self.sign else "" for estimate in (self.found, self.unseen)]
+        side = {1: "> 0", -1: "< 0", 0: ""}[self.sign]
+        return [self.name, self.text, side, _with_interval(self.found.interval, self.scale), ", ".join(shown), *told]
+
+
+def difference(method: Method, other: Method | None, k: int) -> Statistic:
+    """`d_k`: Pass@k on the held-out problems after the last step, minus another method's or the base's."""
+    value_SP = method.trained_SP(k) - (other.trained_SP(k) if other else method.base_SP(k))
+    return lambda chosen: Estimate(bootstrap_mean(value_SP[chosen]), value_SP[chosen].mean(axis=1))
+
+
+def equal_gain(method: Sequence[RunPath], grpo: Sequence[RunPath], n: int) -> Statistic:
+    """`e(M)`: Pass@n at equal Pass@1 along the paths, the method's minus GRPO's."""
+
+    def found(chosen: list[int]) -> Estimate:
+        pairs = [(method[index], grpo[index]) for index in chosen]
+        seed_RS, problem_RP = draws(len(pairs), pairs[0][0].pass_KTP[1].shape[1])
+        drawn_RS = np.stack([gains(*pair, n, problem_RP) for pair in pairs], axis=1)
+        value_S = np.array([gains(*pair, n, np.ones((1, problem_RP.shape[1])))[0] for pair in pairs])
+        low, high = np.percentile((seed_RS * drawn_RS).sum(axis=1) / len(pairs), [2.5, 97.5])
+        return Estimate(Interval(float(value_S.mean()), float(low), float(high)), value_S)
+
+    return found
+
+
+def gains(method: RunPath, grpo: RunPath, n: int, weight_RP: FloatArray) -> FloatArray:
+    """For each of R weightings of the problems, the mean over levels of Pass@1 of the difference in Pass@n.
+
+    Levels go from halfway between the base's Pass@1 and the highest that both paths reach up to the latter.
+    """
+    mine, its = (
+        [weight_RP @ path.pass_KTP[k].T / weight_RP.shape[1] for k in (1, n)] for path in (method, grpo)
+    )  # [R, T]
+    found = []
+    for one_T, many_T, its_one_T, its_many_T in zip(*mine, *its, strict=True):
+        top = min(one_T.max(), its_one_T.max())
+        level_L = np.linspace((one_T[0] + top) / 2, top, LEVELS)
+        found.append(np.mean(read_off(one_T, many_T, level_L) - read_off(its_one_T, its_many_T, level_L)))
+    return np.array(found)
+
+
+def read_off(one_T: FloatArray, many_T: FloatArray, level_L: FloatArray) -> FloatArray:
+    """Pass@n where Pass@1 first reaches each level, linear between two evaluations."""
+    after_L = np.searchsorted(np.maximum.accumulate(one_T), level_L)
+    before_L = np.maximum(after_L - 1, 0)
+    rise_L = np.where(after_L > 0, one_T[after_L] - one_T[before_L], 1)
+    share_L = np.where(after_L > 0, (level_L - one_T[before_L]) / rise_L, 0)
+    return np.asarray((1 - share_L) * many_T[before_L] + share_L * many_T[after_L])
+
+
+def entropy(method: Method, other: Method) -> Statistic:
+    """Difference of the mean entropy over the last steps, nats a token, with Student's interval over seeds."""
+    ours_S, theirs_S = (
+        np.array([np.mean([row["rollout/entropy"] for row in run.metrics[-LAST_STEPS:]]) for run in of.runs])
+        for of in (method, other)
+    )
+
+    def found(chosen: list[int]) -> Estimate:
+        value_S = (ours_S - theirs_S)[chosen]
+        mean, half = float(value_S.mean()), float(STUDENT[len(chosen)] * value_S.std(ddof=1) / len(chosen) ** 0.5)
+        return Estimate(Interval(mean, mean - half, mean + half), value_S)
+
+    return found
+
+
+def claims(study: Study) -> list[Claim]:
+    """All of the hypotheses, and what is shown beside them."""
+    by_label = {method.label: method for method in study.methods["heldout"]}
+    grpo, n = by_label["GRPO"], by_label["GRPO"].n
+    seeds = grpo.seeds
+    paths = {label: [RunPath.of(run, "heldout", [1, n]) for run in by_label[label].runs] for label in by_label}
+
+    def claim(name: str, text: str, sign: int, statistic: Statistic, scale: int = 100) -> Claim:
+        unseen = [place for place, seed in enumerate(seeds) if seed != SEEN]
+        return Claim(name, text, sign, statistic(list(range(len(seeds)))), statistic(unseen), scale)
+
+    def minus(name: str, label: str, k: int, sign: int, other: str = "GRPO") -> Claim:
+        return claim(name, f"d_{k}({label}, {other})", sign, difference(by_label[label], by_label.get(other), k))
+
+    found = [minus("H1", "GRPO", 1, 1, "base"), minus("H1", "GRPO", 16, -1, "base")]
+    for name, label in (("H2", "SELF"), ("H3", "BBG"), ("H4", "NSR")):
+        found += [minus(name, label, n, 1), minus("", label, 64, 0)]
+    found.append(minus("", "BBG", n, 0, "W-REINFORCE"))
+    for label in ("SELF", "BBG", "NSR"):
+        found.append(claim("H5", f"e({label})", 1, equal_gain(paths[label], paths["GRPO"], n)))
+    found.append(claim("H6", "entropy(GRPO-N) - entropy(GRPO), nats", 1, entropy(by_label["GRPO-N"], grpo), scale=1))
+    return [*found, minus("", "GRPO-N", n, 0)]
+
+
+def _with_interval(interval: Interval, scale: int) -> str:
+    if scale == 100:
+        return with_interval(interval, signed=True)
+    return f"{interval.mean:+.3f}{'*' * interval.excludes_zero} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def main() -> None:
+    """Read, decide, print; the page's table as Markdown after it."""
+    grid = Grid(
+        "Hypotheses", HEAD, [claim.row() for claim in claims(Study.read([Path(name) for name in sys.argv[1:]]))]
+    )
+    console.print(grid.rich())
+    print(grid.markdown())
+
+
+if __name__ == "__main__":
+    main()
