@@ -4,6 +4,7 @@ import csv
 import io
 import netrc
 import os
+import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -78,11 +79,12 @@ class MetricsCsv(Logger):
         write_whole(self.path, text.getvalue())
 
 
-def wandb_logger(offline: bool, **settings: Any) -> Logger:
+def wandb_logger(offline: bool, save_dir: str, **settings: Any) -> Logger:
     """Lightning's logger for Weights & Biases, offline where its server does not answer or nobody is logged in.
 
     Args:
         offline: Ask for no server at all.
+        save_dir: The run's folder; a process that goes on in it adds to the same run there.
         settings: Arguments of `lightning.pytorch.loggers.WandbLogger`.
     """
     from lightning.pytorch.loggers import WandbLogger
@@ -91,7 +93,16 @@ def wandb_logger(offline: bool, **settings: Any) -> Logger:
     if not offline and not (logged_in(server) and answers(server)):
         console.print(f"[yellow]{server} does not answer or nobody is logged in:[/] logging offline (wandb sync).")
         offline = True
-    return WandbLogger(offline=offline, **settings)
+    return WandbLogger(offline=offline, save_dir=save_dir, id=wandb_id(Path(save_dir)), **settings)
+
+
+@rank_zero_only
+def wandb_id(run_dir: Path) -> str:
+    """What Weights & Biases calls this run, kept in its folder; None on ranks that don't speak to it."""
+    path = run_dir / "wandb_id"
+    if not path.exists():
+        write_whole(path, secrets.token_hex(4))
+    return path.read_text()
 
 
 def logged_in(server: str) -> bool:
