@@ -372,6 +372,24 @@ def test_a_seed_that_one_method_lacks_is_left_out(four_runs: list[Path], tmp_pat
         report_together([four_runs[0], four_runs[0]], tmp_path / "twice")
 
 
+def test_a_search_over_one_method_is_told_apart(four_runs: list[Path], tmp_path: Path):
+    """By the overrides that differ; a run without one keeps its method's name, and another base is pointed out."""
+    folders = []
+    for name, overrides in (("default", ["seed=0"]), ("faster", ["optimizer.lr=1e-3"])):
+        folder = shutil.copytree(four_runs[0], tmp_path / name)
+        (start,) = json.loads((folder / "setting.json").read_text())
+        start["command"] = ["train.py", "algo=grpo", *overrides, f"hydra.run.dir={folder}"]
+        (folder / "setting.json").write_text(json.dumps([start]))
+        folders.append(folder)
+    record = json.loads((folders[1] / "pass_at_k.json").read_text())
+    record["splits"]["train"]["base"]["correct"][0] += 1
+    (folders[1] / "pass_at_k.json").write_text(json.dumps(record))
+    report_together(folders, tmp_path / "report")
+    assert {row["method"] for row in rows_of(tmp_path / "report", "ledger")} == {"GRPO", "GRPO, optimizer.lr=1e-3"}
+    note = "GRPO, optimizer.lr=1e-3 with seed 0 has another base than GRPO, whose base is shown."
+    assert note in (tmp_path / "report" / "report.md").read_text()
+
+
 def test_evaluations_on_a_suite(four_runs: list[Path], tmp_path: Path):
     """Evaluations of runs' policies take method and seed from their run; the one of another policy is the base."""
     counts = {"hub/base": (0, 1, 8), str(four_runs[0] / "policy"): (3, 8, 0), str(four_runs[2] / "policy"): (1, 4, 1)}

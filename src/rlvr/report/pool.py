@@ -100,6 +100,9 @@ def pool(runs: Sequence[RunFolder], split_name: str, warn: Callable[[str], None]
             raise ConfigError(
                 f"runs: {run.label} was evaluated on other problems or with another n than {having[0].label}."
             )
+        first = next(other for other in having if other.seed == run.seed)
+        if run.record.splits[split_name].base.correct != first.record.splits[split_name].base.correct:
+            warn(f"{run.label} with seed {run.seed} has another base than {first.label}, whose base is shown.")
     return [
         Method(label, split_name, tuple(sorted((run for run in those if run.seed in common), key=lambda run: run.seed)))
         for label, those in by_label.items()

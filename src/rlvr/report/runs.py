@@ -15,6 +15,8 @@ from rlvr.eval.outcome import FILE_NAME as OUTCOME
 from rlvr.eval.record import FILE_NAME as RECORD
 from rlvr.report.setting import Start, read_setting
 
+STARTING = ("hydra", "paths", "ckpt_path", "allow_changes", "seed")  # keys of overrides that change no result
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -49,6 +51,12 @@ class RunFolder:
     def starts(self) -> list[Start]:
         """Versions, device and commands."""
         return read_setting(self.folder)
+
+    @cached_property
+    def overrides(self) -> dict[str, str]:
+        """What the last start's command asked for, by key, less what only says where and how it was started."""
+        words = [word.lstrip("+~").partition("=") for word in (self.starts[-1].command[1:] if self.starts else ())]
+        return {key: value for key, mark, value in words if mark and not key.startswith(("-", *STARTING))}
 
     @cached_property
     def metrics(self) -> list[dict[str, float]]:

@@ -1,7 +1,8 @@
 """The runs of a report, pooled on every set of problems that they were evaluated on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from rlvr.report.pool import Method, pool
@@ -32,7 +33,7 @@ class Study:
             ConfigError: When there is nothing finished among them, or they can't be compared, see `pool`.
         """
         notes: list[str] = []
-        runs = read_folders(folders, notes.append)
+        runs = told_apart(read_folders(folders, notes.append))
         splits = dict.fromkeys(split for run in runs for split in run.record.splits)
         methods = {split: pool(runs, split, notes.append) for split in splits}
         for lack in dict.fromkeys(lack for run in runs for lack in run.lacks):
@@ -45,6 +46,25 @@ class Study:
     def walked(self) -> list[str]:
         """Sets of problems on which runs were evaluated along the way."""
         return [split for split, methods in self.methods.items() if len(methods[0].split(0).path) > 1]
+
+
+def told_apart(runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """Runs of one method, seed and set of problems, as a search makes them, with the overrides that differ as names."""
+
+    def place(run: RunFolder) -> tuple[str, int, tuple[str, ...]]:
+        return run.label, run.seed, tuple(run.record.splits)
+
+    differing: dict[str, dict[str, None]] = {}  # by method, so that its seeds keep one name
+    for (label, *_), twins in groupby(sorted(runs, key=place), key=place):
+        given = [run.overrides for run in twins]
+        keys = dict.fromkeys(key for overrides in given for key in overrides)
+        differ = [key for key in keys if len({overrides.get(key) for overrides in given}) > 1]
+        differing.setdefault(label, {}).update(dict.fromkeys(differ))
+    named = []
+    for run in runs:
+        own = [f"{key}={run.overrides[key]}" for key in differing[run.label] if key in run.overrides]
+        named.append(replace(run, record=replace(run.record, label=", ".join([run.label, *own]))))
+    return named
 
 
 def spelled(split: str) -> str:
