@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
+import lightning
 import torch
 from torch import distributed as dist
 
@@ -43,6 +44,11 @@ class Ranks:
 
     rank: int
     size: int
+
+    @classmethod
+    def of(cls, trainer: lightning.Trainer) -> "Ranks":
+        """Those of a Lightning Trainer."""
+        return cls(trainer.global_rank, trainer.world_size)
 
     @classmethod
     def launched(cls) -> "Ranks":

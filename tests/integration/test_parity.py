@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
+
+from rlvr.eval import RunRecord, kept_samples
 
 pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
@@ -87,9 +90,10 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict:
 @pytest.mark.parametrize("tokens", [4096, 40], ids=["1 micro-batch", "4 and more"])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_takes_the_same_steps(quick, tmp_path: Path, reference: dict, way: str, tokens: int):
-    """Five steps: the same problems and texts, and weights equal to 1e-5, however the work is split and sharded."""
+    """Five steps: the same problems and texts, weights equal to 1e-5 and the same evaluation, however it is shared."""
     ranks, overrides = WAYS[way]
-    seen = launch(quick(), tmp_path, [*PARITY, *overrides, f"batch.micro_batch_tokens={tokens}"], ranks)
+    cfg = quick()
+    seen = launch(cfg, tmp_path, [*PARITY, *overrides, f"batch.micro_batch_tokens={tokens}"], ranks)
     counts = [step["micro_batches"] for step in seen[0]]
     assert set(counts) == {1} if tokens == 4096 else max(counts) >= 4
     texts = [
@@ -97,11 +101,18 @@ def test_every_way_takes_the_same_steps(quick, tmp_path: Path, reference: dict, 
         for version in range(5)
     ]
     weights = torch.load(tmp_path / "rank0.pt")
+    results = RunRecord.read(Path(cfg.paths.run_dir)).splits["heldout"].trained
+    kept = pq.read_table(kept_samples(Path(cfg.paths.run_dir), "heldout", "trained"))
+    assert tuple(kept["problem_id"].to_pylist()) == tuple(id_ for id_ in results.problem_ids for _ in range(results.n))
+    assert kept["status"].to_pylist().count("right") == sum(results.correct)
     if not reference:
         assert (way, tokens) == ("1 process", 4096)
         reference |= {"texts": texts, "weights": weights, "grad_norms": [step["grad_norm"] for step in seen[0]]}
+        reference |= {"results": results, "kept": kept}
         assert max(reference["grad_norms"]) > 1  # clipped
     assert [set(some) for some in texts] == [set(some) for some in reference["texts"]]
+    assert (results.problem_ids, results.correct) == (reference["results"].problem_ids, reference["results"].correct)
+    assert kept["text"].equals(reference["kept"]["text"])
     # Clipping would hide a wrong factor in the weights, not in the norm from before it.
     assert [step["grad_norm"] for step in seen[0]] == pytest.approx(reference["grad_norms"], rel=1e-4)
     assert float((weights - reference["weights"]).abs().max()) < 1e-5

@@ -10,6 +10,7 @@ import pytest
 
 from rlvr.build import build
 from rlvr.eval import RunRecord, kept, kept_samples
+from rlvr.ranks import Ranks
 from rlvr.report import write_setting
 from rlvr.types import Problem, Rollout
 
@@ -60,7 +61,7 @@ def test_long_texts_are_kept_few_a_problem(tmp_path, monkeypatch):
     rollouts = [Rollout((1, 2), (-0.1, -0.1), f"text {i % 7}", "stop") for i in range(20)]
     statuses = ["right" if i >= 10 else "wrong" for i in range(20)]
     problem = Problem("p", "prompt", (1,), "answer")
-    kept.write_kept(tmp_path / "few.parquet", [problem], [rollouts], [statuses])
+    kept.write_kept(tmp_path / "few.parquet", [problem], [rollouts], [statuses], Ranks(0, 1))
     rows = pq.read_table(tmp_path / "few.parquet").to_pylist()
     assert [row["sample"] for row in rows if row["text"] is not None] == [0, 1, 2, 3, 10, 11, 12, 13]
     assert len({row["text_id"] for row in rows}) == 7

@@ -96,7 +96,7 @@ class Interference(lightning.Callback):
         if not self._measures(trainer):
             return
         with trainer.datamodule.stopwatch.phase("eval"):
-            inside = set(_ranks(trainer).pool(learned_from(trainer.datamodule)))
+            inside = set(Ranks.of(trainer).pool(learned_from(trainer.datamodule)))
             logp_A = self._score(trainer, pl_module)
             metrics = changes(self.answers, self._before[1], logp_A, inside)
             self._before = (trainer.global_step, logp_A)
@@ -119,7 +119,7 @@ class Interference(lightning.Callback):
     def _from_base(self, trainer: Any) -> list[Answer]:
         """Sampled by the ranks together, the same on all of them."""
         data: RolloutDataModule = trainer.datamodule
-        ranks, version = _ranks(trainer), trainer.global_step
+        ranks, version = Ranks.of(trainer), trainer.global_step
         rates = _rates(_base_evaluation(trainer))
         problems = [problem for problem in data.problems if problem.id in rates]
         mine: Sequence[Problem] = ranks.share(problems)
@@ -145,7 +145,7 @@ class Interference(lightning.Callback):
         """This rank's micro-batches and which answers are in them; as many on every rank, for the forward pass is a
         collective where parameters are sharded."""
         data: RolloutDataModule = trainer.datamodule
-        ranks, budget = _ranks(trainer), data.micro_batch_tokens
+        ranks, budget = Ranks.of(trainer), data.micro_batch_tokens
         problems = {problem.id: problem for problem in data.problems}
         samples = [_sample(problems[answer.problem_id], answer.completion_ids) for answer in self.answers]
         place = {id(sample): index for index, sample in enumerate(samples)}
@@ -165,7 +165,7 @@ class Interference(lightning.Callback):
                 logp_B = completion_logps(module.policy, batch, temperature).logp_BT.double().sum(dim=1)
                 scored += zip(places, logp_B.tolist(), strict=False)  # an empty part has a row of no answer
         module.policy.train(training)
-        return torch.tensor([logp for _, logp in sorted(_ranks(trainer).pool(scored))], dtype=torch.float64)
+        return torch.tensor([logp for _, logp in sorted(Ranks.of(trainer).pool(scored))], dtype=torch.float64)
 
 
 def changes(answers: Sequence[Answer], before_A: Tensor, after_A: Tensor, inside: set[str]) -> dict[str, float]:
@@ -219,7 +219,3 @@ def _rates(base: Evaluation) -> dict[str, float]:
 def _sample(problem: Problem, completion_ids: tuple[int, ...]) -> Sample:
     rollout = Rollout(completion_ids, (0.0,) * len(completion_ids), "", "stop")
     return Sample(problem, rollout, advantage=0.0, weight=0.0)
-
-
-def _ranks(trainer: Any) -> Ranks:
-    return Ranks(trainer.global_rank, trainer.world_size)

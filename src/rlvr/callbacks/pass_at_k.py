@@ -11,6 +11,7 @@ import torch
 from rlvr.console import console
 from rlvr.eval import Evaluation, Graded, RunRecord, SplitRecord, evaluate, kept_samples
 from rlvr.files import share_file
+from rlvr.ranks import Ranks
 from rlvr.rollout import Sampling, call_seed
 from rlvr.types import Problem
 
@@ -92,8 +93,7 @@ class PassAtKCallback(lightning.Callback):
         for split, problems in self.problems.items():
             graded = self._evaluate(trainer, problems, f"Trained, {split} problems")
             found[split] = self.record.splits[split].trained = graded.counts()
-            if trainer.is_global_zero:
-                graded.keep(kept_samples(self.run_dir, split, "trained"))
+            graded.keep(kept_samples(self.run_dir, split, "trained"))
         self._keep(trainer, trainer.global_step, found)
 
     def state_dict(self) -> dict[str, Any]:
@@ -107,22 +107,25 @@ class PassAtKCallback(lightning.Callback):
     def _base(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str, cached: Path) -> Evaluation:
         """The base's counts from the cache, put there with its samples where they are missing."""
         samples = cached.with_suffix(".parquet")
-        # Sampling and syncing may need all ranks, so the first one decides for all.
+        # Sampling needs all ranks, so the first one decides for all.
         if trainer.strategy.broadcast(cached.exists() and samples.exists()):
             found: Any = trainer.strategy.broadcast(Evaluation.read(cached) if trainer.is_global_zero else None)
             return found
         graded = self._evaluate(trainer, problems, title)
+        graded.keep(samples)
+        counts = graded.counts()
         if trainer.is_global_zero:
-            graded.keep(samples)
-            graded.counts().write(cached)
-        return graded.counts()
+            counts.write(cached)
+        return counts
 
     def _evaluate(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str) -> Graded:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         version = trainer.global_step
         seed = call_seed(self.seed, "eval", version, title)
         with data.stopwatch.phase("eval"):
-            return evaluate(data.engine, data.verifier, problems, self.n, self.sampling, version, seed, title)
+            return evaluate(
+                data.engine, data.verifier, problems, self.n, self.sampling, version, seed, title, Ranks.of(trainer)
+            )
 
     def _keep(self, trainer: lightning.Trainer, step: int, found: Mapping[str, Evaluation]) -> None:
         """Add points to the paths, log them and write the record, so that a run that dies leaves what it found."""

@@ -18,8 +18,8 @@ RECORD = "early_stopping.json"
 class PassAtKStopping(lightning.Callback):
     """Stops after `patience` evaluations along the way without a new best Pass@k; the base's is the first of them.
 
-    Lightning's own EarlyStopping reads `trainer.callback_metrics` at every epoch. Evaluations are rarer than epochs
-    and rank 0's are the ones that count, so it would take old numbers for new ones, and ranks would disagree.
+    Lightning's own EarlyStopping reads `trainer.callback_metrics` at every epoch; evaluations are rarer than epochs, so
+    it would take old numbers for new ones.
 
     The best policy is kept as a Hugging Face folder `best/`, with its step and score beside it. Tables and figures
     show the last policy: the best of several evaluations of the same problems looks better than it is.
@@ -80,8 +80,7 @@ class PassAtKStopping(lightning.Callback):
         if step not in path or step <= self.seen_step:
             return False
         self.seen_step = step
-        # Ranks sample each for itself; rank 0's evaluation is the run's.
-        score = float(trainer.strategy.broadcast(path[step].pass_at(self.k)))
+        score = path[step].pass_at(self.k)
         if score > self.best:
             self.best, self.best_step, self.waited = score, step, 0
             self._keep(trainer)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlvr.files import write_whole
+from rlvr.ranks import Ranks
 from rlvr.types import Problem, Rollout, Status
 
 # Above so many characters only a few texts of every problem are kept: the first that are right and the first that
@@ -36,19 +37,25 @@ def write_kept(
     problems: Sequence[Problem],
     rollouts_PN: Sequence[Sequence[Rollout]],
     status_PN: Sequence[Sequence[Status]],
+    ranks: Ranks,
 ) -> None:
-    """One row a sample, as `SCHEMA` says, whole or not at all.
+    """One row a sample, as `SCHEMA` says, whole or not at all: a collective, the first rank writes.
 
     Args:
         path: A parquet file.
-        problems: P problems.
+        problems: P problems, this rank's share.
         rollouts_PN: n completions of each.
         status_PN: Their verdicts.
+        ranks: Among which all problems were dealt out.
     """
-    size = sum(len(rollout.text) for rollouts in rollouts_PN for rollout in rollouts)
-    rows: list[tuple[Any, ...]] = []
-    for problem, rollouts, statuses in zip(problems, rollouts_PN, status_PN, strict=True):
-        rows += _rows(problem, rollouts, statuses, all_texts=size <= ALL_TEXTS)
+    size = sum(ranks.pool([sum(len(rollout.text) for rollouts in rollouts_PN for rollout in rollouts)]))
+    mine = [
+        list(_rows(problem, rollouts, statuses, all_texts=size <= ALL_TEXTS))
+        for problem, rollouts, statuses in zip(problems, rollouts_PN, status_PN, strict=True)
+    ]
+    rows = [row for of_problem in ranks.gather(mine) for row in of_problem]
+    if ranks.rank:
+        return
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=SCHEMA), sink, compression="zstd")

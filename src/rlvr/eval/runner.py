@@ -1,7 +1,7 @@
 """Samples and grades a set of problems, and keeps the counts from which every Pass@k follows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rlvr.eval.bootstrap import FloatArray, Interval, bootstrap_mean
 from rlvr.eval.kept import write_kept
 from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
 from rlvr.files import write_whole
+from rlvr.ranks import Ranks
 from rlvr.rollout import RolloutEngine, Sampling
 from rlvr.types import Problem, Rollout, Status
 from rlvr.verify import Verifier
@@ -69,34 +70,43 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Graded:
-    """Every sample of an evaluation with its verdict.
+    """This rank's share of an evaluation's samples with their verdicts.
 
     Attributes:
-        problems: P problems.
+        problems: P problems of this rank.
+        n: Samples a problem.
         rollouts_PN: n completions of each.
         status_PN: Their verdicts.
+        ranks: Among which all problems were dealt out.
     """
 
     problems: Sequence[Problem]
+    n: int
     rollouts_PN: Sequence[Sequence[Rollout]]
     status_PN: Sequence[Sequence[Status]]
+    ranks: Ranks
 
     def counts(self) -> Evaluation:
-        """What all figures and tables need."""
-        rollouts = [rollout for rollouts in self.rollouts_PN for rollout in rollouts]
-        tokens = sum(len(rollout.completion_ids) for rollout in rollouts)
+        """What all figures and tables need, of all ranks' problems and the same on every rank: a collective."""
+        ids, correct, tokens, truncated, logps = zip(*self.ranks.gather(list(self._counted())), strict=True)
+        samples = self.n * len(ids)
         return Evaluation(
-            n=len(self.rollouts_PN[0]),
-            problem_ids=tuple(problem.id for problem in self.problems),
-            correct=tuple(statuses.count("right") for statuses in self.status_PN),
-            mean_length=tokens / len(rollouts),
-            truncated_share=sum(rollout.finish == "length" for rollout in rollouts) / len(rollouts),
-            entropy=-sum(map(sum, (rollout.logps for rollout in rollouts))) / tokens,
+            self.n, ids, correct, sum(tokens) / samples, sum(truncated) / samples, -sum(logps) / sum(tokens)
         )
 
     def keep(self, path: Path) -> None:
-        """Leave verdicts and texts for the report."""
-        write_kept(path, self.problems, self.rollouts_PN, self.status_PN)
+        """Leave verdicts and texts for the report: a collective, the first rank writes."""
+        write_kept(path, self.problems, self.rollouts_PN, self.status_PN, self.ranks)
+
+    def _counted(self) -> Iterator[tuple[str, int, int, int, float]]:
+        for problem, rollouts, statuses in zip(self.problems, self.rollouts_PN, self.status_PN, strict=True):
+            yield (
+                problem.id,
+                statuses.count("right"),
+                sum(len(rollout.completion_ids) for rollout in rollouts),
+                sum(rollout.finish == "length" for rollout in rollouts),
+                sum(sum(rollout.logps) for rollout in rollouts),
+            )
 
 
 def evaluate(
@@ -108,25 +118,29 @@ def evaluate(
     version: int,
     seed: int,
     title: str,
+    ranks: Ranks,
 ) -> Graded:
-    """Sample n completions of every problem in one engine call and grade them.
+    """Sample n completions of every problem in one engine call a rank and grade them.
 
     Args:
         engine: Is synced to `version` first, since evaluation may run between an update and the next rollout.
         verifier: Judges completions.
-        problems: P problems.
+        problems: All problems; each rank takes its share.
         n: Samples a problem.
         sampling: Temperature, nucleus and length.
         version: Policy version to evaluate.
         seed: Seed of the sampling.
         title: What the progress bar says.
+        ranks: Among which the problems are dealt out.
     """
     engine.sync(version)
-    with bar(title, len(problems) * n, transient=True) as progress:
+    mine: Sequence[Problem] = ranks.share(problems)
+    with bar(title, len(mine) * n, transient=True) as progress:
         rollouts_PN = engine.generate(
-            problems, n, sampling, version, seed, on_finished=lambda _, rollouts: progress.advance(len(rollouts))
+            mine, n, sampling, version, seed, on_finished=lambda _, rollouts: progress.advance(len(rollouts))
         )
     engine.sleep()
-    pairs = [(problem, r.text) for problem, rs in zip(problems, rollouts_PN, strict=True) for r in rs]
+    pairs = [(problem, r.text) for problem, rs in zip(mine, rollouts_PN, strict=True) for r in rs]
     status_N = [verdict.status for verdict in verifier.grade(pairs)]
-    return Graded(problems, rollouts_PN, [status_N[start : start + n] for start in range(0, len(status_N), n)])
+    status_PN = [status_N[start : start + n] for start in range(0, len(status_N), n)]
+    return Graded(mine, n, rollouts_PN, status_PN, ranks)

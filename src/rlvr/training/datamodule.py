@@ -259,7 +259,7 @@ class RolloutDataModule(lightning.LightningDataModule):
 
     @property
     def _ranks(self) -> Ranks:
-        return Ranks(self._trainer.global_rank, self._trainer.world_size)
+        return Ranks.of(self._trainer)
 
     @property
     def _trainer(self) -> lightning.Trainer:
