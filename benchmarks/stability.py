@@ -138,10 +138,9 @@ def replay(folder: Path) -> list[str]:
     for row in metrics(folder):
         if not row.get("rollout/reward"):
             continue
-        rollouts = float(row["rollout/tokens"]) / float(row["rollout/completion_length"])
-        group = sum(name.startswith("bucket/") and bool(value) for name, value in row.items()) - 1
-        reward = solved_share(float(row["rollout/reward"]) * rollouts, rollouts, float(row["filter/drawn"]) * group)
-        fallen = guard.see(int(row["step"]), reward, float(row["rollout/entropy"]))
+        numbers = {name: float(value) for name, value in row.items() if value}
+        group = sum(name.startswith("bucket/") for name in numbers) - 1
+        fallen = guard.see(int(row["step"]), solved_share(numbers, group), numbers["rollout/entropy"])
         if guard.best and guard.now:
             rewards.append(guard.now.reward / guard.best.reward)
             entropies.append(guard.now.entropy / guard.best.entropy)

@@ -43,8 +43,11 @@ def test_what_never_solved_anything_has_nothing_to_lose():
 
 def test_problems_dropped_as_solved_count():
     """8 problems of 4 rollouts drawn, 6 dropped, 2 of the other 8 rollouts right: 26 of 32."""
-    assert solved_share(right=2, rollouts=8, drawn=32) == 26 / 32
-    assert solved_share(right=2, rollouts=32, drawn=32) == 2 / 32
+    metrics = {"filter/drawn": 8.0, "rollout/completion_length": 5.0}
+    dropped = {**metrics, "rollout/reward": 2 / 8, "rollout/tokens": 5.0 * 8}
+    assert solved_share(dropped, group_size=4) == pytest.approx(26 / 32)
+    sampled = {**metrics, "rollout/reward": 2 / 32, "rollout/tokens": 5.0 * 32}
+    assert solved_share(sampled, group_size=4) == pytest.approx(2 / 32)
 
 
 def test_its_state_survives_a_checkpoint():

@@ -30,7 +30,7 @@ class Witness(lightning.Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        walk = trainer.datamodule.last_walk
+        walk, metrics = trainer.datamodule.last_walk, trainer.datamodule.metrics
         whole = named_weights(pl_module.policy, trainer.datamodule.gathered)
         weights = self.weights = torch.cat([tensor.double().flatten() for _, tensor in whole])
         self.steps.append(
@@ -41,7 +41,8 @@ class Witness(lightning.Callback):
                 "weights": [float(weights.sum()), float(weights.square().sum())],
                 "micro_batches": trainer.accumulate_grad_batches,
                 "grad_norm": pl_module.grad_norm,
-                "mismatch": trainer.datamodule.metrics.get("mismatch/max"),
+                "mismatch": metrics.get("mismatch/max"),
+                "metrics": {name: value for name, value in metrics.items() if not name.startswith("mismatch/")},
             }
         )
 

@@ -108,11 +108,13 @@ def test_every_way_takes_the_same_steps(quick, tmp_path: Path, reference: dict, 
     if not reference:
         assert (way, tokens) == ("1 process", 4096)
         reference |= {"texts": texts, "weights": weights, "grad_norms": [step["grad_norm"] for step in seen[0]]}
-        reference |= {"results": results, "kept": kept}
+        reference |= {"results": results, "kept": kept, "metrics": [step["metrics"] for step in seen[0]]}
         assert max(reference["grad_norms"]) > 1  # clipped
     assert [set(some) for some in texts] == [set(some) for some in reference["texts"]]
     assert (results.problem_ids, results.correct) == (reference["results"].problem_ids, reference["results"].correct)
     assert kept["text"].equals(reference["kept"]["text"])
+    for steps in seen:
+        assert [step["metrics"] for step in steps] == [pytest.approx(step) for step in reference["metrics"]]
     # Clipping would hide a wrong factor in the weights, not in the norm from before it.
     assert [step["grad_norm"] for step in seen[0]] == pytest.approx(reference["grad_norms"], rel=1e-4)
     assert float((weights - reference["weights"]).abs().max()) < 1e-5

@@ -1,14 +1,14 @@
 """Stops a run whose policy has been destroyed, before it burns the rest of its budget."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightning
-import torch
 
 from rlvr.errors import RunError
-from rlvr.training import RolloutDataModule, Walk
+from rlvr.training import RolloutDataModule
 
 
 class CollapseError(RunError):
@@ -57,14 +57,10 @@ class CollapseGuard(lightning.Callback):
             CollapseError: On every rank.
         """
         data: RolloutDataModule = trainer.datamodule
-        if batch_idx or data.last_walk is None:
-            return
-        sums = torch.tensor(_sums(data.last_walk, data.metrics), dtype=torch.float64, device=pl_module.device)
-        right, rollouts, minus_logp, tokens = trainer.strategy.reduce(sums, reduce_op="sum").tolist()
-        if not rollouts:
-            return  # A filter found every problem solved.
-        reward = solved_share(right, rollouts, data.last_walk.drawn * data.group_size)
-        if self.see(data.last_walk.version, reward, minus_logp / tokens):
+        if batch_idx or data.last_walk is None or "rollout/reward" not in data.metrics:
+            return  # The last: a filter found every problem solved.
+        reward = solved_share(data.metrics, data.group_size)
+        if self.see(data.last_walk.version, reward, data.metrics["rollout/entropy"]):
             raise CollapseError(self._sentence(trainer.optimizers[0].param_groups[0]["lr"]))
 
     def see(self, step: int, reward: float, entropy: float) -> bool:
@@ -100,23 +96,16 @@ class CollapseGuard(lightning.Callback):
         )
 
 
-def solved_share(right: float, rollouts: float, drawn: float) -> float:
+def solved_share(metrics: Mapping[str, float], group_size: int) -> float:
     """Share of right answers had every problem drawn been sampled.
 
     Problems that SELF drops count as solved, for it does so when the greedy answer is right. Without them the reward of
     a run that learns everything would fall to 0: what is left to sample is what it can't solve.
 
     Args:
-        right: Right answers among the rollouts.
-        rollouts: Rollouts sampled.
-        drawn: Rollouts there would have been of all problems drawn.
+        metrics: A step's, by their stable names.
+        group_size: G, rollouts a problem.
     """
-    return (right + drawn - rollouts) / drawn
-
-
-def _sums(walk: Walk, metrics: dict[str, float]) -> list[float]:
-    """This rank's right answers, rollouts, minus log-probability over tokens, tokens."""
-    right = sum(group.successes for group in walk.groups)
-    rollouts = sum(len(group.rollouts) for group in walk.groups)
-    tokens = metrics.get("rollout/tokens", 0.0)
-    return [right, rollouts, metrics.get("rollout/entropy", 0.0) * tokens, tokens]
+    rollouts = metrics["rollout/tokens"] / metrics["rollout/completion_length"]
+    drawn = metrics["filter/drawn"] * group_size
+    return (metrics["rollout/reward"] * rollouts + drawn - rollouts) / drawn

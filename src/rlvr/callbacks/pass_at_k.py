@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 
 from rlvr.console import console
 from rlvr.eval import Evaluation, Graded, RunRecord, SplitRecord, evaluate, kept_samples
@@ -79,8 +78,7 @@ class PassAtKCallback(lightning.Callback):
         step = trainer.global_step
         metrics = trainer.datamodule.metrics  # type: ignore[attr-defined]
         tokens = metrics.get("rollout/tokens", 0.0) + metrics["rollout/greedy_tokens"]
-        total = trainer.strategy.reduce(torch.tensor(tokens, device=pl_module.device), reduce_op="sum")
-        self.record.generated[step] = max(self.record.generated.values(), default=0.0) + float(total)
+        self.record.generated[step] = max(self.record.generated.values(), default=0.0) + tokens
         if step % self.every_n_steps == 0 and step < trainer.max_steps:
             some = {split: problems[: self.path_problems] for split, problems in self.problems.items()}
             titles = {"heldout": f"Step {step}", "train": f"Step {step}, training problems"}

@@ -37,7 +37,7 @@ class Walk:
         drawn: Problems drawn, those dropped before sampling included.
         rounds: Rounds of drawing.
         version: Policy version that sampled.
-        greedy_tokens: Completion tokens of the greedy answers that the filter asked for.
+        greedy_tokens: Completion tokens of the greedy answers that the filter asked for, of this rank's.
     """
 
     groups: tuple[Group, ...]
@@ -108,8 +108,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         walk = self.walk(version=self._trainer.global_step)
         with self.stopwatch.phase("assemble"):
             minibatches = self.assemble(walk)
-            self.metrics = walk_metrics(walk.groups, walk.weight_P, walk.advantage_PG, walk.drawn, walk.rounds)
-            self.metrics["rollout/greedy_tokens"] = float(walk.greedy_tokens)
+            counted = (walk.groups, walk.weight_P, walk.advantage_PG, walk.drawn, walk.rounds)
+            self.metrics = walk_metrics(*counted, self._ranks)
+            self.metrics["rollout/greedy_tokens"] = float(sum(self._ranks.pool([walk.greedy_tokens])))
             self.last_walk = walk
         if self.minibatches_per_rollout > 1:
             minibatches = self.score(minibatches)

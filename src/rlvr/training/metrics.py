@@ -4,53 +4,68 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from rlvr.ranks import Ranks
 from rlvr.types import Group
 
 
 def walk_metrics(
-    groups: Sequence[Group], weight_P: Tensor, advantage_PG: Tensor, drawn: int, rounds: int
+    groups: Sequence[Group], weight_P: Tensor, advantage_PG: Tensor, drawn: int, rounds: int, ranks: Ranks
 ) -> dict[str, float]:
-    """Means and shares over the groups sampled in a step.
+    """Means and shares over the groups that all ranks sampled in a step: a collective, the same on every rank.
 
     Args:
-        groups: All sampled groups, gated ones included.
+        groups: All groups that this rank sampled, gated ones included.
         weight_P: The filter's weights.
         advantage_PG: Masked advantages.
-        drawn: Problems drawn, those dropped before sampling included.
+        drawn: Problems drawn over all ranks, those dropped before sampling included.
         rounds: Rounds of drawing.
+        ranks: This one among all.
 
     Returns:
         Metrics; shares are between 0 and 1, lengths in tokens, entropy in nats a token.
     """
-    kept_P = weight_P > 0
-    kept = int(kept_P.sum())
+    parts = ranks.pool([_counts(groups, weight_P, advantage_PG)])
+    total = {name: sum(part[name] for part in parts) for name in parts[0]}
+    sampled, rollouts, kept = total["groups"], total["rollouts"], total["kept"]
     metrics = {
         "filter/drawn": float(drawn),
         "filter/kept": float(kept),
         "filter/gated_share": 1 - kept / max(drawn, 1),
         "filter/rounds": float(rounds),
     }
-    if not groups:
+    if not sampled:
         return metrics
+    return metrics | {
+        "rollout/reward": total["right"] / rollouts,
+        # On-policy, minus the log-probability of what was sampled is an unbiased estimate of the entropy.
+        "rollout/entropy": -total["logp"] / total["tokens"],
+        "rollout/completion_length": total["tokens"] / rollouts,
+        "rollout/truncated_share": total["truncated"] / rollouts,
+        "rollout/tokens": float(total["tokens"]),
+        **{f"verify/{name}_share": total[name] / rollouts for name in ("wrong", "timeout", "error", "unformatted")},
+        "loss/no_gradient_share": 1 - total["live"] / max(kept, 1),
+        "loss/trained_rollouts": float(total["trained"]),
+        **{name: count / sampled for name, count in total.items() if name.startswith("bucket/")},
+    }
+
+
+def _counts(groups: Sequence[Group], weight_P: Tensor, advantage_PG: Tensor) -> dict[str, float]:
+    """This rank's sums, from which the means over all ranks follow."""
+    kept_P, live_P = weight_P > 0, (advantage_PG != 0).any(dim=1)
     rollouts = [rollout for group in groups for rollout in group.rollouts]
-    lengths = [len(rollout.completion_ids) for rollout in rollouts]
-    n = len(groups[0].rollouts)
     verdicts = [verdict for group in groups for verdict in group.verdicts]
     statuses = [verdict.status for verdict in verdicts]
-    live_P = (advantage_PG != 0).any(dim=1)
-    metrics |= {
-        "rollout/reward": statuses.count("right") / len(statuses),
-        # On-policy, minus the log-probability of what was sampled is an unbiased estimate of the entropy.
-        "rollout/entropy": -sum(map(sum, (rollout.logps for rollout in rollouts))) / sum(lengths),
-        "rollout/completion_length": sum(lengths) / len(lengths),
-        "rollout/truncated_share": sum(rollout.finish == "length" for rollout in rollouts) / len(rollouts),
-        "rollout/tokens": float(sum(lengths)),
-        "verify/wrong_share": statuses.count("wrong") / len(statuses),
-        "verify/timeout_share": statuses.count("timeout") / len(statuses),
-        "verify/error_share": statuses.count("error") / len(statuses),
-        "verify/unformatted_share": sum(not verdict.formatted for verdict in verdicts) / len(verdicts),
-        "loss/no_gradient_share": 1 - int((live_P & kept_P).sum()) / max(kept, 1),
-        "loss/trained_rollouts": float((advantage_PG != 0).sum()),
-    }
     successes = [group.successes for group in groups]
-    return metrics | {f"bucket/{m}": successes.count(m) / len(successes) for m in range(n + 1)}
+    return {
+        "groups": len(groups),
+        "kept": int(kept_P.sum()),
+        "live": int((live_P & kept_P).sum()),
+        "trained": int((advantage_PG != 0).sum()),
+        "rollouts": len(rollouts),
+        "tokens": sum(len(rollout.completion_ids) for rollout in rollouts),
+        "logp": sum(map(sum, (rollout.logps for rollout in rollouts))),
+        "truncated": sum(rollout.finish == "length" for rollout in rollouts),
+        **{status: statuses.count(status) for status in ("right", "wrong", "timeout", "error")},
+        "unformatted": sum(not verdict.formatted for verdict in verdicts),
+        **{f"bucket/{m}": successes.count(m) for m in range(advantage_PG.shape[1] + 1)},
+    }
