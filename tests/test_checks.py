@@ -91,6 +91,15 @@ def test_a_hub_that_does_not_answer_is_one_sentence(quick, monkeypatch):
         check_machine(quick("model=pretrained", "model.name=nobody/nothing"))
 
 
+def test_a_folder_that_is_not_there_is_one_sentence(quick):
+    """Also where only the plan is wanted, which reads the model's config and looks at no machine."""
+    cfg = quick("model=pretrained", "model.name=/no/such/folder")
+    with pytest.raises(ConfigError, match=r"model\.name=/no/such/folder: no such folder, and nothing on the hub"):
+        check_machine(cfg)
+    with pytest.raises(ConfigError, match=r"model\.name=/no/such/folder: its config can't be read"):
+        plan_of(cfg)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_published_experiment_without_a_gpu_is_one_sentence(quick):
     """Nothing is downloaded first."""

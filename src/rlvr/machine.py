@@ -7,7 +7,7 @@ from pathlib import Path
 import huggingface_hub
 import torch
 from huggingface_hub import constants
-from huggingface_hub.utils import get_session
+from huggingface_hub.utils import HFValidationError, get_session, validate_repo_id
 from omegaconf import DictConfig
 
 from rlvr.errors import ConfigError
@@ -75,6 +75,12 @@ def model_at_hand(cfg: DictConfig) -> str | None:
     name = cfg.model.get("name")
     if name is None or Path(name).exists():
         return None
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return (
+            f"model.name={name}: no such folder, and nothing on the hub can be called so; give a folder or owner/model."
+        )
     cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=cfg.model.get("revision"))
     if isinstance(cached, str) or _hub_answers():
         return None

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from rlvr.data import ProblemSource
+from rlvr.errors import ConfigError, cause_of
 from rlvr.rollout import Gathered, base_of, named_weights
 
 
@@ -78,10 +79,17 @@ class PretrainedPolicy:
     size: dict[str, Any] | None = None
 
     def config(self, source: ProblemSource) -> PretrainedConfig:
-        """From what the config file says of the model, else from its folder or the hub."""
+        """From what the config file says of the model, else from its folder or the hub.
+
+        Raises:
+            ConfigError: When there is no such model.
+        """
         if self.architecture is not None:
             return AutoConfig.for_model(self.architecture, **(self.size or {}))
-        return AutoConfig.from_pretrained(self.name, revision=self.revision)
+        try:
+            return AutoConfig.from_pretrained(self.name, revision=self.revision)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"model.name={self.name}: its config can't be read ({cause_of(error)}).") from error
 
     def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
         """Read the model and its tokenizer; the hub's own cache holds downloads."""
