@@ -22,6 +22,7 @@ from rlvr.errors import ConfigError
 from rlvr.eval import Evaluation, Outcome
 from rlvr.report import report_together
 from rlvr.report.runs import measured, read_metrics
+from rlvr.report.study import Study
 
 N = 16
 KS = [1, 2, 4, 8, 16]
@@ -370,6 +371,13 @@ def test_a_seed_that_one_method_lacks_is_left_out(four_runs: list[Path], tmp_pat
         report_together(four_runs[1:3], tmp_path / "none")
     with pytest.raises(ConfigError, match="appears twice with seed 0"):
         report_together([four_runs[0], four_runs[0]], tmp_path / "twice")
+
+
+def test_jobs_come_in_the_order_of_their_numbers(four_runs: list[Path], tmp_path: Path):
+    """10 after 9, so that tables keep the order in which methods were asked for."""
+    for name, folder in (("10_self", four_runs[2]), ("9_grpo", four_runs[0])):
+        shutil.copytree(folder, tmp_path / name)
+    assert [run.label for run in Study.read([tmp_path]).runs] == ["GRPO", "SELF"]
 
 
 def test_a_search_over_one_method_is_told_apart(four_runs: list[Path], tmp_path: Path):

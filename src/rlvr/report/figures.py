@@ -9,10 +9,13 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from rlvr.eval import Interval, Outcome, powers_of_two
+from rlvr.eval import Interval, Outcome, SplitRecord, powers_of_two
+from rlvr.eval.bootstrap import FloatArray
 from rlvr.report.pool import Method
 
 STYLE: Any = {
@@ -55,24 +58,53 @@ def draw_pass_at_k(axes: Axes, methods: Sequence[Method], name: str) -> None:
 
 
 def draw_plane(axes: Axes, methods: Sequence[Method], name: str) -> None:
-    """Each run's way through the (Pass@1, Pass@n) plane, a dot an evaluation, from the base (square) to the end."""
+    """Ways through the (Pass@1, Pass@n) plane, a dot an evaluation, from the base (square) to the end."""
     n = methods[0].n
     for method, colour in zip(methods, colours(methods), strict=True):
-        for index in range(len(method.runs)):
-            walked = method.split(index).path
-            steps = sorted(walked)
-            one = [100 * walked[step].pass_at(1) for step in steps]
-            many = [100 * walked[step].pass_at(n) for step in steps]
-            label = method.label if index == 0 else None
-            axes.plot(one, many, color=colour, marker="o", markersize=2.5, label=label, alpha=0.9)
-            axes.plot(one[-1:], many[-1:], color=colour, marker="o", markersize=6)
-            axes.plot(one[:1], many[:1], color="0.15", marker="s", markersize=6, zorder=3)
+        ways = [_way(method.split(index), n) for index in range(len(method.runs))]
+        mean_2T = draw_runs(axes, ways, colour, method.label, marker="o", markersize=2.5)
+        axes.plot(*mean_2T[:, -1:], color=colour, marker="o", markersize=6)
+        axes.plot(*mean_2T[:, :1], color="0.15", marker="s", markersize=6, zorder=3)
     axes.margins(x=0.12, y=0.08)
     axes.set_xlabel(f"Pass@1 on {name} problems (%)")
     axes.set_ylabel(f"Pass@{n} (%)")
     axes.plot([], [], color="0.15", marker="s", markersize=6, linestyle="none", label="base")
     axes.plot([], [], color="0.6", marker="o", markersize=6, linestyle="none", label="last step")
-    axes.legend(loc="best")
+
+
+def draw_runs(axes: Axes, runs: Sequence[FloatArray], colour: str, label: str, **style: Any) -> FloatArray:
+    """A faint line a run, and their mean over as many points as all have; a single run is its own mean.
+
+    Args:
+        axes: To draw on.
+        runs: x and y of each run, [2, T].
+        colour: Of the method.
+        label: Of the mean.
+        style: Of the mean's line.
+
+    Returns:
+        x and y of the mean.
+    """
+    if len(runs) > 1:
+        for run_2T in runs:
+            axes.plot(*run_2T, color=colour, linewidth=0.7, alpha=0.3)
+    length = min(run_2T.shape[1] for run_2T in runs)
+    mean_2T: FloatArray = np.mean([run_2T[:, :length] for run_2T in runs], axis=0)
+    axes.plot(*mean_2T, color=colour, label=label, **style)
+    return mean_2T
+
+
+def legend_beside(axes: Axes, **style: Any) -> None:
+    """One legend for all panels, on their right."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", **style)
+
+
+def _way(split: SplitRecord, n: int) -> FloatArray:
+    """Pass@1 and Pass@n in percent at every evaluation, [2, T]."""
+    points = [split.path[step] for step in sorted(split.path)]
+    return np.array([[100 * point.pass_at(k) for point in points] for k in (1, n)])
 
 
 def pass_at_k_figure(methods: Sequence[Method], path: Path, name: str) -> None:
@@ -85,6 +117,7 @@ def path_figure(methods: Sequence[Method], path: Path, name: str) -> None:
     """`draw_plane` alone."""
     with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
         draw_plane(axes, methods, name)
+        axes.legend(loc="best")
 
 
 def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:

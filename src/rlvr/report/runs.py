@@ -1,6 +1,7 @@
 """What a run or an evaluation has left in its folder, read for the report."""
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -144,7 +145,12 @@ def read_folders(folders: Sequence[Path], warn: Callable[[str], None]) -> list[R
 def _below(folder: Path, name: str) -> list[Path]:
     if (folder / name).is_file():
         return [folder]
-    return sorted(path.parent for path in folder.glob(f"*/{name}"))
+    return sorted((path.parent for path in folder.glob(f"*/{name}")), key=_in_order_of_numbers)
+
+
+def _in_order_of_numbers(path: Path) -> list[tuple[int, str]]:
+    """So that a multirun's job 10 comes after its job 9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _suites(folders: Sequence[Path]) -> list[RunFolder]:

@@ -4,7 +4,7 @@ from math import isinf
 
 from rlvr.eval import powers_of_two
 from rlvr.report.compare import Values, standings, standings_grid
-from rlvr.report.figures import draw_pass_at_k, draw_plane
+from rlvr.report.figures import draw_pass_at_k, draw_plane, legend_beside
 from rlvr.report.page import Figure, Note, Output, Section, Table
 from rlvr.report.paths import RunPath
 from rlvr.report.pool import Method
@@ -30,10 +30,12 @@ def plane(study: Study, out: Output) -> Section:
     with out.figure("path", columns=len(study.walked)) as panels:
         for axes, split in zip(panels, study.walked, strict=True):
             draw_plane(axes, study.methods[split], spelled(split))
+        legend_beside(panels[0])
     counted = " and ".join(f"{_path_problems(study.methods[split][0])} {spelled(split)}" for split in study.walked)
+    several = any(len(study.methods[split][0].runs) > 1 for split in study.walked)
     caption = (
-        f"Each run's way from its base (square) to its last step (large dot), an evaluation a dot, on {counted} "
-        "problems. Up is a wider boundary, right a surer policy."
+        f"Ways from the base (square) to the last step (large dot), an evaluation a dot, on {counted} problems. "
+        f"{'Means over seeds; a faint line is a run. ' * several}Up is a wider boundary, right a surer policy."
     )
     return Section("Pass@1 against Pass@k along training", [Figure("path", caption, csv)])
 

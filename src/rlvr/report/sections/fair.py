@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rlvr.report.compare import Values, standings, standings_grid
-from rlvr.report.figures import colours
+from rlvr.report.figures import colours, draw_runs, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.paths import Place, RunPath, common_gain, early_stop, first_at, place_at
 from rlvr.report.pool import Method
@@ -144,13 +144,12 @@ def _token_figure(split: str, methods: Sequence[Method], paths: Paths, out: Outp
     with out.figure(name, 2, 1, (3.8, 2.9)) as panels:
         for axes, k in zip(panels, ks, strict=True):
             for method, colour in zip(methods, colours(methods), strict=True):
-                for index, path in enumerate(paths[method.label]):
-                    assert path.token_T is not None
-                    label = method.label if index == 0 else None
-                    axes.plot(path.token_T / 1e6, 100 * path.curve(k), color=colour, marker="o", ms=2.5, label=label)
-            axes.set_xlabel("completion tokens generated for training (millions)")
+                runs = [np.array([path.token_T, path.curve(k)]) for path in paths[method.label]]
+                scaled = [run_2T * [[1e-6], [100]] for run_2T in runs]
+                draw_runs(axes, scaled, colour, method.label, marker="o", markersize=2.5)
+            axes.set_xlabel("generated tokens (millions)")
             axes.set_ylabel(f"Pass@{k} on {spelled(split)} problems (%)")
-        panels[0].legend(loc="best")
+        legend_beside(panels[0])
     caption = "Pass@1 and Pass@k over the tokens that a run has generated, greedy and dropped completions included."
     return Figure(name, caption, "csv/paths.csv")
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from rlvr.eval.bootstrap import FloatArray
-from rlvr.report.figures import COLUMNS, colours
+from rlvr.report.figures import COLUMNS, colours, draw_runs, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.pool import Method
 from rlvr.report.runs import RunFolder
@@ -57,14 +57,14 @@ def _curves(methods: Sequence[Method], csv: str, out: Output) -> Block:
             axes.set_visible(False)
         for axes, name in zip(panels, names, strict=False):
             for method, colour in zip(methods, colours(methods), strict=True):
-                for index, run in enumerate(method.runs):
-                    step_T, value_T = _series(run, name)
-                    label = method.label if index == 0 else None
-                    axes.plot(step_T, smooth(value_T), color=colour, linewidth=1.0, alpha=0.9, label=label)
+                series = [_series(run, name) for run in method.runs if any(name in row for row in run.metrics)]
+                if series:
+                    smoothed = [np.array([step_T, smooth(value_T)]) for step_T, value_T in series]
+                    draw_runs(axes, smoothed, colour, method.label, linewidth=1.2)
             axes.set_xlabel("optimizer step")
             axes.set_ylabel(CURVES[name], fontsize=8)
-        panels[0].legend(loc="best", fontsize=7)
-    caption = "Rolling means, a line a run. Under SELF the reward is that on the problems it kept."
+        legend_beside(panels[0], fontsize=7)
+    caption = "Rolling means; a faint line is a run. Under SELF the reward is that on the problems it kept."
     return Figure("training", caption, csv)
 
 
@@ -86,8 +86,7 @@ def _buckets(methods: Sequence[Method], csv: str, out: Output) -> Block:
             axes.margins(x=0)
             axes.set_xlabel("optimizer step")
             axes.set_ylabel("share of problems", fontsize=8)
-        handles, labels = panels[0].get_legend_handles_labels()
-        panels[0].figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=7)
+        legend_beside(panels[0], reverse=True, fontsize=7)
     caption = "Sampled problems by m, the number of right answers in their group; mean over seeds of rolling means."
     return Figure("buckets", caption, csv)
 
