@@ -14,7 +14,7 @@ from rlvr.console import console, one_sentence_errors
 from rlvr.data import write_report
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
 from rlvr.machine import check_machine, device
-from rlvr.ranks import Ranks
+from rlvr.ranks import Ranks, leave_group
 from rlvr.report import report_evaluations, write_setting
 from rlvr.rollout import Sampling, call_seed, named_weights
 
@@ -60,6 +60,7 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     sample(job, engine, verifier, store, ranks)
     engine.close()
     ranks.meet()
+    leave_group()
     if ranks.rank == 0:
         label = name_of(cfg) if cfg.label is None else str(cfg.label)
         outcome_of(job, store, label, HydraConfig.get().runtime.choices["eval"]).write(run_dir)

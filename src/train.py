@@ -9,7 +9,7 @@ from rlvr.build import build, plan_of
 from rlvr.checks import check
 from rlvr.console import console, one_sentence_errors
 from rlvr.machine import check_disk, check_machine
-from rlvr.ranks import follow_parent
+from rlvr.ranks import follow_parent, leave_group
 from rlvr.report import report_run, write_setting
 from rlvr.resume import starting_point
 from rlvr.sweep import objective
@@ -40,6 +40,7 @@ def main(cfg: DictConfig) -> float | None:
         write_setting(run_dir)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)
+        leave_group()
         if run.trainer.is_global_zero:
             report_run(run_dir)
             return objective(run_dir, cfg.objective)

@@ -58,6 +58,9 @@ def one_sentence_errors(trace: Path) -> Iterator[None]:
         if isinstance(meant, ConfigError):
             refuse(str(meant))
         if isinstance(meant, InterruptionError):
+            from rlvr.ranks import leave_group  # which imports torch; this file is loaded by every Hydra plug-in
+
+            leave_group()
             console.print(f"{escape(str(meant))} Go on with: [bold]{escape(_go_on(trace.parent))}[/]", soft_wrap=True)
             # Ranks that Lightning started must not look failed: it would kill the others, which are ending too.
             sys.exit(INTERRUPTED_EXIT if int(os.environ.get("LOCAL_RANK", 0)) == 0 else 0)

@@ -33,6 +33,16 @@ def follow_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def leave_group() -> None:
+    """End gloo's threads, once this process has nothing to share any more.
+
+    They would outlive the interpreter, and now and then abort a process that had finished (pytorch's issue 190489);
+    the one that started it would then end with an error, too. NCCL's groups are Lightning's own to end.
+    """
+    if dist.is_initialized() and dist.get_backend() == "gloo":
+        dist.destroy_process_group()
+
+
 @dataclass(frozen=True)
 class Ranks:
     """This rank among all.

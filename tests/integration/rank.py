@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from rlvr.build import build
+from rlvr.ranks import leave_group
 from rlvr.rollout import named_weights
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -59,6 +60,7 @@ def main() -> None:
     run.trainer.fit(run.module, datamodule=run.data)
     (out / f"rank{os.environ['RANK']}.json").write_text(json.dumps(witness.steps))
     torch.save(witness.weights, out / f"rank{os.environ['RANK']}.pt")
+    leave_group()
 
 
 if __name__ == "__main__":
