@@ -15,7 +15,7 @@ import numpy as np
 from rlvr.console import console
 from rlvr.eval import Interval
 from rlvr.eval.bootstrap import FloatArray, bootstrap_mean, draws
-from rlvr.report.paths import RunPath
+from rlvr.report.paths import RunPath, first_at
 from rlvr.report.pool import Method
 from rlvr.report.study import Study
 from rlvr.report.tables import Grid, with_interval
@@ -112,12 +112,9 @@ def gains(method: RunPath, grpo: RunPath, n: int, weight_RP: FloatArray) -> Floa
 
 
 def read_off(one_T: FloatArray, many_T: FloatArray, level_L: FloatArray) -> FloatArray:
-    """Pass@n where Pass@1 first reaches each level, linear between two evaluations."""
-    after_L = np.searchsorted(np.maximum.accumulate(one_T), level_L)
-    before_L = np.maximum(after_L - 1, 0)
-    rise_L = np.where(after_L > 0, one_T[after_L] - one_T[before_L], 1)
-    share_L = np.where(after_L > 0, (level_L - one_T[before_L]) / rise_L, 0)
-    return np.asarray((1 - share_L) * many_T[before_L] + share_L * many_T[after_L])
+    """Pass@n where Pass@1 first reaches each level."""
+    places = [first_at(one_T, level) for level in level_L]
+    return np.array([place.of(many_T) for place in places if place is not None])  # the highest level is reached, too
 
 
 def entropy(method: Method, other: Method) -> Statistic:

@@ -93,7 +93,7 @@ def wandb_logger(offline: bool, save_dir: str, **settings: Any) -> Logger:
     if not offline and not (logged_in(server) and answers(server)):
         console.print(f"[yellow]{server} does not answer or nobody is logged in:[/] logging offline (wandb sync).")
         offline = True
-    return WandbLogger(offline=offline, save_dir=save_dir, id=wandb_id(Path(save_dir)), **settings)
+    return WandbLogger(offline=offline, save_dir=save_dir, **{"id": wandb_id(Path(save_dir)), **settings})
 
 
 @rank_zero_only

@@ -7,7 +7,7 @@ import lightning
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rlvr.training.datamodule import Walk
+from rlvr.training import Walk
 
 SCHEMA = pa.schema(
     [

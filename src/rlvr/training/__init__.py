@@ -1,7 +1,7 @@
 """Room 5: the rollout data module, the LightningModule, and the policy they train."""
 
 from rlvr.training.batch import MicroBatch, Sample, packed
-from rlvr.training.datamodule import RolloutDataModule, Walk
+from rlvr.training.datamodule import RolloutDataModule
 from rlvr.training.gguf import PackagedPolicy
 from rlvr.training.module import PolicyModule
 from rlvr.training.policy import PolicySource, PretrainedPolicy, save_policy, trainable

@@ -1,7 +1,7 @@
 """The RolloutDataModule: one Lightning epoch is one walk through the rooms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -19,34 +19,12 @@ from rlvr.training.batch import MicroBatch, Sample, deal, micro_batches, packed,
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.metrics import walk_metrics
 from rlvr.training.timing import Stopwatch
+from rlvr.training.walk import Walk
 from rlvr.types import Group, Problem
 from rlvr.verify import Verifier
 
 # A round draws at most this many times what is missing, however little of the last round was kept.
 MAX_OVERDRAW = 8
-
-
-@dataclass(frozen=True)
-class Walk:
-    """What one walk through the rooms brought.
-
-    Attributes:
-        groups: Every group sampled, P of them, kept or not.
-        weight_P: The filter's weight; 0 for gated groups and for those beyond a full batch.
-        advantage_PG: Masked and weighted advantages; 0 carries no gradient.
-        drawn: Problems drawn, those dropped before sampling included.
-        rounds: Rounds of drawing.
-        version: Policy version that sampled.
-        greedy_tokens: Completion tokens of the greedy answers that the filter asked for, of this rank's.
-    """
-
-    groups: tuple[Group, ...]
-    weight_P: Tensor
-    advantage_PG: Tensor
-    drawn: int
-    rounds: int
-    version: int
-    greedy_tokens: int
 
 
 class RolloutDataModule(lightning.LightningDataModule):
@@ -108,9 +86,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         walk = self.walk(version=self._trainer.global_step)
         with self.stopwatch.phase("assemble"):
             minibatches = self.assemble(walk)
-            counted = (walk.groups, walk.weight_P, walk.advantage_PG, walk.drawn, walk.rounds)
-            self.metrics = walk_metrics(*counted, self._ranks)
-            self.metrics["rollout/greedy_tokens"] = float(sum(self._ranks.pool([walk.greedy_tokens])))
+            self.metrics = walk_metrics(walk, self._ranks)
             self.last_walk = walk
         if self.minibatches_per_rollout > 1:
             minibatches = self.score(minibatches)

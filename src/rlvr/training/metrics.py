@@ -1,37 +1,28 @@
 """The numbers that a walk through the rooms gives, by their stable names (docs/metrics.md)."""
 
-from collections.abc import Sequence
-
-from torch import Tensor
-
 from rlvr.ranks import Ranks
-from rlvr.types import Group
+from rlvr.training.walk import Walk
 
 
-def walk_metrics(
-    groups: Sequence[Group], weight_P: Tensor, advantage_PG: Tensor, drawn: int, rounds: int, ranks: Ranks
-) -> dict[str, float]:
+def walk_metrics(walk: Walk, ranks: Ranks) -> dict[str, float]:
     """Means and shares over the groups that all ranks sampled in a step: a collective, the same on every rank.
 
     Args:
-        groups: All groups that this rank sampled, gated ones included.
-        weight_P: The filter's weights.
-        advantage_PG: Masked advantages.
-        drawn: Problems drawn over all ranks, those dropped before sampling included.
-        rounds: Rounds of drawing.
+        walk: This rank's share.
         ranks: This one among all.
 
     Returns:
         Metrics; shares are between 0 and 1, lengths in tokens, entropy in nats a token.
     """
-    parts = ranks.pool([_counts(groups, weight_P, advantage_PG)])
+    parts = ranks.pool([_counts(walk)])
     total = {name: sum(part[name] for part in parts) for name in parts[0]}
     sampled, rollouts, kept = total["groups"], total["rollouts"], total["kept"]
     metrics = {
-        "filter/drawn": float(drawn),
+        "filter/drawn": float(walk.drawn),
         "filter/kept": float(kept),
-        "filter/gated_share": 1 - kept / max(drawn, 1),
-        "filter/rounds": float(rounds),
+        "filter/gated_share": 1 - kept / max(walk.drawn, 1),
+        "filter/rounds": float(walk.rounds),
+        "rollout/greedy_tokens": float(total["greedy_tokens"]),
     }
     if not sampled:
         return metrics
@@ -49,23 +40,25 @@ def walk_metrics(
     }
 
 
-def _counts(groups: Sequence[Group], weight_P: Tensor, advantage_PG: Tensor) -> dict[str, float]:
+def _counts(walk: Walk) -> dict[str, float]:
     """This rank's sums, from which the means over all ranks follow."""
-    kept_P, live_P = weight_P > 0, (advantage_PG != 0).any(dim=1)
-    rollouts = [rollout for group in groups for rollout in group.rollouts]
-    verdicts = [verdict for group in groups for verdict in group.verdicts]
+    live_PG = walk.advantage_PG != 0
+    kept_P, live_P = walk.weight_P > 0, live_PG.any(dim=1)
+    rollouts = [rollout for group in walk.groups for rollout in group.rollouts]
+    verdicts = [verdict for group in walk.groups for verdict in group.verdicts]
     statuses = [verdict.status for verdict in verdicts]
-    successes = [group.successes for group in groups]
+    successes = [group.successes for group in walk.groups]
     return {
-        "groups": len(groups),
+        "greedy_tokens": walk.greedy_tokens,
+        "groups": len(walk.groups),
         "kept": int(kept_P.sum()),
         "live": int((live_P & kept_P).sum()),
-        "trained": int((advantage_PG != 0).sum()),
+        "trained": int(live_PG.sum()),
         "rollouts": len(rollouts),
         "tokens": sum(len(rollout.completion_ids) for rollout in rollouts),
         "logp": sum(map(sum, (rollout.logps for rollout in rollouts))),
         "truncated": sum(rollout.finish == "length" for rollout in rollouts),
         **{status: statuses.count(status) for status in ("right", "wrong", "timeout", "error")},
         "unformatted": sum(not verdict.formatted for verdict in verdicts),
-        **{f"bucket/{m}": successes.count(m) for m in range(advantage_PG.shape[1] + 1)},
+        **{f"bucket/{m}": successes.count(m) for m in range(live_PG.shape[1] + 1)},
     }
