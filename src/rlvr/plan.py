@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoModelForCausalLM
 
 from rlvr.errors import ConfigError
-from rlvr.report.tables import Grid
 from rlvr.training.head import CHUNK_GIB
+
+if TYPE_CHECKING:
+    from rlvr.report.tables import Grid
 
 GIB = 2**30
 
@@ -203,8 +205,10 @@ class Plan:
             f"rollouts, {self.trained / 1e6:,.1f}M parameters trained on {self.ranks} rank(s){memory}"
         )
 
-    def table(self) -> Grid:
+    def table(self) -> "Grid":
         """All of it."""
+        from rlvr.report.tables import Grid  # which needs Hydra; a plan alone does not
+
         training, sampling = self.peaks_gib
         rows = [
             ["parameters", f"{self.parameters:,}"],
