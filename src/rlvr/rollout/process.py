@@ -17,13 +17,14 @@ def undisturbed(device: torch.device) -> Iterator[None]:
     """Undo what building an engine does to the process.
 
     It seeds torch, numpy and random; on CPU it also sets torch to one thread and replaces the function that could
-    set more. It wants a launcher's variables, which Lightning does not set on every rank.
+    set more. It wants a launcher's variables, which Lightning does not set on every rank, and it makes the GPU that
+    LOCAL_RANK names the process's own: under srun, or with `trainer.devices=[2,3]`, that must be the trainer's.
     """
     set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
     numpy_state, python_state = np.random.get_state(), random.getstate()
     launched = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
     os.environ["RANK"] = str(dist.get_rank())
-    os.environ.setdefault("LOCAL_RANK", "0")
+    os.environ["LOCAL_RANK"] = str(device.index or 0) if device.type == "cuda" else os.environ.get("LOCAL_RANK", "0")
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []), _stderr_on_failure():
             yield
