@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.gpu_check.registry import CHECKS, Check
+from benchmarks.gpu_check.registry import CHECKS
 from benchmarks.gpu_check.results import Outcome, Report
 from benchmarks.gpu_check.runner import ROOT, TOTAL_S, run_all
 from rlvr.console import console

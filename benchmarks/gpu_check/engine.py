@@ -14,7 +14,7 @@ from benchmarks.gpu_check.results import Finding
 from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import EXACT_LIMIT, ROUNDED_LIMIT
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import Sampling, named_weights
+from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.training import Sample, packed, trainable
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
@@ -22,21 +22,25 @@ from rlvr.types import Problem
 PROMPT, TOKENS, GROUP = 16, 48, 8
 
 
-def engine_of(policy: Any, weights: Any, dtype: str | None, kv_cache_gib: float, max_num_seqs: int = 256) -> Any:
-    """A vLLM engine beside the policy, as a run builds it."""
+def engine_of(host: Host, dtype: str, kv_cache_gib: float, folder: Path, max_num_seqs: int = 256) -> Any:
+    """A vLLM engine beside the policy, as a run builds it; it keeps its config in the check's folder."""
     from rlvr.rollout.vllm import VLLMEngine
 
     return VLLMEngine(
-        policy,
-        character_tokenizer(),
-        weights,
+        host,
         max_model_len=512,
         kv_cache_gib=kv_cache_gib,
         max_num_seqs=max_num_seqs,
         tensor_parallel_size=1,
         dtype=dtype,
         hang_timeout_s=60.0,
+        cache_dir=folder,
     )
+
+
+def host_of(policy: Any, weights: Any = None) -> Host:
+    """The policy with a tokenizer that can decode any sample, if not to much."""
+    return Host(policy, character_tokenizer(), weights or partial(named_weights, policy), policy.device)
 
 
 def problems_of(policy: Any, count: int, seed: int = 0) -> list[Problem]:
@@ -84,7 +88,7 @@ def faults(device: torch.device, folder: Path) -> Finding:
     policy = trainable(policy_of("tiny", device), lora, gradient_checkpointing=False).eval()
     weights = Faulty(policy)
     start = time.perf_counter()
-    engine = engine_of(policy, weights, "float32" if exact else "bfloat16", kv_cache_gib=0.25)
+    engine = engine_of(host_of(policy, weights), "float32" if exact else "bfloat16", 0.25, folder)
     numbers: dict[str, Any] = {"limit, nats": limit, "engine built, s": time.perf_counter() - start}
     found = {"after a sync": _after_sync(policy, engine, 0)}
     _move(policy)
@@ -144,7 +148,7 @@ def sleep(device: torch.device, folder: Path) -> Finding:
     shape, cache_gib = shape_for(device), 4.0
     policy: Any = policy_of(shape, device).eval()
     start = time.perf_counter()
-    engine = engine_of(policy, partial(named_weights, policy), "bfloat16", cache_gib)
+    engine = engine_of(host_of(policy), "bfloat16", cache_gib, folder)
     numbers: dict[str, Any] = {"shape": shape, "built, s": time.perf_counter() - start}
     engine.sync(0)
     first = mismatch(policy, engine, 0)
@@ -173,7 +177,9 @@ def sleep(device: torch.device, folder: Path) -> Finding:
         for name, each in (("the first rollout", first), ("a rollout after waking", later))
         if not each.mean < ROUNDED_LIMIT
     ]
-    return Finding(not bad, "; ".join(bad) or f"{given:.1f} GiB given back; {later.mean:.1e} nats after waking", numbers)
+    return Finding(
+        not bad, "; ".join(bad) or f"{given:.1f} GiB given back; {later.mean:.1e} nats after waking", numbers
+    )
 
 
 def _seconds(action: Callable[[], None]) -> float:
@@ -188,5 +194,3 @@ def _free_gib() -> float:
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
     return torch.cuda.mem_get_info()[0] / GIB
-
-

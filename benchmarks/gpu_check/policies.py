@@ -1,16 +1,18 @@
 """What the checks work on: policies with random weights of given shapes, and completions drawn at random."""
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import LambdaCallback
 from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
-from benchmarks.gpu_check.results import Skip
+from benchmarks.gpu_check.results import SkipError
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.training import MicroBatch, PolicyModule, Sample, packed
 from rlvr.types import Problem, Rollout
@@ -19,10 +21,8 @@ GIB = 2**30
 QWEN = {"vocab_size": 151_936, "max_position_embeddings": 4096, "tie_word_embeddings": True, "num_key_value_heads": 2}
 SHAPES: dict[str, dict[str, Any]] = {
     # Qwen2.5-0.5B and 1.5B.
-    "0.5B": QWEN
-    | {"hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14, "intermediate_size": 4864},
-    "1.5B": QWEN
-    | {"hidden_size": 1536, "num_hidden_layers": 28, "num_attention_heads": 12, "intermediate_size": 8960},
+    "0.5B": QWEN | {"hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14, "intermediate_size": 4864},
+    "1.5B": QWEN | {"hidden_size": 1536, "num_hidden_layers": 28, "num_attention_heads": 12, "intermediate_size": 8960},
     # For CPUs: grouped heads of 32, and weights wide enough for distributions that are not flat.
     "tiny": QWEN
     | {"vocab_size": 256, "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -64,14 +64,14 @@ def free() -> None:
 
 
 def need_memory(gib: float) -> None:
-    """Skip a check for which this GPU is too small, or too full.
+    """SkipError a check for which this GPU is too small, or too full.
 
     Raises:
-        Skip: With both numbers.
+        SkipError: With both numbers.
     """
     free = torch.cuda.mem_get_info()[0] / GIB
     if free < gib:
-        raise Skip(f"it takes about {gib:.0f} GiB of GPU memory and {free:.0f} are free")
+        raise SkipError(f"it takes about {gib:.0f} GiB of GPU memory and {free:.0f} are free")
 
 
 def samples(vocabulary: int, rows: int, prompt: int, completion: int, group: int = 4, seed: int = 0) -> list[Sample]:
@@ -115,8 +115,24 @@ class Way:
     lr: float = 1e-6
 
 
-def train(policy: Any, batches: list[MicroBatch], device: torch.device, way: Way, devices: int = 1) -> lightning.Trainer:
-    """One optimizer step a micro-batch through Lightning and our module, as a run takes them; each rank its batches."""
+def train(
+    policy: Any,
+    batches: list[MicroBatch],
+    device: torch.device,
+    way: Way,
+    devices: int = 1,
+    at_end: Callable[[Any, Any], None] | None = None,
+) -> None:
+    """One optimizer step a micro-batch through Lightning and our module, as a run takes them.
+
+    Args:
+        policy: Moves to the device, and back to the CPU at the end.
+        batches: This rank's.
+        device: Its kind.
+        way: How.
+        devices: Ranks.
+        at_end: Called with trainer and module after the last step, all still in its place.
+    """
     module = PolicyModule(
         policy=policy,
         surrogate=partial(ppo_clip, clip_low=0.2, clip_high=0.2),
@@ -134,6 +150,7 @@ def train(policy: Any, batches: list[MicroBatch], device: torch.device, way: Way
         strategy=way.strategy,
         max_steps=len(batches),
         gradient_clip_val=1.0,
+        callbacks=[LambdaCallback(on_train_end=at_end)],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -141,4 +158,3 @@ def train(policy: Any, batches: list[MicroBatch], device: torch.device, way: Way
         use_distributed_sampler=False,
     )
     trainer.fit(module, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
-    return trainer

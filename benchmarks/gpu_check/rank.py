@@ -23,18 +23,20 @@ def batches(rank: int, size: int) -> list[MicroBatch]:
 
 
 def main() -> None:
-    """Train and write this rank's weights."""
+    """Train and write this rank's weights and its last gradient's norm."""
     name, device, folder = sys.argv[1], torch.device(sys.argv[2]), Path(sys.argv[3])
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     # Plain gradient descent, clipped: Adam would blow up rounding where a gradient is nearly 0.
     way = Way("32-true", _strategy(name), optimizer="SGD", lr=0.02)
-    policy = policy_of("tiny", torch.device("cpu"))
-    trainer = train(policy, batches(rank, size), device, way, devices=size)
-    gathered = getattr(trainer.strategy, "gathered", whole)
-    weights = torch.cat([tensor.double().cpu().flatten() for _, tensor in named_weights(policy, gathered)])
-    torch.save(weights, folder / f"{name}-{size}-{rank}.pt")
-    norm = float(trainer.lightning_module.grad_norm)  # type: ignore[attr-defined]
-    (folder / f"{name}-{size}-{rank}.json").write_text(json.dumps({"norm": norm}))
+    stem = folder / f"{name}-{size}-{rank}"
+
+    def write(trainer: Any, module: Any) -> None:
+        gathered = getattr(trainer.strategy, "gathered", whole)
+        weights = [tensor.double().cpu().flatten() for _, tensor in named_weights(module.policy, gathered)]
+        torch.save(torch.cat(weights), stem.with_suffix(".pt"))
+        stem.with_suffix(".json").write_text(json.dumps({"norm": float(module.grad_norm)}))
+
+    train(policy_of("tiny", torch.device("cpu")), batches(rank, size), device, way, devices=size, at_end=write)
     leave_group()
 
 
@@ -44,6 +46,7 @@ def _strategy(name: str) -> Any:
     from rlvr.strategy import ShardedStrategy
 
     strategy = ShardedStrategy(stage=int(name[-1]))
+    assert isinstance(strategy.config, dict)
     # DeepSpeed would release no parameter as small as these otherwise.
     strategy.config["zero_optimization"]["stage3_param_persistence_threshold"] = 0
     return strategy

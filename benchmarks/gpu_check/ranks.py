@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.gpu_check.policies import policy_of
 from benchmarks.gpu_check.results import Finding
+from rlvr.rollout import named_weights
 
 WEIGHTS, NORM = 1e-5, 1e-4  # largest difference of weights; of gradient norms, relative
 
@@ -33,9 +35,6 @@ def parity(device: torch.device, folder: Path) -> Finding:
 
 
 def _start() -> Tensor:
-    from benchmarks.gpu_check.policies import policy_of
-    from rlvr.rollout import named_weights
-
     weights = named_weights(policy_of("tiny", torch.device("cpu")))
     return torch.cat([tensor.double().flatten() for _, tensor in weights])
 

@@ -27,7 +27,7 @@ class Finding:
     numbers: dict[str, Any]
 
 
-class Skip(Exception):
+class SkipError(Exception):
     """Raised by a check that can't run here; the text says why."""
 
 
@@ -106,7 +106,8 @@ class Report:
         """The table, and the numbers of every check below it."""
         head = f"# gpu-check on {self.device}, {self.date}\n\n`make gpu-check` at commit {self.commit}: {self.summary}."
         rows = [
-            f"| {o.name} | {o.title} | {o.status} | {o.why.replace('|', '/')} | {o.seconds:.0f} |" for o in self.outcomes
+            f"| {o.name} | {o.title} | {o.status} | {o.why.replace('|', '/')} | {o.seconds:.0f} |"
+            for o in self.outcomes
         ]
         table = "\n".join(["| check | what | result | seen | s |", "| --- | --- | --- | --- | ---: |", *rows])
         parts = [

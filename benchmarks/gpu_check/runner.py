@@ -72,8 +72,8 @@ def _process(check: Check, device: str, folder: Path, limit_s: float) -> int | N
     command = [sys.executable, "-m", "benchmarks.gpu_check.child", check.function, device, str(folder)]
     paths = [str(ROOT), str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), MARK: mark, "TMPDIR": str(folder)}
-    # Nothing here may ask a hub.
-    environment |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled", "PYTHONUNBUFFERED": "1"}
+    # Nothing here may ask a hub, or tell anybody.
+    environment |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled", "VLLM_NO_USAGE_STATS": "1"}
     with (folder / "output.txt").open("w") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL

@@ -1,5 +1,6 @@
 """Whether weights move at lr 1e-6, where a bf16 number is too coarse to hold a step of Adam."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,18 @@ def sharded(device: torch.device, folder: Path) -> Finding:
     verdicts = {}
     for stage in (2, 3):
         policy = cast(policy_of("tiny", device), torch.bfloat16)
-        trainer = train(policy, batches, device, Way("bf16-true", ShardedStrategy(stage=stage), lr=LR))
-        trainer.save_checkpoint(folder / f"zero{stage}")
-        whole = whole_weights(folder / f"zero{stage}")
+        way, checkpoint = Way("bf16-true", ShardedStrategy(stage=stage), lr=LR), folder / f"zero{stage}"
+        train(policy, batches, device, way, at_end=partial(_save, checkpoint))
+        whole = whole_weights(checkpoint)
         weights = {name.removeprefix("policy."): tensor for name, tensor in whole.items()}
         found = changed(start, weights), distance(weights, start, twin)
         numbers |= {f"changed, ZeRO-{stage}": found[0], f"distance from fp32 over the way, ZeRO-{stage}": found[1]}
         verdicts[f"ZeRO-{stage}"] = found
     return judged(numbers, verdicts)
+
+
+def _save(checkpoint: Path, trainer: Any, module: Any) -> None:
+    trainer.save_checkpoint(checkpoint)
 
 
 def judged(numbers: dict[str, Any], verdicts: dict[str, tuple[float, float]]) -> Finding:
