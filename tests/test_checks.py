@@ -32,6 +32,16 @@ from rlvr.machine import check_disk, check_machine
         (["rollout=vllm", "rollout.engine.dtype=int8"], "rollout.engine.dtype=int8: unknown; choose one of float32"),
         (["trainer=deepspeed_zero3", "trainer.devices=2"], "rollout=hf: it generates with the policy's own parameters"),
         (["batch.micro_batch_tokens=0"], "batch.micro_batch_tokens=0: must be a number above 0"),
+        (["trainer.precision=16-mixed"], "trainer.precision=16-mixed: unknown here; choose one of 32-true, bf16-mixed"),
+        (
+            ["trainer.precision=bf16-true"],
+            "trainer.precision=bf16-true: nothing would keep the trained weights in fp32",
+        ),
+        (["trainer=gpu", "trainer.precision=bf16-true", "lora=rank16"], "trainer.precision=bf16-true: nothing would"),
+        (
+            ["+trainer.strategy=deepspeed_stage_2"],
+            "trainer.strategy=deepspeed_stage_2: Lightning's own divides the loss",
+        ),
         (["preflight=maybe"], "preflight=maybe: unknown; choose one of run, only"),
         (["algo.loss.keep=some"], "algo.loss.keep=some: unknown; choose one of all, positive, negative"),
         (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: unknown; choose one of gate, share"),
