@@ -5,6 +5,7 @@ import hashlib
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from rlvr.plan import GIB, Plan
 from rlvr.resume import SafeCheckpointIO
 from rlvr.rollout import Sampling, call_seed, usual_cache_gib
 from rlvr.training import PolicyModule, RolloutDataModule, trainable
+from rlvr.types import Problem
 from rlvr.verify import Verifier
 
 
@@ -54,7 +56,9 @@ def build(cfg: DictConfig) -> Run:
         raise ConfigError(
             f"batch.problems_per_step={cfg.batch.problems_per_step}: the pool has only {len(splits.train)} problems."
         )
-    check_lengths(splits, sampling.max_new_tokens, context_of(cfg, policy.config))
+    context = context_of(cfg, policy.config)
+    check_lengths(splits.train, sampling.max_new_tokens, context)
+    check_lengths(splits.heldout, 1, context)
     data = RolloutDataModule(
         problems=splits.train,
         tokenizer=tokenizer,
@@ -98,10 +102,11 @@ def evaluation(
     """The callback that evaluates base, path and trained policy as `eval` says."""
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
     asked = [problem.id for group in problems.values() for problem in group]
-    drawn = Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
+    drawn = Sampling(cfg.eval.max_new_tokens or sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
     engine = cfg.rollout.engine._target_
     rules = OmegaConf.to_container(cfg.verifier, resolve=True)
-    known = (fingerprint(policy), asked, cfg.eval.n, drawn, cfg.seed, engine, rules)
+    context = context_of(cfg, policy.config)  # it cuts completions
+    known = (fingerprint(policy), asked, cfg.eval.n, drawn, context, cfg.seed, engine, rules)
     key = hashlib.sha256(repr(known).encode()).hexdigest()
     return PassAtKCallback(
         problems=problems,
@@ -153,6 +158,7 @@ def plan_of(cfg: DictConfig) -> Plan:
         max_steps=cfg.trainer.max_steps,
         max_prompt_tokens=cfg.data.get("max_prompt_tokens") or context_of(cfg, config) - new_tokens,
         max_new_tokens=new_tokens,
+        eval_new_tokens=cfg.eval.max_new_tokens or new_tokens,
         ranks=devices * cfg.trainer.get("num_nodes", 1),
         zero_stage=settings.get("stage", 0),
         offload_optimizer=settings.get("offload_optimizer", False),
@@ -171,19 +177,26 @@ def context_of(cfg: DictConfig, config: PretrainedConfig) -> int:
     return min(config.max_position_embeddings, cfg.rollout.engine.get("max_model_len") or sys.maxsize)
 
 
-def check_lengths(splits: Splits, max_new_tokens: int, context: int) -> None:
-    """Refuse problems whose answers would not fit.
+def check_lengths(problems: Sequence[Problem], new_tokens: int, context: int) -> None:
+    """Refuse problems whose answers would not fit: a rollout's whole, an evaluation's first token, since engines cut
+    evaluated completions where the context ends.
+
+    Args:
+        problems: The problems.
+        new_tokens: What must fit behind each prompt.
+        context: Longest prompt and completion together, tokens.
 
     Raises:
         ConfigError: With the longest prompt's id and length.
     """
-    longest = max([*splits.train, *splits.heldout], key=lambda problem: len(problem.prompt_ids))
+    longest = max(problems, key=lambda problem: len(problem.prompt_ids))
     length = len(longest.prompt_ids)
-    if length + max_new_tokens > context:
+    if length + new_tokens > context:
+        answer = f"rollout.sampling.max_new_tokens={new_tokens}" if new_tokens > 1 else "an answer"
         raise ConfigError(
-            f"Problem {longest.id}: its prompt of {length} tokens and rollout.sampling.max_new_tokens={max_new_tokens} "
-            f"do not fit into the context of {context} tokens (the policy's, or rollout.engine.max_model_len); "
-            "shorten one of them, or leave long prompts out with data.max_prompt_tokens."
+            f"Problem {longest.id}: its prompt of {length} tokens and {answer} do not fit into the context of "
+            f"{context} tokens (the policy's, or rollout.engine.max_model_len); shorten one of them, or leave long "
+            "prompts out with data.max_prompt_tokens."
         )
 
 

@@ -66,6 +66,25 @@ def test_greedy_equals_argmax_without_padding():
             ids.append(token)
 
 
+def test_completions_are_cut_where_the_context_ends():
+    """Each row at its own end, in one batch; what it holds up to there is what it would hold with more room."""
+    model = policy("qwen2")
+    engine = HFEngine(model, TOKENIZER, no_weights, max_tokens=4096)
+    engine.sync(0)
+    whole = engine.generate(problems(), 4, Sampling(20), 0, seed=1)
+    engine.context = 20
+    cut = engine.generate(problems(), 4, Sampling(20), 0, seed=1)
+    ends = set()
+    for problem, long_ones, short_ones in zip(problems(), whole, cut, strict=True):
+        room = 20 - len(problem.prompt_ids)
+        for long, short in zip(long_ones, short_ones, strict=True):
+            assert short.completion_ids == long.completion_ids[:room]
+            assert len(short.logps) == len(short.completion_ids)
+            assert short.finish == ("length" if len(long.completion_ids) > room else long.finish)
+            ends.add((len(long.completion_ids) > room, short.finish))
+    assert {(True, "length"), (False, "stop")} <= ends
+
+
 def test_the_seed_decides_and_torch_state_is_left_alone():
     """The same seed gives the same text, another one another; the global random state does not move."""
     engine = HFEngine(policy("qwen2"), TOKENIZER, no_weights, max_tokens=4096)
