@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from engines import TEN, TOKENIZER, build, largest_difference, nudge, problems, tiny
 
-from rlvr.rollout import EngineError, HFEngine, StaleEngineError, named_weights
+from rlvr.rollout import EngineError, HFEngine, Sampling, StaleEngineError, named_weights
 from rlvr.types import Problem
 
 
@@ -71,6 +71,23 @@ def test_finish_and_length(pair):
         assert len(rollout.logps) == len(rollout.completion_ids) <= 10
         assert (rollout.completion_ids[-1] == 0) == (rollout.finish == "stop")
         assert TOKENIZER.eos_token not in rollout.text
+
+
+def test_both_engines_cut_a_completion_where_the_context_ends(pair):
+    """An evaluation may ask for more than the context of 64 holds, as NSR's does of Qwen2.5-Math."""
+    policy, engine = pair
+    hf = HFEngine(policy, TOKENIZER, lambda: iter(()), max_tokens=4096)
+    sampling = Sampling(max_new_tokens=100, temperature=5.0)  # nearly uniform, so that some never come to an end
+    for each in (engine, hf):
+        each.sync(55)
+        rollouts_P = each.generate(problems(), 64, sampling, 55, 0)
+        pairs = [(problem, rollout) for problem, rs in zip(problems(), rollouts_P, strict=True) for rollout in rs]
+        totals = {
+            finish: {len(p.prompt_ids) + len(r.completion_ids) for p, r in pairs if r.finish == finish}
+            for finish in ("stop", "length")
+        }
+        assert totals["length"] == {64}
+        assert max(totals["stop"]) <= 64
 
 
 def test_problems_are_handed_over_in_one_call_of_256(pair):
