@@ -76,18 +76,15 @@ def test_finish_and_length(pair):
 def test_both_engines_cut_a_completion_where_the_context_ends(pair):
     """An evaluation may ask for more than the context of 64 holds, as NSR's does of Qwen2.5-Math."""
     policy, engine = pair
-    hf = HFEngine(policy, TOKENIZER, lambda: iter(()), max_tokens=4096)
-    sampling = Sampling(max_new_tokens=100, temperature=2.0)  # flat, so that some never come to an end
-    for each in (engine, hf):
+    texts = ["1" * 50, "2" * 57 + "=", "3" * 60]
+    long = [Problem(text, text, tuple(TOKENIZER(text)["input_ids"]), "") for text in texts]
+    for each in (engine, HFEngine(policy, TOKENIZER, lambda: iter(()), max_tokens=4096)):
         each.sync(55)
-        rollouts_P = each.generate(problems(), 64, sampling, 55, 0)
-        pairs = [(problem, rollout) for problem, rs in zip(problems(), rollouts_P, strict=True) for rollout in rs]
-        totals = {
-            finish: {len(p.prompt_ids) + len(r.completion_ids) for p, r in pairs if r.finish == finish}
-            for finish in ("stop", "length")
-        }
-        assert totals["length"] == {64}
-        assert max(totals["stop"]) <= 64
+        rollouts_P = each.generate(long, 64, Sampling(max_new_tokens=20), 55, 0)
+        for problem, rollouts in zip(long, rollouts_P, strict=True):
+            room = 64 - len(problem.prompt_ids)
+            assert {len(r.completion_ids) for r in rollouts if r.finish == "length"} == {room}
+            assert all(len(r.completion_ids) <= room for r in rollouts)
 
 
 def test_problems_are_handed_over_in_one_call_of_256(pair):
