@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import HFEngine, Sampling, StaleEngineError
+from rlvr.rollout import EngineError, HFEngine, Sampling, StaleEngineError
 from rlvr.rollout.hf import nucleus
 from rlvr.training.batch import Sample, packed
 from rlvr.training.logprobs import completion_logps
@@ -83,6 +83,9 @@ def test_completions_are_cut_where_the_context_ends():
             assert short.finish == ("length" if len(long.completion_ids) > room else long.finish)
             ends.add((len(long.completion_ids) > room, short.finish))
     assert {(True, "length"), (False, "stop")} <= ends
+    engine.context = 9
+    with pytest.raises(EngineError, match="A prompt of 13 tokens leaves no room in the context of 9 tokens"):
+        engine.generate(problems(), 1, Sampling(1), 0, seed=1)
 
 
 def test_the_seed_decides_and_torch_state_is_left_alone():

@@ -11,7 +11,7 @@ from transformers.cache_utils import DynamicCache
 
 from rlvr.rollout.attention import use_grouped_attention
 from rlvr.rollout.cache import roomy_cache
-from rlvr.rollout.engine import OnFinished, Sampling, call_seed, require_synced
+from rlvr.rollout.engine import EngineError, OnFinished, Sampling, call_seed, require_synced
 from rlvr.rollout.weights import Weights, base_of
 from rlvr.types import Problem, Rollout
 
@@ -94,10 +94,12 @@ class HFEngine:
     ) -> list[tuple[Rollout, ...]]:
         """See `RolloutEngine.generate`."""
         require_synced(self.version, version)
+        longest = max((len(problem.prompt_ids) for problem in problems), default=0)
+        if longest >= self.context:
+            raise EngineError(f"A prompt of {longest} tokens leaves no room in the context of {self.context} tokens.")
         training = self.policy.training
         self.policy.eval()
-        longest = max((len(problem.prompt_ids) for problem in problems), default=0) + sampling.max_new_tokens
-        per_call = max(1, self.max_tokens // (n * min(longest, self.context)))
+        per_call = max(1, self.max_tokens // (n * min(longest + sampling.max_new_tokens, self.context)))
         results: list[tuple[Rollout, ...]] = []
         devices = [self.policy.device] if self.policy.device.type == "cuda" else []
         try:
