@@ -93,7 +93,7 @@ def test_several_policies_on_one_figure(cache_dir: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["eval.n=0"], "eval.n=0: must be a number above 0"),
+        (["eval.n=0"], "eval.n=0: must be a whole number above 0"),
         (["eval.n=6"], "eval.n=6: must be a power of two"),
         (["eval=files", "eval.path=nowhere.jsonl"], "nowhere.jsonl: there is no such file"),
         (["eval=files", f"eval.path={MATH}", "verifier.box=first"], "verifier.box=first: unknown; choose last or any"),
