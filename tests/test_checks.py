@@ -31,6 +31,16 @@ from rlvr.machine import check_disk, check_machine
         (["lr_schedule=linear"], "lr_schedule=linear: unknown; choose one of constant, cosine"),
         (["rollout=vllm", "rollout.engine.dtype=int8"], "rollout.engine.dtype=int8: unknown; choose one of float32"),
         (["trainer=deepspeed_zero3", "trainer.devices=2"], "rollout=hf: it generates with the policy's own parameters"),
+        (["trainer.precision=16-mixed"], "trainer.precision=16-mixed: unknown here; choose one of 32-true, bf16-mixed"),
+        (
+            ["trainer.precision=bf16-true"],
+            "trainer.precision=bf16-true: nothing would keep the trained weights in fp32",
+        ),
+        (["trainer=gpu", "trainer.precision=bf16-true", "lora=rank16"], "trainer.precision=bf16-true: nothing would"),
+        (
+            ["+trainer.strategy=deepspeed_stage_2"],
+            "trainer.strategy=deepspeed_stage_2: Lightning's own divides the loss",
+        ),
         (["batch.micro_batch_tokens=0"], "batch.micro_batch_tokens=0: must be a whole number above 0"),
         (["rollouts=0"], "rollouts=0: must be a whole number above 0"),
         (["rollouts=-3"], "rollouts=-3: must be a whole number above 0"),

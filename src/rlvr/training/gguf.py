@@ -22,19 +22,19 @@ class PackagedPolicy:
     Attributes:
         package: Module name of the package.
         install: The command that installs it, for the error message.
-        dtype: Data type of the weights.
     """
 
     package: str
     install: str
-    dtype: str
 
     def config(self, source: ProblemSource) -> PretrainedConfig:
         """Read from the file's header."""
         file = self._file()
         return AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
         """The model and its tokenizer, with the chat template.
 
         Raises:
@@ -44,7 +44,7 @@ class PackagedPolicy:
         if not folder.exists():
             file = self._file()
             make_folder(folder, lambda aside: _convert(file, aside))
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, self.dtype))
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or "auto")
         return model, AutoTokenizer.from_pretrained(folder, padding_side="left")
 
     def _file(self) -> Path:

@@ -18,8 +18,10 @@ class PolicySource(Protocol):
     def config(self, source: ProblemSource) -> PretrainedConfig:
         """What the model is, its weights left where they are."""
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
-        """The model, weights in fp32 or as configured, and its tokenizer."""
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
+        """The model and its tokenizer; `dtype` is that of the weights, None: as they are stored."""
 
 
 def trainable(policy: PreTrainedModel, lora: Any | None, gradient_checkpointing: bool) -> Any:
@@ -67,14 +69,12 @@ class PretrainedPolicy:
     Attributes:
         name: Hub name or folder.
         revision: Commit, tag or branch of a hub name.
-        dtype: Data type of the weights, for example `bfloat16`.
         architecture: Hugging Face model type, known before anything is downloaded; None: ask the folder or the hub.
         size: Arguments of that architecture's config.
     """
 
     name: str
     revision: str | None
-    dtype: str
     architecture: str | None = None
     size: dict[str, Any] | None = None
 
@@ -91,8 +91,9 @@ class PretrainedPolicy:
         except (OSError, ValueError) as error:
             raise ConfigError(f"model.name={self.name}: its config can't be read ({cause_of(error)}).") from error
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
         """Read the model and its tokenizer; the hub's own cache holds downloads."""
-        dtype = getattr(torch, self.dtype)
-        model = AutoModelForCausalLM.from_pretrained(self.name, revision=self.revision, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(self.name, revision=self.revision, dtype=dtype or "auto")
         return model, AutoTokenizer.from_pretrained(self.name, revision=self.revision, padding_side="left")

@@ -69,7 +69,9 @@ class WarmStartedPolicy:
         tokens = {"vocab_size": len(tokenizer), "eos_token_id": eos, "pad_token_id": eos, "bos_token_id": None}
         return AutoConfig.for_model(self.architecture, **tokens, **self.size)
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
         """The cached policy, made first where the cache has none.
 
         Raises:
@@ -79,7 +81,8 @@ class WarmStartedPolicy:
         folder = cache_dir / f"base-{self._key(demonstrator, seed)}"
         if not folder.exists():
             self._make(demonstrator, seed, folder)
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
+        policy = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or "auto")
+        return policy, AutoTokenizer.from_pretrained(folder)
 
     def _key(self, source: Demonstrator, seed: int) -> str:
         # A taste of the demonstrations stands for the task: pool sizes change the source, but not the base.
