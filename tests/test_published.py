@@ -125,7 +125,7 @@ def test_evaluations_may_ask_for_more_than_the_context_and_rollouts_may_not():
     """NSR's 4,096 tokens are all of Qwen2.5-Math's context; Llama's and Qwen3's hold them behind any prompt."""
     plan = plan_of(composed("experiment=nsr_qwen7b"))
     assert (plan.eval_new_tokens, plan.context, plan.sequence_tokens) == (4096, 4096, 4096)
-    assert ["in evaluations", "4,096, cut where the context of 4,096 ends"] in plan.table().rows
+    assert ["in evaluations, cut at the context of 4,096", "4,096"] in plan.table().rows
     plan.check()
     assert not plan_of(composed("experiment=nsr_llama3b")).evaluations_are_cut
     assert not plan_of(composed("experiment=self_qwen7b")).evaluations_are_cut

@@ -218,7 +218,7 @@ class Plan:
     def table(self) -> Grid:
         """All of it."""
         training, sampling = self.peaks_gib
-        cut = f", cut where the context of {self.context:,} ends" if self.evaluations_are_cut else ""
+        cut = f", cut at the context of {self.context:,}" if self.evaluations_are_cut else ""
         rows = [
             ["parameters", f"{self.parameters:,}"],
             ["trained parameters", f"{self.trained:,}"],
@@ -226,7 +226,7 @@ class Plan:
             ["optimizer steps", f"{self.max_steps}"],
             ["optimizer steps a rollout", f"{self.minibatches_per_rollout}"],
             ["tokens a completion at most", f"{self.max_new_tokens:,}"],
-            ["in evaluations", f"{self.eval_new_tokens:,}{cut}"],
+            [f"in evaluations{cut}", f"{self.eval_new_tokens:,}"],
             ["tokens a step and rank at most", f"{self.step_tokens:,}"],
             ["tokens a micro-batch at most", f"{self.micro_tokens:,}"],
             ["micro-batches a step at most", f"{ceil(self.step_tokens / self.micro_tokens)}"],
