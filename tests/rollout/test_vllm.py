@@ -84,7 +84,8 @@ def test_both_engines_cut_a_completion_where_the_context_ends(pair):
         pairs = [(64 - len(p.prompt_ids), r) for p, rs in zip(long, rollouts_P, strict=True) for r in rs]
         assert all(len(rollout.completion_ids) <= room for room, rollout in pairs)
         cut = [(room, rollout) for room, rollout in pairs if rollout.finish == "length"]
-        assert cut and all(len(rollout.completion_ids) == room for room, rollout in cut)
+        assert cut
+        assert all(len(rollout.completion_ids) == room for room, rollout in cut)
 
 
 def test_problems_are_handed_over_in_one_call_of_256(pair):
