@@ -23,7 +23,7 @@ from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.plan import GIB, Plan
 from rlvr.resume import SafeCheckpointIO
 from rlvr.rollout import Sampling, call_seed, usual_cache_gib
-from rlvr.training import PolicyModule, RolloutDataModule, trainable
+from rlvr.training import Checkpoint, PolicyModule, RolloutDataModule, trainable
 from rlvr.verify import Verifier
 
 
@@ -45,7 +45,7 @@ def build(cfg: DictConfig) -> Run:
     source.prepare()
     filter_, loss = instantiate(cfg.algo.filter), instantiate(cfg.algo.loss)
     sampling = sampling_of(cfg, source)
-    policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir))
+    policy, tokenizer, checkpoint = policy_of(cfg, source)
     verifier: Verifier = instantiate(cfg.verifier)
     splits = source.splits(tokenizer, verifier.readable)
     problems = {"train": splits.train, "heldout": splits.heldout}
@@ -66,7 +66,9 @@ def build(cfg: DictConfig) -> Run:
         seed=cfg.seed,
         **cfg.batch,
     )
-    evaluate = evaluation(cfg, source, splits, policy, sampling)
+    evaluate = evaluation(
+        cfg, source, splits, checkpoint.fingerprint() if checkpoint else fingerprint(policy), sampling
+    )
     lora = instantiate(cfg.lora) if cfg.lora else None
     torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
     module = PolicyModule(
@@ -78,6 +80,7 @@ def build(cfg: DictConfig) -> Run:
         lr_schedule=cfg.lr_schedule,
         temperature=sampling.temperature,
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
+        checkpoint=checkpoint,
     )
     callbacks = [
         *([instantiate(cfg.rollout.guard)] if "guard" in cfg.rollout else []),  # before the evaluation it vouches for
@@ -92,8 +95,18 @@ def build(cfg: DictConfig) -> Run:
     return Run(trainer, module, data, tokenizer)
 
 
+def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
+    """The policy, its tokenizer, and, under ZeRO-3, the files that still hold the policy's weights."""
+    maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
+    if OmegaConf.select(cfg, "trainer.strategy.stage") != 3:
+        return (*maker.load(*place), None)
+    checkpoint = maker.checkpoint(*place)
+    dtype = torch.bfloat16 if cfg.trainer.precision == "bf16-true" else torch.float32
+    return checkpoint.hollow(dtype), checkpoint.tokenizer(), checkpoint
+
+
 def evaluation(
-    cfg: DictConfig, source: ProblemSource, splits: Splits, policy: PreTrainedModel, sampling: Sampling
+    cfg: DictConfig, source: ProblemSource, splits: Splits, base: str, sampling: Sampling
 ) -> PassAtKCallback:
     """The callback that evaluates base, path and trained policy as `eval` says."""
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
@@ -101,7 +114,7 @@ def evaluation(
     drawn = Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
     engine = cfg.rollout.engine._target_
     rules = OmegaConf.to_container(cfg.verifier, resolve=True)
-    known = (fingerprint(policy), asked, cfg.eval.n, drawn, cfg.seed, engine, rules)
+    known = (base, asked, cfg.eval.n, drawn, cfg.seed, engine, rules)
     key = hashlib.sha256(repr(known).encode()).hexdigest()
     return PassAtKCallback(
         problems=problems,

@@ -10,7 +10,7 @@ from rlvr.rollout.engine import (
     usual_cache_gib,
 )
 from rlvr.rollout.hf import HFEngine
-from rlvr.rollout.weights import Gathered, Weights, base_of, named_weights, whole
+from rlvr.rollout.weights import Gathered, Weights, base_of, checkpoint_name, layers, named_weights, whole
 
 __all__ = [
     "EngineError",
@@ -23,6 +23,8 @@ __all__ = [
     "Weights",
     "base_of",
     "call_seed",
+    "checkpoint_name",
+    "layers",
     "named_weights",
     "usual_cache_gib",
     "whole",

@@ -16,6 +16,7 @@ from rlvr.algo.correction import RatioSums
 from rlvr.algo.surrogates import Surrogate
 from rlvr.training.batch import MicroBatch
 from rlvr.training.logprobs import completion_logps
+from rlvr.training.streamed import Checkpoint, fill
 
 LrSchedule = Literal["constant", "cosine"]
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
@@ -33,6 +34,7 @@ class PolicyModule(lightning.LightningModule):
         lr_schedule: What it does then: `constant`, or `cosine` down to 0 at the trainer's last step.
         temperature: The sampling temperature; the policy that is trained is the one that was sampled.
         minibatches_per_rollout: Optimizer steps on each rollout.
+        checkpoint: Where the weights of a hollow policy are; None: the policy has them.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class PolicyModule(lightning.LightningModule):
         lr_schedule: LrSchedule,
         temperature: float,
         minibatches_per_rollout: int,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         super().__init__()
+        self.checkpoint = checkpoint
         self.policy = policy.train()
         self.surrogate = surrogate
         self.correction = correction
@@ -65,6 +69,16 @@ class PolicyModule(lightning.LightningModule):
     def version(self) -> int:
         """Policy version: optimizer steps taken."""
         return self.global_step
+
+    def configure_model(self) -> None:
+        """Bring in weights that were left in their files, now that all ranks are there to take their parts."""
+        if self.checkpoint is None:
+            return
+        strategy: Any = self.trainer.strategy
+        fill(self.policy, self.checkpoint, strategy.partition, strategy.root_device, self.trainer.is_global_zero)
+        # DeepSpeed moves no module whose parameters are partitioned: its buffers would stay where they are.
+        self.to(strategy.root_device)
+        self.checkpoint = None  # Lightning may call again
 
     def training_step(self, batch: MicroBatch, batch_idx: int) -> Tensor:
         """Weighted sum of the surrogate; over all micro-batches and ranks of a step it is the method's mean.
