@@ -6,6 +6,7 @@ from rlvr.training.gguf import PackagedPolicy
 from rlvr.training.module import PolicyModule
 from rlvr.training.policy import PolicySource, PretrainedPolicy, save_policy, trainable
 from rlvr.training.streamed import Checkpoint
+from rlvr.training.walk import Walk
 from rlvr.training.warmstart import WarmStartedPolicy
 
 __all__ = [
