@@ -14,6 +14,13 @@ pytest.importorskip("deepspeed")
 pytest.importorskip("peft")
 
 RANK = Path(__file__).with_name("loading_rank.py")
+TRAIN = Path(__file__).parents[2] / "src" / "train.py"
+RUN = [
+    *("debug=quick", "algo=nsr", "model.steps=20", "data.train_size=64", "data.heldout_size=16"),
+    *("trainer=deepspeed_zero3", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"),
+    *("trainer.max_steps=3", "callbacks.checkpoint.every_n_rollouts=1"),
+    *("rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64"),
+]
 SMALL = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, intermediate_size=96)
 LARGE = dict(hidden_size=2048, num_attention_heads=16, num_key_value_heads=4, intermediate_size=8192)
 LAYERS = 16
@@ -82,3 +89,18 @@ def test_no_rank_ever_holds_the_model(tmp_path: Path):
     assert max(parts) < 0.7
     assert first["sharded"]["partitioned"]
     assert second["sharded"]["partitioned"]
+
+
+def test_a_run_goes_on_from_its_shards(tmp_path: Path):
+    """From the first checkpoint of a run of three steps to its end, to the bit; the files hold the base only."""
+    pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
+    policies = []
+    for name, more in {"whole": [], "resumed": [f"ckpt_path={tmp_path / 'whole/checkpoints/step-1'}"]}.items():
+        paths = [f"paths.log_dir={tmp_path}", f"hydra.run.dir={tmp_path / name}"]
+        done = subprocess.run([sys.executable, str(TRAIN), *RUN, *paths, *more], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+        policies.append(AutoModelForCausalLM.from_pretrained(tmp_path / name / "policy").state_dict())
+    base = AutoModelForCausalLM.from_pretrained(next(tmp_path.glob("**/base-*"))).state_dict()
+    for name, tensor in policies[0].items():
+        assert torch.equal(tensor, policies[1][name]), name
+    assert any(not torch.equal(tensor, base[name]) for name, tensor in policies[0].items())
