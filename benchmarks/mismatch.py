@@ -17,7 +17,7 @@ from rlvr.build import quiet
 from rlvr.callbacks import Mismatch
 from rlvr.console import console
 from rlvr.report.tables import Grid
-from rlvr.rollout import Sampling, named_weights
+from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.rollout.vllm import VLLMEngine
 from rlvr.training import Sample, packed
 from rlvr.training.logprobs import completion_logps
@@ -29,14 +29,16 @@ def main() -> None:
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         cfg = compose("train", ["model=smollm2_135m"])
     with tempfile.TemporaryDirectory() as cache:
-        policy, tokenizer = instantiate(cfg.model).load(instantiate(cfg.data), 0, Path(cache))
+        policy, tokenizer = instantiate(cfg.model).load(instantiate(cfg.data), 0, Path(cache), None)
     problems = prompts(tokenizer, 8)
     rows = []
     for dtype in ("float32", "bfloat16"):
-        engine = VLLMEngine(policy, tokenizer, partial(named_weights, policy), 512, 1.0, 512, 1, dtype, 600.0)
-        engine.sync(0)
-        rollouts_P = engine.generate(problems, 8, Sampling(64), 0, 0)
-        engine.close()
+        host = Host(policy, tokenizer, partial(named_weights, policy), policy.device)
+        with tempfile.TemporaryDirectory() as cache:
+            engine = VLLMEngine(host, 512, 1.0, 512, 1, dtype, 600.0, Path(cache))
+            engine.sync(0)
+            rollouts_P = engine.generate(problems, 8, Sampling(64), 0, 0)
+            engine.close()
         samples = [Sample(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
         batch = packed(samples, version=0)
         with torch.no_grad():

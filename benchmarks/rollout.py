@@ -22,7 +22,7 @@ from hydra.utils import instantiate
 from rlvr.build import quiet
 from rlvr.console import console
 from rlvr.report.tables import Grid
-from rlvr.rollout import HFEngine, Sampling, named_weights
+from rlvr.rollout import HFEngine, Host, Sampling, named_weights
 from rlvr.types import Problem
 
 ROOT = Path(__file__).parents[1]
@@ -43,13 +43,12 @@ def measure(name: str, dtype: str, count: int, n: int, tokens: int, cache: str) 
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         cfg = compose("train", [f"model={name}"])
     source = instantiate(cfg.data)
-    policy, tokenizer = instantiate(cfg.model).load(source, 0, Path(cache))
-    policy = policy.to(getattr(torch, dtype))
+    policy, tokenizer = instantiate(cfg.model).load(source, 0, Path(cache), getattr(torch, dtype))
     problems = prompts(tokenizer, count) if name != "tiny" else source.splits(tokenizer).train[:count]
-    weights = partial(named_weights, policy)
-    hf = HFEngine(policy, tokenizer, weights, max_tokens=65536)
+    host = Host(policy, tokenizer, partial(named_weights, policy), policy.device)
+    hf = HFEngine(host, max_tokens=65536)
     before = resident_gib()
-    vllm = VLLMEngine(policy, tokenizer, weights, 256 if name != "tiny" else None, 1.0, 512, 1, None, 600.0)
+    vllm = VLLMEngine(host, 256 if name != "tiny" else None, 1.0, 512, 1, None, 600.0, Path(cache))
     built = resident_gib()
     seconds = []
     for version in range(4):

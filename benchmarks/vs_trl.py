@@ -141,7 +141,7 @@ def prepare(case: Case, folder: Path) -> None:
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         cfg = compose("train", overrides(case, folder))
     source = instantiate(cfg.data)
-    policy, tokenizer = instantiate(cfg.model).load(source, 0, HOME / "cache")
+    policy, tokenizer = instantiate(cfg.model).load(source, 0, HOME / "cache", None)
     policy.save_pretrained(folder / "policy")
     tokenizer.save_pretrained(folder / "policy")
     prompts = [problem.prompt for problem in source.splits(tokenizer).train]

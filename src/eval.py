@@ -2,21 +2,23 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import check_lengths, context_of, fingerprint, quiet, sampling_of
+from rlvr.build import check_lengths, context_of, engine_factory, quiet, sampling_of
 from rlvr.checks import check_evaluation
 from rlvr.console import console, one_sentence_errors
 from rlvr.data import write_report
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
-from rlvr.machine import check_machine, device
+from rlvr.machine import check_machine, deterministic_kernels, device, gpu_gib
+from rlvr.plan import GIB
 from rlvr.ranks import Ranks, leave_group
 from rlvr.report import report_evaluations, write_setting
-from rlvr.rollout import Sampling, call_seed, named_weights
+from rlvr.rollout import Host, RolloutEngine, Sampling, alone_cache_gib, call_seed, fingerprint, named_weights
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
@@ -32,21 +34,22 @@ def main(cfg: DictConfig) -> None:
 def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     """One policy on one set of problems."""
     quiet()
+    if cfg.deterministic:
+        deterministic_kernels()
     ranks = Ranks.launched()
     pool, suite = instantiate(cfg.data), cfg.eval.get("suite")
     source = instantiate(suite) if suite else pool
     source.prepare()
     tokens = cfg.eval.get("max_new_tokens") or sampling_of(cfg, source).max_new_tokens
     sampling = Sampling(tokens, cfg.eval.temperature, cfg.eval.top_p)
-    policy, tokenizer = instantiate(cfg.model).load(pool, cfg.seed, Path(cfg.paths.cache_dir))
-    policy = policy.to(device())
+    policy, tokenizer = instantiate(cfg.model).load(pool, cfg.seed, Path(cfg.paths.cache_dir), dtype=None)
     verifier = instantiate(cfg.verifier)
     splits = source.splits(tokenizer, verifier.readable)
-    check_lengths(splits, tokens, context_of(cfg, policy.config))
+    longest = check_lengths(splits, tokens, context_of(cfg, policy.config))
     rules = short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))
     job = Job(splits.heldout, cfg.eval.n, sampling, call_seed(cfg.seed, "eval"), rules)
     engine_kind = (cfg.rollout.engine._target_, cfg.rollout.engine.get("dtype"))
-    key = short_hash(fingerprint(policy), job.seed, sampling, engine_kind)
+    key = short_hash(fingerprint(named_weights(policy)), job.seed, sampling, engine_kind)
     store = SampleStore(Path(cfg.paths.log_dir) / "samples" / key)
     if ranks.rank == 0:
         write_report(run_dir, splits.readings, {"heldout": splits.heldout}, tokenizer)
@@ -55,16 +58,27 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
         if again := judge_again(job, verifier, store):
             console.print(f"{again} samples of other grading rules were judged again.")
     ranks.meet()
-    engine = instantiate(cfg.rollout.engine)(policy, tokenizer, lambda: named_weights(policy))
+    engine = engine_alone(cfg, policy, tokenizer, longest)
     engine.sync(0)
     sample(job, engine, verifier, store, ranks)
-    engine.close()
     ranks.meet()
+    engine.close()
     leave_group()
     if ranks.rank == 0:
         label = name_of(cfg) if cfg.label is None else str(cfg.label)
         outcome_of(job, store, label, HydraConfig.get().runtime.choices["eval"]).write(run_dir)
         report_evaluations([run_dir], run_dir)
+
+
+def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> RolloutEngine:
+    """The engine, no trainer beside it: the policy goes to the GPU only where the engine has no weights of its own."""
+    place = device()
+    ranks_per_engine = cfg.rollout.engine.get("tensor_parallel_size")
+    if ranks_per_engine is None:
+        policy = policy.to(place)
+    cache_gib = alone_cache_gib(gpu_gib(place), 2 * policy.num_parameters() / GIB / (ranks_per_engine or 1))
+    host = Host(policy, tokenizer, lambda: named_weights(policy), place)
+    return engine_factory(cfg, longest, cache_gib)(host)
 
 
 def name_of(cfg: DictConfig) -> str:

@@ -1,8 +1,15 @@
-"""Dealing out and putting together, without processes: the collective itself runs in test_parity.py."""
+"""Dealing out and putting together, and the collectives beside a group that takes tensors on GPUs only, as NCCL's."""
+
+import math
+import os
+import socket
 
 import pytest
+import torch
+from torch import distributed as dist
+from torch import multiprocessing
 
-from rlvr.ranks import Ranks
+from rlvr.ranks import Ranks, leave_group
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -15,9 +22,38 @@ def test_gather_inverts_share(monkeypatch, size: int, given: int, count: int):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     if count:
         assert items[0] in parts[given % size]
-
-    def all_gather_object(into: list, mine: list) -> None:
-        into[:] = parts
-
-    monkeypatch.setattr("rlvr.ranks.dist.all_gather_object", all_gather_object)
+    monkeypatch.setattr(Ranks, "_parts", lambda ranks, mine: parts)
     assert Ranks(0, size).gather(parts[0], given) == items
+
+
+def test_alone_nothing_is_sent():
+    """One rank needs no process group."""
+    alone = Ranks(0, 1)
+    alone.meet()
+    assert (alone.total(2.5), alone.largest(-1.0), alone.first("a"), alone.pool([1])) == (2.5, -1.0, "a", [1])
+
+
+def test_collectives_need_no_group_that_takes_cpu_tensors():
+    """On NCCL a CPU tensor in a collective is an error; objects and numbers get through all the same."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.spawn(_two_ranks, (port,), nprocs=2)
+
+
+def _two_ranks(rank: int, port: int) -> None:
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    for _ in range(2):  # a second group in the same process gets a control group of its own
+        dist.init_process_group("cuda:gloo", rank=rank, world_size=2)
+        with pytest.raises(RuntimeError, match="No backend type associated with device type cpu"):
+            dist.all_reduce(torch.ones(1))
+        ranks = Ranks(rank, 2)
+        ranks.meet()
+        assert ranks.total(1.5 + rank) == 4.0
+        assert ranks.largest(-float(rank)) == 0.0
+        assert math.isnan(ranks.largest(math.nan if rank else 7.0))
+        assert ranks.first({"rank": rank}) == {"rank": 0}
+        assert ranks.pool(["a"] * rank) == ["a"]
+        assert ranks.gather([f"{rank}0", f"{rank}1"]) == ["00", "10", "01", "11"]
+        leave_group()
+        assert not dist.is_initialized()

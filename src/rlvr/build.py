@@ -1,8 +1,8 @@
 """From a composed config to the objects of a run. Apart from the entry scripts, the only place that knows Hydra."""
 
 import gc
-import hashlib
 import logging
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -13,17 +13,21 @@ import lightning
 import torch
 import transformers
 from hydra.utils import instantiate
+from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig, OmegaConf
 from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.callbacks import PassAtKCallback
+from rlvr.checks import sharded
 from rlvr.data import ProblemSource, Splits, write_report
 from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
+from rlvr.machine import deterministic_kernels
 from rlvr.plan import GIB, Plan
 from rlvr.resume import SafeCheckpointIO
-from rlvr.rollout import Sampling, call_seed, usual_cache_gib
+from rlvr.rollout import EngineFactory, Sampling, call_seed, usual_cache_gib
 from rlvr.training import Checkpoint, PolicyModule, RolloutDataModule, trainable
+from rlvr.training.precision import trained_dtype
 from rlvr.verify import Verifier
 
 
@@ -41,6 +45,8 @@ def build(cfg: DictConfig) -> Run:
     """Make or load the policy, and put the rooms together."""
     quiet()
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    if cfg.deterministic:
+        deterministic_kernels()
     source: ProblemSource = instantiate(cfg.data)
     source.prepare()
     filter_, loss = instantiate(cfg.algo.filter), instantiate(cfg.algo.loss)
@@ -54,11 +60,11 @@ def build(cfg: DictConfig) -> Run:
         raise ConfigError(
             f"batch.problems_per_step={cfg.batch.problems_per_step}: the pool has only {len(splits.train)} problems."
         )
-    check_lengths(splits, sampling.max_new_tokens, context_of(cfg, policy.config))
+    longest = check_lengths(splits, sampling.max_new_tokens, context_of(cfg, policy.config))
     data = RolloutDataModule(
         problems=splits.train,
         tokenizer=tokenizer,
-        engine=instantiate(cfg.rollout.engine),
+        engine=engine_factory(cfg, longest),
         verifier=verifier,
         filter=filter_,
         loss=loss,
@@ -66,9 +72,7 @@ def build(cfg: DictConfig) -> Run:
         seed=cfg.seed,
         **cfg.batch,
     )
-    evaluate = evaluation(
-        cfg, source, splits, checkpoint.fingerprint() if checkpoint else fingerprint(policy), sampling
-    )
+    evaluate = evaluation(cfg, source, splits, sampling)
     lora = instantiate(cfg.lora) if cfg.lora else None
     torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
     module = PolicyModule(
@@ -89,33 +93,51 @@ def build(cfg: DictConfig) -> Run:
     ]
     made = [instantiate(logger) for logger in cfg.logger.values()]
     loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
-    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=[SafeCheckpointIO()])
+    plugins = [SafeCheckpointIO(), *launcher(cfg.trainer.devices)]
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins)
     # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
     gc.freeze()
     return Run(trainer, module, data, tokenizer)
 
 
 def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
-    """The policy, its tokenizer, and, under ZeRO-3, the files that still hold the policy's weights."""
+    """The policy, its tokenizer, and, under ZeRO-3, the files in which its weights still are."""
+    dtype = trained_dtype(cfg.trainer.precision, sharded(cfg), adapters=bool(cfg.lora))
     maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
     if OmegaConf.select(cfg, "trainer.strategy.stage") != 3:
-        return (*maker.load(*place), None)
-    checkpoint = maker.checkpoint(*place)
-    dtype = torch.bfloat16 if cfg.trainer.precision == "bf16-true" else torch.float32
+        return (*maker.load(*place, dtype), None)
+    checkpoint: Checkpoint = maker.checkpoint(*place)
     return checkpoint.hollow(dtype), checkpoint.tokenizer(), checkpoint
 
 
-def evaluation(
-    cfg: DictConfig, source: ProblemSource, splits: Splits, base: str, sampling: Sampling
-) -> PassAtKCallback:
+def engine_factory(cfg: DictConfig, longest: int, kv_cache_gib: float | None = None) -> EngineFactory:
+    """The configured engine; one with weights of its own gets room for the run's longest sequence and no more.
+
+    Args:
+        cfg: The composed config.
+        longest: Tokens of the longest prompt and completion together.
+        kv_cache_gib: Its key-value cache where the config leaves that open; None: the engine's own default.
+    """
+    settings = {"max_model_len": longest, "kv_cache_gib": kv_cache_gib}
+    engine = cfg.rollout.engine
+    factory: EngineFactory = instantiate(engine, **{k: v for k, v in settings.items() if engine.get(k, ...) is None})
+    return factory
+
+
+def launcher(devices: Any) -> list[ClusterEnvironment]:
+    """Lightning starts the ranks itself where Slurm has started one process for all GPUs, as Submitit does; left to
+    itself it would expect Slurm to have started them all."""
+    alone = os.environ.get("SLURM_NTASKS") == "1" and not TorchElasticEnvironment.detect()
+    return [LightningEnvironment()] if alone and devices not in (1, "1") else []
+
+
+def evaluation(cfg: DictConfig, source: ProblemSource, splits: Splits, sampling: Sampling) -> PassAtKCallback:
     """The callback that evaluates base, path and trained policy as `eval` says."""
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
     asked = [problem.id for group in problems.values() for problem in group]
     drawn = Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
-    engine = cfg.rollout.engine._target_
+    engine = (cfg.rollout.engine._target_, cfg.rollout.engine.get("dtype"))
     rules = OmegaConf.to_container(cfg.verifier, resolve=True)
-    known = (base, asked, cfg.eval.n, drawn, cfg.seed, engine, rules)
-    key = hashlib.sha256(repr(known).encode()).hexdigest()
     return PassAtKCallback(
         problems=problems,
         n=cfg.eval.n,
@@ -125,7 +147,8 @@ def evaluation(
         seed=cfg.seed,
         label=label(cfg),
         guess_rate=source.guess_rate,
-        base_cache=Path(cfg.paths.cache_dir) / f"eval-{key[:12]}",
+        cache_dir=Path(cfg.paths.cache_dir),
+        known=(asked, cfg.eval.n, drawn, cfg.seed, engine, rules),
         run_dir=Path(cfg.paths.run_dir),
     )
 
@@ -184,8 +207,8 @@ def context_of(cfg: DictConfig, config: PretrainedConfig) -> int:
     return min(config.max_position_embeddings, cfg.rollout.engine.get("max_model_len") or sys.maxsize)
 
 
-def check_lengths(splits: Splits, max_new_tokens: int, context: int) -> None:
-    """Refuse problems whose answers would not fit.
+def check_lengths(splits: Splits, max_new_tokens: int, context: int) -> int:
+    """Refuse problems whose answers would not fit; else tokens of the longest prompt and completion.
 
     Raises:
         ConfigError: With the longest prompt's id and length.
@@ -198,21 +221,13 @@ def check_lengths(splits: Splits, max_new_tokens: int, context: int) -> None:
             f"do not fit into the context of {context} tokens (the policy's, or rollout.engine.max_model_len); "
             "shorten one of them, or leave long prompts out with data.max_prompt_tokens."
         )
+    return length + max_new_tokens
 
 
 def label(cfg: DictConfig) -> str:
     """The published name of the composed pair, else `filter+loss`."""
     pair = f"{cfg.algo.filter.name}+{cfg.algo.loss.name}"
     return cfg.algo.name if pair == cfg.algo.pair else pair
-
-
-def fingerprint(policy: PreTrainedModel) -> str:
-    """A short hash of the weights, so that cached results never belong to other weights."""
-    digest = hashlib.sha256()
-    for name, tensor in policy.state_dict().items():
-        moments = (tensor.double().sum().item(), tensor.double().square().sum().item())
-        digest.update(repr((name, tuple(tensor.shape), moments)).encode())
-    return digest.hexdigest()[:12]
 
 
 def quiet() -> None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rlvr.console import refuse
 from rlvr.errors import ConfigError
 
+PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
 Check = Callable[[DictConfig], str | None]
 
 
@@ -29,6 +30,8 @@ def check(cfg: DictConfig) -> None:
         _on_policy,
         _evaluation,
         _choices,
+        _precision,
+        _strategy,
         _engine,
         _writable,
     ):
@@ -155,9 +158,36 @@ def _choices(cfg: DictConfig) -> str | None:
     return None
 
 
+def _precision(cfg: DictConfig) -> str | None:
+    precision = str(cfg.trainer.precision)
+    if precision not in PRECISIONS:
+        return f"trainer.precision={precision}: unknown here; choose one of {', '.join(PRECISIONS)}."
+    if precision == "bf16-true" and not sharded(cfg):
+        return (
+            "trainer.precision=bf16-true: nothing would keep the trained weights in fp32, and updates of the size of "
+            "optimizer.lr are lost when they are rounded to bfloat16; choose bf16-mixed, or trainer=deepspeed_zero2."
+        )
+    return None
+
+
+def _strategy(cfg: DictConfig) -> str | None:
+    name = OmegaConf.select(cfg, "trainer.strategy")
+    if isinstance(name, str) and name.startswith(("deepspeed", "fsdp")):
+        return (
+            f"trainer.strategy={name}: Lightning's own divides the loss twice and rounds RoPE's frequencies; "
+            "choose trainer=deepspeed_zero2, deepspeed_zero3 or ddp."
+        )
+    return None
+
+
+def sharded(cfg: DictConfig) -> bool:
+    """Whether DeepSpeed trains, which keeps fp32 copies of bf16 weights and shards them over the ranks."""
+    strategy = cfg.trainer.get("strategy")
+    return isinstance(strategy, DictConfig) and "stage" in strategy
+
+
 def _engine(cfg: DictConfig) -> str | None:
-    sharded = OmegaConf.select(cfg, "trainer.strategy.stage") == 3
-    if sharded and "tensor_parallel_size" not in cfg.rollout.engine:
+    if OmegaConf.select(cfg, "trainer.strategy.stage") == 3 and "tensor_parallel_size" not in cfg.rollout.engine:
         return (
             "rollout=hf: it generates with the policy's own parameters, of which trainer=deepspeed_zero3 leaves every "
             "rank a part only; choose rollout=vllm or trainer=deepspeed_zero2."

@@ -1,9 +1,15 @@
-"""Dealing work out to the ranks and putting the results together again."""
+"""Dealing work out to the ranks and putting the results together again: nothing else here calls a collective.
+
+What the ranks tell each other are Python objects and single numbers. They travel through a group of their own, on CPUs
+by gloo, whatever the strategy's group is: NCCL takes tensors on GPUs only, and gives up on a rank that is late, while
+here ranks wait for the slowest rollout of all.
+"""
 
 import os
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -13,6 +19,18 @@ from torch import distributed as dist
 
 Item = TypeVar("Item")
 WATCH_S = 2.0
+# Longer than the longest evaluation: ranks that are done wait here for those that are not.
+PATIENCE = timedelta(days=2)
+
+_group: tuple[Any, Any] | None = None  # the strategy's group, and ours beside it
+
+
+def _control_group() -> Any:
+    """The group for objects and numbers; made at the first collective of a process group, on all ranks alike."""
+    global _group
+    if _group is None or _group[0] is not dist.group.WORLD:
+        _group = (dist.group.WORLD, dist.new_group(backend="gloo", timeout=PATIENCE))
+    return _group[1]
 
 
 def follow_parent() -> None:
@@ -34,12 +52,18 @@ def follow_parent() -> None:
 
 
 def leave_group() -> None:
-    """End gloo's threads, once this process has nothing to share any more.
+    """End gloo's threads, once this process has nothing to tell the others any more.
 
     They would outlive the interpreter, and now and then abort a process that had finished (pytorch's issue 190489);
-    the one that started it would then end with an error, too. NCCL's groups are Lightning's own to end.
+    the one that started it would then end with an error, too. Lightning itself ends a group that is NCCL's alone.
     """
-    if dist.is_initialized() and dist.get_backend() == "gloo":
+    global _group
+    if not dist.is_initialized():
+        return
+    if _group is not None and _group[0] is dist.group.WORLD:
+        dist.destroy_process_group(_group[1])
+    _group = None
+    if "gloo" in dist.get_backend():
         dist.destroy_process_group()
 
 
@@ -71,9 +95,25 @@ class Ranks:
         return cls(rank, size)
 
     def meet(self) -> None:
-        """Wait for all."""
+        """Barrier: ranks leave together."""
         if self.size > 1:
-            dist.barrier()
+            dist.barrier(group=_control_group())
+
+    def total(self, mine: float) -> float:
+        """Sum over ranks: a collective, the same on every rank."""
+        return sum(self.pool([mine]))
+
+    def largest(self, mine: float) -> float:
+        """Maximum over ranks: a collective, the same on every rank. Not a number is the largest of all."""
+        return max(self.pool([mine]), key=lambda value: (value != value, value))
+
+    def first(self, mine: Item) -> Item:
+        """What rank 0 holds: a collective, the same on every rank."""
+        if self.size == 1:
+            return mine
+        held = [mine]
+        dist.broadcast_object_list(held, src=0, group=_control_group())
+        return held[0]
 
     def share(self, of_all: Any, given: int = 0) -> Any:
         """This rank's part of a sequence that all hold alike.
@@ -97,5 +137,5 @@ class Ranks:
 
     def _parts(self, mine: list[Item]) -> list[list[Item]]:
         parts: list[list[Item]] = [[] for _ in range(self.size)]
-        dist.all_gather_object(parts, mine)
+        dist.all_gather_object(parts, mine, group=_control_group())
         return parts

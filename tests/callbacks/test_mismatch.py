@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,8 @@ def swap_two_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every weight arrives, in the wrong place."""
     honest = vllm.VLLMEngine.__init__
 
-    def init(engine, policy, tokenizer, weights, **settings) -> None:
-        honest(engine, policy, tokenizer, lambda: swapped(weights), **settings)
+    def init(engine, host, **settings) -> None:
+        honest(engine, replace(host, weights=lambda: swapped(host.weights)), **settings)
 
     monkeypatch.setattr(vllm.VLLMEngine, "__init__", init)
 

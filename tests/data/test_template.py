@@ -62,7 +62,7 @@ def test_shipped_templates_with_a_real_tokenizer(name: str, cache_dir: Path):
     """The problem stands in each once, and the assistant's turn has begun where there are turns."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         model = instantiate(compose("train", ["model=smollm2_135m"]).model)
-    _, tokenizer = model.load(None, 0, cache_dir)
+    _, tokenizer = model.load(None, 0, cache_dir, None)
     chosen = template(name)
     prompt = chosen.render("What is 1+2?", tokenizer)
     assert prompt.count("What is 1+2?") == 1

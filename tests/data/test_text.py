@@ -173,7 +173,7 @@ def test_a_run_on_ones_own_files(quick, tmp_path):
     heldout = write(tmp_path / "own_heldout.jsonl", *((f"{n}=", str(n)) for n in range(50, 60)))
     files = ["data=files", f"data.train.path={train}", f"data.heldout.path={heldout}"]
     prompt = ["data/template=plain", "data.template.instruction=''", "rollout.sampling.max_new_tokens=10"]
-    model = ["model=pretrained", f"model.name={tmp_path / 'policy'}", "model.dtype=float32"]
+    model = ["model=pretrained", f"model.name={tmp_path / 'policy'}"]
     cfg = quick(*files, *prompt, *model)
     run_dir = Path(cfg.paths.run_dir)
     build(cfg)

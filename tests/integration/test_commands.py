@@ -77,7 +77,7 @@ def test_the_joint_report_and_the_report_command_agree(sweep: Path):
 def test_a_trained_policy_can_be_evaluated(sweep: Path):
     """The run's Hugging Face folder, by name."""
     policy = sweep / "multirun" / "0_none+grpo_seed0" / "policy"
-    model = ["model=pretrained", f"model.name='{policy}'", "model.dtype=float32"]
+    model = ["model=pretrained", f"model.name='{policy}'"]
     made = run("eval.py", *model, "eval.n=4", "data.heldout_size=8", f"paths.log_dir={sweep}")
     assert made.returncode == 0, made.stderr
     assert "k=4" in made.stdout

@@ -38,7 +38,7 @@ def launch(cfg, folder: Path, overrides: list[str], ranks: int = 2) -> list[list
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(ranks)]
 
 
-DDP = ["+trainer.strategy=ddp"]
+DDP = ["+trainer.strategy._target_=device_only.DeviceOnlyDDP"]  # as NCCL, it takes no tensors on CPUs
 ZERO3 = ["trainer=deepspeed_zero3", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"]
 
 

@@ -122,7 +122,7 @@ def test_ctrl_c_reaches_every_job(cache_dir: Path, tmp_path: Path):
 def test_one_policy_that_is_not_there(one_killed, cache_dir: Path, tmp_path: Path):
     """A sweep of evaluations shows the policy that is, and names the other with its own sentence."""
     there = one_killed[0] / "sweep" / "0_none+grpo_seed0" / "policy"
-    model = ["model=pretrained", f"model.name=nowhere/none,{there}", "model.dtype=float32"]
+    model = ["model=pretrained", f"model.name=nowhere/none,{there}"]
     small = ["eval.n=4", "data.heldout_size=8"]
     arguments = command(cache_dir, tmp_path, *model, *small, script="eval.py")
     offline = {**os.environ, "HF_HUB_OFFLINE": "1"}

@@ -11,7 +11,7 @@ from rlvr.algo import SELF
 from rlvr.build import Run, build
 from rlvr.eval import RunRecord
 from rlvr.resume import CheckpointStore
-from rlvr.rollout import HFEngine
+from rlvr.rollout import HFEngine, Host
 
 FILTERS = ["none", "self", "bbg", "zero_success", "mask_easy", "dynamic"]
 LOSSES = ["grpo", "nsr", "grpo_n", "psr", "w_reinforce"]
@@ -87,7 +87,7 @@ def test_self_refills_the_batch_with_unsolved_problems(quick):
     walk, data = run.data.last_walk, run.data
     assert walk.drawn > data.problems_per_step == len(walk.groups)
     base = build(cfg).module.policy
-    data._engine = HFEngine(base, run.tokenizer, weights=lambda: iter(()), max_tokens=20000)
+    data._engine = HFEngine(Host(base, run.tokenizer, lambda: iter(()), base.device), max_tokens=20000)
     data.engine.sync(0)
     assert not any(data.solved_greedily([group.problem for group in walk.groups], 0))
     assert isinstance(data.filter, SELF)

@@ -1,11 +1,14 @@
 """A tiny policy, a vLLM engine for it, and what the tests of both files ask of them."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import Sampling, named_weights
+from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.training.batch import Sample, packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
@@ -36,11 +39,16 @@ def tiny(tie: bool = True) -> PreTrainedModel:
     return AutoModelForCausalLM.from_config(config)
 
 
+CACHE = Path(tempfile.mkdtemp(prefix="rlvr-engines-"))  # for all engines of a session
+
+
+def host(policy) -> Host:
+    return Host(policy, TOKENIZER, lambda: named_weights(policy), torch.device("cpu"))
+
+
 def build(policy, **settings):
     engine = dict(max_model_len=None, kv_cache_gib=0.25, max_num_seqs=64, tensor_parallel_size=1, dtype=None)
-    return vllm.VLLMEngine(
-        policy, TOKENIZER, lambda: named_weights(policy), **{**engine, "hang_timeout_s": 60.0, **settings}
-    )
+    return vllm.VLLMEngine(host(policy), **{**engine, "hang_timeout_s": 60.0, "cache_dir": CACHE, **settings})
 
 
 def problems() -> list[Problem]:

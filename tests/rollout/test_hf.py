@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import HFEngine, Sampling, StaleEngineError
+from rlvr.rollout import HFEngine, Host, Sampling, StaleEngineError
 from rlvr.rollout.hf import nucleus
 from rlvr.training.batch import Sample, packed
 from rlvr.training.logprobs import completion_logps
@@ -16,8 +16,9 @@ TOKENIZER = character_tokenizer()
 SIZE = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64)
 
 
-def no_weights():
-    return iter(())
+def beside(model) -> Host:
+    """No weights are asked for: the engine generates with the policy itself."""
+    return Host(model, TOKENIZER, lambda: iter(()), model.device)
 
 
 def policy(architecture: str):
@@ -38,7 +39,7 @@ def problems() -> list[Problem]:
 def test_logps_equal_a_forward_pass_row_by_row(architecture: str, temperature: float):
     """Sampled log-probabilities, and the trainer's padded ones, against each row alone without any padding."""
     model = policy(architecture)
-    engine = HFEngine(model, TOKENIZER, no_weights, max_tokens=210)  # forces several chunks
+    engine = HFEngine(beside(model), max_tokens=210)  # forces several chunks
     engine.sync(3)
     groups = engine.generate(problems(), 4, Sampling(12, temperature), version=3, seed=1)
     samples = [Sample(p, r, 1.0, 1.0) for p, rollouts in zip(problems(), groups, strict=True) for r in rollouts]
@@ -56,7 +57,7 @@ def test_logps_equal_a_forward_pass_row_by_row(architecture: str, temperature: f
 def test_greedy_equals_argmax_without_padding():
     """Temperature 0 gives, token for token, the argmax of a plain forward pass."""
     model = policy("qwen2")
-    engine = HFEngine(model, TOKENIZER, no_weights, max_tokens=4096)
+    engine = HFEngine(beside(model), max_tokens=4096)
     engine.sync(0)
     groups = engine.generate(problems(), 1, Sampling(8, temperature=0.0), version=0, seed=0)
     for problem, (rollout,) in zip(problems(), groups, strict=True):
@@ -68,7 +69,7 @@ def test_greedy_equals_argmax_without_padding():
 
 def test_the_seed_decides_and_torch_state_is_left_alone():
     """The same seed gives the same text, another one another; the global random state does not move."""
-    engine = HFEngine(policy("qwen2"), TOKENIZER, no_weights, max_tokens=4096)
+    engine = HFEngine(beside(policy("qwen2")), max_tokens=4096)
     engine.sync(0)
     before = torch.random.get_rng_state()
     one, again, other = (engine.generate(problems(), 4, Sampling(12), 0, seed) for seed in (1, 1, 2))
@@ -78,7 +79,7 @@ def test_the_seed_decides_and_torch_state_is_left_alone():
 
 def test_a_stale_engine_refuses():
     """Sampling at a version that was not synced is an error, not a silent off-policy step."""
-    engine = HFEngine(policy("qwen2"), TOKENIZER, no_weights, max_tokens=4096)
+    engine = HFEngine(beside(policy("qwen2")), max_tokens=4096)
     engine.sync(0)
     with pytest.raises(StaleEngineError, match="holds policy version 0, not 1"):
         engine.generate(problems(), 1, Sampling(4), version=1, seed=0)

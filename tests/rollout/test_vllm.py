@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from engines import TEN, TOKENIZER, build, largest_difference, nudge, problems, tiny
+from engines import TEN, TOKENIZER, build, host, largest_difference, nudge, problems, tiny
 
 from rlvr.rollout import EngineError, HFEngine, StaleEngineError, named_weights
 from rlvr.types import Problem
@@ -21,7 +21,7 @@ def pair(request) -> Iterator[tuple]:
 def test_greedy_tokens_equal_those_of_the_hf_engine_before_and_after_an_update(pair):
     """Fixed prompts, fp32."""
     policy, engine = pair
-    hf = HFEngine(policy, TOKENIZER, lambda: iter(()), max_tokens=4096)
+    hf = HFEngine(host(policy), max_tokens=4096)
     greedy = replace(TEN, temperature=0.0)
     for version in (10, 11):
         for each in (engine, hf):

@@ -8,10 +8,10 @@ from types import FrameType
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from rlvr.errors import InterruptionError, RunError, cause_of
+from rlvr.ranks import Ranks
 from rlvr.resume import CheckpointStore
 from rlvr.resume.start import CONFIG
 from rlvr.resume.store import MODEL, bytes_of
@@ -51,6 +51,12 @@ class Checkpoints(Checkpoint):
         self._handlers = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         if trainer.is_global_zero:
             self.store.clear()
+        mine = str(trainer.ckpt_path)
+        if mine != (first := Ranks.of(trainer).first(mine)):
+            raise RunError(
+                f"{mine}: rank 0 has read it whole, found it damaged and would go on from {first}; move it out of the "
+                "way and start again, so that all ranks go on from the same checkpoint."
+            )
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Loggers go on with the row after the checkpoint's, and Lightning with a new epoch."""
@@ -65,8 +71,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """A rollout boundary."""
-        told = torch.tensor(float(self._asked is not None), device=pl_module.device)
-        asked = bool(trainer.strategy.reduce(told, reduce_op="max") > 0)
+        asked = Ranks.of(trainer).largest(float(self._asked is not None)) > 0
         step, parts = trainer.global_step, pl_module.minibatches_per_rollout
         over = step >= trainer.max_steps or trainer.should_stop
         due = (trainer.current_epoch + 1) % self.every_n_rollouts == 0 or step + parts >= trainer.max_steps
@@ -107,16 +112,16 @@ class Checkpoints(Checkpoint):
         Raises:
             RunError: When the disk has no room for it; those before it are as they were.
         """
-        step = trainer.global_step
+        step, ranks = trainer.global_step, Ranks.of(trainer)
         aside = self.store.aside(step)
         self._check_room(trainer, step)
         try:
             if trainer.is_global_zero:
                 shutil.rmtree(aside, ignore_errors=True)
                 self._describe(aside, pl_module, trainer)
-            trainer.strategy.barrier()
+            ranks.meet()
             trainer.save_checkpoint(aside)
-            trainer.strategy.barrier()
+            ranks.meet()
             if trainer.is_global_zero:
                 self.store.seal(step)
                 self.store.keep(self.keep)
@@ -125,7 +130,7 @@ class Checkpoints(Checkpoint):
             raise RunError(
                 f"{self.store.path(step)}: the checkpoint can't be written ({cause_of(error)}); {self._left()}"
             ) from error
-        trainer.strategy.barrier()
+        ranks.meet()
 
     def _describe(self, aside: Path, pl_module: Any, trainer: Any) -> None:
         aside.mkdir(parents=True)

@@ -6,9 +6,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import lightning
+import torch
 
-from rlvr.console import Bar, bar
+from rlvr.console import Bar, bar, console
 from rlvr.training import PolicyModule, RolloutDataModule
+
+# Steps in a row that change less than this part of the trained numbers, after which a warning is due.
+FEW, IN_A_ROW = 0.5, 5
 
 
 class StepMetrics(lightning.Callback):
@@ -21,6 +25,7 @@ class StepMetrics(lightning.Callback):
         self._stack = ExitStack()
         self._bar: Bar | None = None
         self._mark = self._step_start = 0.0
+        self._ineffective = 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Open the bar. The first rollout is already there by now, so the first row's step time has none."""
@@ -50,6 +55,7 @@ class StepMetrics(lightning.Callback):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         metrics = self._row(trainer, pl_module)
+        self._warn(metrics)
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
         if self._bar:
@@ -69,7 +75,20 @@ class StepMetrics(lightning.Callback):
         """Close the bar, so that the error stands below it."""
         self._stack.close()
 
+    def _warn(self, metrics: dict[str, float]) -> None:
+        """Say once when updates are lost in rounding, which no curve shows."""
+        small = metrics["train/update_share"] < FEW and metrics["train/lr"] > 0 and metrics["train/grad_norm"] > 0
+        self._ineffective = self._ineffective + 1 if small and not metrics["train/skipped"] else 0
+        if self._bar and self._ineffective == IN_A_ROW:
+            console.print(
+                f"[yellow]Only {100 * metrics['train/update_share']:.0f} % of the trained numbers changed in the last "
+                f"step, and few in the {IN_A_ROW - 1} before it:[/] optimizer.lr={metrics['train/lr']:.2g} is lost in "
+                "rounding there, or most of the policy has no gradient."
+            )
+
     def _lap(self, trainer: Any, phase: str) -> None:
+        if trainer.strategy.root_device.type == "cuda":
+            torch.cuda.synchronize()  # else the clock would tell how fast work is handed over, not how fast it is done
         now = time.perf_counter()
         trainer.datamodule.stopwatch.add(phase, now - self._mark)
         self._mark = now

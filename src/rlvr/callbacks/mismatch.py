@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import lightning
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor
 
 from rlvr.errors import RunError
+from rlvr.ranks import Ranks
 from rlvr.rollout import call_seed
 from rlvr.training import PolicyModule, RolloutDataModule, Sample, packed
+from rlvr.training.batch import deal, micro_batches, pieces_of
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem, Rollout
 
@@ -96,6 +99,7 @@ class MismatchGuard(lightning.Callback):
         data.engine.sync(version)
         seed = call_seed(data.seed, "guard", version)
         rollouts_P = data.engine.generate(problems, 1, data.sampling, version, seed)
+        data.engine.sleep()  # the forward pass needs the memory
         pairs = [(problem, rollouts[0]) for problem, rollouts in zip(problems, rollouts_P, strict=True)]
         self.check(trainer, pl_module, pairs, version)
 
@@ -107,23 +111,29 @@ class MismatchGuard(lightning.Callback):
         Raises:
             MismatchError: On every rank, when any rank's rollouts are too far off.
         """
-        found = self._compare(trainer, module, pairs)
+        found, ranks = self._compare(trainer, module, pairs), Ranks.of(trainer)
         limit = self.mean_limit or (EXACT_LIMIT if self._exact(trainer) else ROUNDED_LIMIT)
-        worst = float(trainer.strategy.reduce(torch.tensor(found.mean, device=module.device), reduce_op="max"))
+        worst = ranks.largest(found.mean)
         if not worst <= limit:
             raise MismatchError(_sentence(found, worst, limit, version))
         return found
 
     def _compare(self, trainer: Any, module: PolicyModule, pairs: Sequence[tuple[Problem, Rollout]]) -> Mismatch:
-        samples = [Sample(problem, rollout, advantage=0.0, weight=0.0) for problem, rollout in pairs]
+        """In micro-batches, as many on every rank: under ZeRO-3 a forward pass is a collective."""
         data: RolloutDataModule = trainer.datamodule
-        batch = packed(samples, version=0).to(module.device)
+        pieces = pieces_of([Sample(*pair, advantage=0.0, weight=0.0) for pair in pairs], data.micro_batch_tokens)
+        count = int(Ranks.of(trainer).largest(micro_batches(pieces, data.micro_batch_tokens, ranks=1)))
+        trainers, engines = [torch.empty(0)], [torch.empty(0)]
         with torch.no_grad(), trainer.precision_plugin.forward_context():
-            logp_BT = completion_logps(module.policy, batch, data.sampling.temperature).logp_BT
-        if not samples:  # The forward pass above is a collective of all ranks under ZeRO-3.
+            for part in deal(pieces, count):
+                batch = packed(list(chain.from_iterable(part)), version=0).to(module.device)
+                logp_BT = completion_logps(module.policy, batch, data.sampling.temperature).logp_BT
+                kept_BT = batch.mask_BT.bool() & bool(part)  # an empty part holds a token of no sample
+                trainers.append(logp_BT[kept_BT].cpu())
+                engines.append(batch.engine_logp_BT[kept_BT].cpu())
+        if not pairs:
             return Mismatch(0.0, 0.0, 0.0, 0.0, 0)
-        kept_BT = batch.mask_BT.bool()
-        return Mismatch.between(logp_BT[kept_BT].cpu(), batch.engine_logp_BT[kept_BT].cpu())
+        return Mismatch.between(torch.cat(trainers), torch.cat(engines))
 
     def _exact(self, trainer: Any) -> bool:
         """Whether both compute in fp32: what the engine's dtype and the trainer's precision say."""

@@ -1,5 +1,6 @@
 """Evaluates the policy before, along and after training, and keeps the run's record."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from rlvr.console import console
 from rlvr.eval import Evaluation, Graded, RunRecord, SplitRecord, evaluate, kept_samples
 from rlvr.files import share_file
 from rlvr.ranks import Ranks
-from rlvr.rollout import Sampling, call_seed
+from rlvr.rollout import Sampling, call_seed, fingerprint, named_weights
 from rlvr.types import Problem
 
 GuessRate = Callable[[Problem], float | None]
@@ -29,8 +30,8 @@ class PassAtKCallback(lightning.Callback):
         seed: The run's seed.
         label: The method's name in tables and figures.
         guess_rate: Chance of a blind guess, where the task knows it.
-        base_cache: File stem under which the base's results and samples are kept, so that runs from one base share
-            them.
+        cache_dir: Where the base's results and samples are kept, so that runs from one base share them.
+        known: All that these depend on, apart from the base's weights.
         run_dir: The run's folder.
     """
 
@@ -44,7 +45,8 @@ class PassAtKCallback(lightning.Callback):
         seed: int,
         label: str,
         guess_rate: GuessRate,
-        base_cache: Path,
+        cache_dir: Path,
+        known: tuple[Any, ...],
         run_dir: Path,
     ) -> None:
         self.problems = problems
@@ -54,15 +56,19 @@ class PassAtKCallback(lightning.Callback):
         self.path_problems = path_problems
         self.seed = seed
         self.guess_rate = guess_rate
-        self.base_cache = base_cache
+        self.cache_dir = cache_dir
+        self.known = known
+        self.base_key: str | None = None
         self.run_dir = run_dir
         self.record = RunRecord(label, seed, {})
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Evaluate the base, or read what an earlier run from the same base left."""
         resumed = bool(self.record.splits)  # The policy is no longer the base, and the checkpoint brought the record.
+        if self.base_key is None:
+            self.base_key = self._key(trainer, pl_module)
         for split, problems in self.problems.items():
-            cached = self.base_cache.with_name(f"{self.base_cache.name}-{split}.json")
+            cached = self.cache_dir / f"eval-{self.base_key}-{split}.json"
             if not resumed:
                 rates = [rate for problem in problems if (rate := self.guess_rate(problem)) is not None]
                 base = self._base(trainer, problems, f"Base, {split} problems", cached)
@@ -96,18 +102,24 @@ class PassAtKCallback(lightning.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The record so far, so that a resumed run, in whatever folder, knows its base and its path."""
-        return asdict(self.record)
+        return {**asdict(self.record), "base_key": self.base_key}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the checkpoint's record."""
-        self.record = RunRecord.from_json(state_dict)
+        self.record, self.base_key = RunRecord.from_json(state_dict), state_dict["base_key"]
+
+    def _key(self, trainer: Any, module: Any) -> str:
+        """Names the base where it is, in the type that it is trained in: a collective where it is sharded."""
+        base = fingerprint(named_weights(module.policy, trainer.datamodule.gathered))
+        return hashlib.sha256(repr((base, *self.known)).encode()).hexdigest()[:12]
 
     def _base(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str, cached: Path) -> Evaluation:
         """The base's counts from the cache, put there with its samples where they are missing."""
         samples = cached.with_suffix(".parquet")
         # Sampling needs all ranks, so the first one decides for all.
-        if trainer.strategy.broadcast(cached.exists() and samples.exists()):
-            found: Any = trainer.strategy.broadcast(Evaluation.read(cached) if trainer.is_global_zero else None)
+        ranks = Ranks.of(trainer)
+        there = ranks.rank == 0 and cached.exists() and samples.exists()
+        if found := ranks.first(Evaluation.read(cached) if there else None):
             return found
         graded = self._evaluate(trainer, problems, title)
         graded.keep(samples)

@@ -1,8 +1,10 @@
 """Where a run starts: at the beginning, or at a checkpoint of an earlier process."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
@@ -16,6 +18,7 @@ from rlvr.resume.store import CheckpointStore, fault_of
 CHECKPOINTS = "checkpoints"  # in a run's folder
 CONFIG = "config.yaml"  # in a checkpoint's
 SHOWN = 6  # changed settings in a sentence
+VOUCHED = "RLVR_CHECKPOINT"  # what rank 0 has read whole, in the environment of the ranks that it starts
 
 
 def run_folder(fresh: str, ckpt_path: str | None) -> str:
@@ -56,19 +59,23 @@ class StartingPoint:
 def starting_point(cfg: DictConfig, run_dir: Path) -> StartingPoint:
     """Find and vouch for what `ckpt_path` names.
 
+    Rank 0 reads every byte of it and the others look at sizes, so that a checkpoint of 100 GB is read once; that all go
+    on from the same one, the callback that writes them makes sure of.
+
     Raises:
         ConfigError: When it names no sound checkpoint, or when the config has changed in what a run can't change.
     """
     if cfg.ckpt_path is None:
         return StartingPoint(None, False, ())
+    digests = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if cfg.ckpt_path != "last":
         checkpoint = Path(cfg.ckpt_path)
-        if fault := fault_of(checkpoint):
+        if fault := fault_of(checkpoint, digests):
             raise ConfigError(f"ckpt_path={cfg.ckpt_path}: {fault} ckpt_path=last takes the newest one that is whole.")
         return StartingPoint(checkpoint, False, _changed(cfg, checkpoint))
     if finished(run_dir):
         return StartingPoint(None, True, ())
-    newest, faults = CheckpointStore(run_dir / CHECKPOINTS).newest()
+    newest, faults = _newest(CheckpointStore(run_dir / CHECKPOINTS), digests)
     notes = tuple(f"Passed over {fault}" for fault in faults)
     if newest is None:
         if faults:
@@ -78,6 +85,16 @@ def starting_point(cfg: DictConfig, run_dir: Path) -> StartingPoint:
             )
         return StartingPoint(None, False, ())
     return StartingPoint(newest, False, (*notes, *_changed(cfg, newest)))
+
+
+def _newest(store: CheckpointStore, digests: bool) -> tuple[Path | None, list[str]]:
+    """The newest sound checkpoint; ranks that Lightning starts from rank 0 take the one that it has read."""
+    if not digests and VOUCHED in os.environ:
+        return Path(os.environ[VOUCHED]), []
+    newest, faults = store.newest(digests)
+    if digests and newest:
+        os.environ[VOUCHED] = str(newest)
+    return newest, faults
 
 
 def finished(run_dir: Path) -> bool:

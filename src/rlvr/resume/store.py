@@ -64,19 +64,24 @@ class CheckpointStore:
         for path in self.folder.glob(".*step-*"):
             shutil.rmtree(path, ignore_errors=True)
 
-    def newest(self) -> tuple[Path | None, list[str]]:
-        """The newest checkpoint that is sound, and a sentence for each newer one that is not."""
+    def newest(self, digests: bool = True) -> tuple[Path | None, list[str]]:
+        """The newest checkpoint that is sound, see `fault_of`, and a sentence for each newer one that is not."""
         faults: list[str] = []
         for step in self.steps():
-            fault = fault_of(self.path(step))
+            fault = fault_of(self.path(step), digests)
             if fault is None:
                 return self.path(step), faults
             faults.append(fault)
         return None, faults
 
 
-def fault_of(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, in one sentence; None when every file is as it was written."""
+def fault_of(checkpoint: Path, digests: bool = True) -> str | None:
+    """What is wrong with a checkpoint, in one sentence; None when every file is as it was written.
+
+    Args:
+        checkpoint: Its folder.
+        digests: Read every byte; else sizes must do.
+    """
     try:
         manifest = json.loads((checkpoint / MANIFEST).read_text())
         wanted = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in manifest.items()}
@@ -88,9 +93,11 @@ def fault_of(checkpoint: Path) -> str | None:
             return f"{path}: the file is missing."
         if path.stat().st_size != size:
             return f"{path}: has {path.stat().st_size} bytes instead of {size}, it was cut short or changed."
+    if not digests:
+        return None
     with ThreadPoolExecutor() as pool:
-        digests = pool.map(lambda name: _digest(checkpoint / name), wanted)
-        for (name, (_, digest)), found in zip(wanted.items(), digests, strict=True):
+        read = pool.map(lambda name: _digest(checkpoint / name), wanted)
+        for (name, (_, digest)), found in zip(wanted.items(), read, strict=True):
             if found != digest:
                 return f"{checkpoint / name}: does not match its checksum, it has changed since it was written."
     return None

@@ -3,27 +3,41 @@
 from rlvr.rollout.engine import (
     EngineError,
     EngineFactory,
+    Host,
     RolloutEngine,
     Sampling,
     StaleEngineError,
+    alone_cache_gib,
     call_seed,
     usual_cache_gib,
 )
 from rlvr.rollout.hf import HFEngine
-from rlvr.rollout.weights import Gathered, Weights, base_of, checkpoint_name, layers, named_weights, whole
+from rlvr.rollout.weights import (
+    Gathered,
+    Weights,
+    base_of,
+    checkpoint_name,
+    fingerprint,
+    layers,
+    named_weights,
+    whole,
+)
 
 __all__ = [
     "EngineError",
     "EngineFactory",
     "Gathered",
     "HFEngine",
+    "Host",
     "RolloutEngine",
     "Sampling",
     "StaleEngineError",
     "Weights",
+    "alone_cache_gib",
     "base_of",
     "call_seed",
     "checkpoint_name",
+    "fingerprint",
     "layers",
     "named_weights",
     "usual_cache_gib",

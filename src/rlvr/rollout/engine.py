@@ -2,8 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import torch
 
 from rlvr.errors import RunError
 from rlvr.rollout.weights import Weights
@@ -75,8 +78,27 @@ class RolloutEngine(Protocol):
         """Free what the engine holds."""
 
 
-EngineFactory = Callable[[Any, Any, Weights], RolloutEngine]
-"""Builds an engine for (policy, tokenizer, the policy's weights); called once the strategy is up."""
+@dataclass(frozen=True)
+class Host:
+    """What an engine is built beside: the policy where the trainer has put it.
+
+    Attributes:
+        policy: Hugging Face model, or one wrapped by peft.
+        tokenizer: Its tokenizer, with an end-of-sequence token.
+        weights: Starts a pass over the policy's whole weights.
+        device: Where the engine computes: this rank's own device.
+        autocast: The trainer's forward context, so that a policy that is sampled directly computes as it is trained.
+    """
+
+    policy: Any
+    tokenizer: Any
+    weights: Weights
+    device: torch.device
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+EngineFactory = Callable[[Host], RolloutEngine]
+"""Builds an engine; called once the strategy has put the policy in its place."""
 
 
 def call_seed(*parts: object) -> int:
@@ -98,3 +120,8 @@ def require_synced(held: int | None, wanted: int) -> None:
 def usual_cache_gib(gpu_gib: float | None) -> float:
     """Key-value cache of an engine beside a trainer, GiB: 0.3 of a GPU, or 1 on a CPU (None)."""
     return 1.0 if gpu_gib is None else 0.3 * gpu_gib
+
+
+def alone_cache_gib(gpu_gib: float | None, weights_gib: float) -> float:
+    """Key-value cache of an engine without a trainer, GiB: what its weights leave of 0.8 of a GPU, or 1 on a CPU."""
+    return 1.0 if gpu_gib is None else max(0.8 * gpu_gib - weights_gib, 1.0)

@@ -11,8 +11,8 @@ from transformers.cache_utils import DynamicCache
 
 from rlvr.rollout.attention import use_grouped_attention
 from rlvr.rollout.cache import roomy_cache
-from rlvr.rollout.engine import OnFinished, Sampling, call_seed, require_synced
-from rlvr.rollout.weights import Weights, base_of
+from rlvr.rollout.engine import Host, OnFinished, Sampling, call_seed, require_synced
+from rlvr.rollout.weights import base_of
 from rlvr.types import Problem, Rollout
 
 # Likeliest tokens among which a nucleus is looked for first: a tenth of the time of sorting a large vocabulary.
@@ -55,17 +55,17 @@ class HFEngine:
     to the G completions.
 
     Args:
-        policy: Decoder-only Hugging Face model.
-        tokenizer: Its tokenizer, with an end-of-sequence token.
-        weights: Not needed here: nothing is copied.
+        host: A decoder-only policy on the device where it is to generate; its weights are not copied.
         max_tokens: Tokens of prompts and completions, padding included, that are generated side by side; bounds the
             key-value cache, and what an evaluation loses when it is killed.
     """
 
-    def __init__(self, policy: PreTrainedModel, tokenizer: Any, weights: Weights, max_tokens: int) -> None:
+    def __init__(self, host: Host, max_tokens: int) -> None:
+        policy, tokenizer = host.policy, host.tokenizer
         use_grouped_attention(base_of(policy))
-        self.policy = policy
+        self.policy: PreTrainedModel = policy
         self.tokenizer = tokenizer
+        self.autocast = host.autocast
         self.max_tokens = max_tokens
         self.version: int | None = None
         self._eos = eos_ids(policy, tokenizer)
@@ -100,7 +100,7 @@ class HFEngine:
         results: list[tuple[Rollout, ...]] = []
         devices = [self.policy.device] if self.policy.device.type == "cuda" else []
         try:
-            with torch.inference_mode(), torch.random.fork_rng(devices):
+            with torch.inference_mode(), torch.random.fork_rng(devices), self.autocast():
                 # Ranks that sample different problems must not draw the same numbers.
                 rank = dist.get_rank() if dist.is_initialized() else 0
                 for start in range(0, len(problems), per_call):

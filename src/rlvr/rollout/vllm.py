@@ -1,23 +1,23 @@
 """Rollouts by vLLM inside the trainer's own process. The only file that imports vllm."""
 
 import contextlib
-import copy
+import gc
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import distributed as dist
 
 from rlvr.errors import cause_of
-from rlvr.rollout.engine import EngineError, OnFinished, Sampling, call_seed, require_synced, usual_cache_gib
+from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced, usual_cache_gib
 from rlvr.rollout.hf import eos_ids
 from rlvr.rollout.process import undisturbed
+from rlvr.rollout.settings import config_folder, device_arguments, engine_dtype
 from rlvr.rollout.watchdog import Watchdog
-from rlvr.rollout.weights import Weights, base_of
 from rlvr.types import Problem, Rollout
 
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vllm is imported
@@ -30,8 +30,9 @@ with warnings.catch_warnings():
         # Small functions of the sampler are compiled on first use, which would need a C++ compiler, and three seconds.
         current_platform.simple_compile_backend = "eager"
     from vllm import LLM, SamplingParams
-    from vllm.distributed.parallel_state import destroy_distributed_environment, destroy_model_parallel, get_tp_group
+    from vllm.distributed import parallel_state
     from vllm.sampling_params import RequestOutputKind
+    from vllm.v1.engine import core
 
 GIB = 2**30
 
@@ -41,16 +42,19 @@ class VLLMEngine:
 
     Requests carry seeds of their own, so the texts of a call depend on weights and seed, not on what ran before.
 
+    On CUDA the engine sleeps whenever nobody samples, from the moment it is built: its weights and cache are not there
+    while the policy trains.
+
     Args:
-        policy: Hugging Face model, or one wrapped by peft; its config says what vLLM builds.
-        tokenizer: Its tokenizer.
-        weights: The policy's weights, copied at every sync.
+        host: The policy, in its place; its config says what vLLM builds, and its weights are copied at every sync.
         max_model_len: Longest prompt and completion together, tokens; None: the policy's context.
         kv_cache_gib: Key-value cache, GiB a rank; None: 1 on CPU, 0.3 of the memory of a GPU.
         max_num_seqs: Completions side by side.
         tensor_parallel_size: Ranks that share an engine; neighbours in rank order.
-        dtype: Of the engine's weights and activations; None: the policy's.
+        dtype: Of the engine's weights and activations; None: bfloat16 on CUDA, where vLLM's fast kernels want it, else
+            the policy's.
         hang_timeout_s: The process ends when a decoding step takes longer.
+        cache_dir: Where the engine's config lies; vLLM finds what it has compiled again by that place.
 
     Raises:
         EngineError: When vLLM refuses the policy or the memory.
@@ -58,41 +62,41 @@ class VLLMEngine:
 
     def __init__(
         self,
-        policy: Any,
-        tokenizer: Any,
-        weights: Weights,
+        host: Host,
         max_model_len: int | None,
         kv_cache_gib: float | None,
         max_num_seqs: int,
         tensor_parallel_size: int,
         dtype: str | None,
         hang_timeout_s: float,
+        cache_dir: Path,
     ) -> None:
-        self.tokenizer = tokenizer
-        self.weights = weights
+        policy, device = host.policy, host.device
+        on_gpu = device.type == "cuda"
+        self.tokenizer = host.tokenizer
+        self.weights = host.weights
         self.tensor_parallel_size = tensor_parallel_size
-        self.dtype = getattr(torch, dtype) if dtype else policy.dtype
+        self.dtype = engine_dtype(dtype, device, policy.dtype)
         self.hang_timeout_s = hang_timeout_s
         self.version: int | None = None
-        on_gpu = policy.device.type == "cuda"
         self.can_sleep = on_gpu  # the CPU build has no sleep mode
-        self._eos = eos_ids(policy, tokenizer)
+        self._asleep = False
+        self._eos = eos_ids(policy, self.tokenizer)
         self._own_group = not dist.is_initialized()
         if self._own_group:
             backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
             dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-        gpu_gib = torch.cuda.get_device_properties(policy.device).total_memory / GIB if on_gpu else None
+        gpu_gib = torch.cuda.get_device_properties(device).total_memory / GIB if on_gpu else None
         kv_cache_gib = kv_cache_gib or usual_cache_gib(gpu_gib)
         context = max_model_len or policy.config.max_position_embeddings
         try:
-            with tempfile.TemporaryDirectory() as folder, undisturbed(policy.device):
-                _save_config(policy, folder)
+            with undisturbed(device):
                 self.llm = LLM(
-                    model=folder,
+                    model=str(config_folder(policy, Path(cache_dir))),
                     skip_tokenizer_init=True,
                     generation_config="vllm",  # none of the checkpoint's own sampling defaults
                     load_format="dummy",  # weights come from the trainer, never from a file
-                    dtype=self.dtype,
+                    dtype=self.dtype,  # type: ignore[arg-type]
                     max_model_len=context,
                     kv_cache_memory_bytes=int(kv_cache_gib * GIB),
                     max_num_seqs=max_num_seqs,
@@ -102,7 +106,7 @@ class VLLMEngine:
                     logprobs_mode="processed_logprobs",  # at the sampling temperature
                     disable_log_stats=True,
                     enable_sleep_mode=self.can_sleep,
-                    **_device_arguments(policy.device, context),
+                    **device_arguments(device, context),
                 )
         except (RuntimeError, ValueError, TypeError, NotImplementedError, AssertionError) as error:
             self._leave_group()
@@ -110,18 +114,20 @@ class VLLMEngine:
                 f"vLLM could not be built for this policy with rollout.engine.max_model_len={context} and "
                 f"kv_cache_gib={kv_cache_gib}: {cause_of(error)}"
             ) from error
+        self.sleep()
 
     def sync(self, version: int) -> None:
         """Copy the policy's weights, layer by layer, unless the engine holds this version already."""
         if version == self.version:
             return
         self.version = None  # a copy that fails half-way must not look like a version
-        if self.can_sleep:
-            self.llm.wake_up(tags=["weights"])
         try:
+            if self._asleep:
+                self.llm.wake_up(tags=["weights"])
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": self.weights()})
-            if self.can_sleep:
+            if self._asleep:
                 self.llm.wake_up(tags=["kv_cache"])
+            self._asleep = False
             # Cached keys and values belong to the old weights.
             if not self.llm.reset_prefix_cache():
                 raise RuntimeError("the prefix cache could not be emptied, requests are still running")
@@ -164,17 +170,25 @@ class VLLMEngine:
 
     def sleep(self) -> None:
         """On CUDA, free weights and cache; on CPU there is no such mode and the engine stays as it is."""
-        if self.can_sleep and self.version is not None:
+        if self.can_sleep and not self._asleep:
             self.llm.sleep(level=2)
-            self.version = None  # level 2 forgets the weights
+            self.version, self._asleep = None, True  # level 2 forgets the weights
 
     def close(self) -> None:
-        """Free the model, the cache and the groups that vLLM made."""
+        """Free the model, the cache and the groups that vLLM made; the trainer's own group stays."""
         if not hasattr(self, "llm"):
             return
-        self.llm.llm_engine.engine_core.shutdown()
+        clean_up = core.cleanup_dist_env_and_memory  # would end the default process group, whosever it is
+        core.cleanup_dist_env_and_memory = gc.unfreeze  # type: ignore[assignment]
+        try:
+            self.llm.llm_engine.engine_core.shutdown()
+        finally:
+            core.cleanup_dist_env_and_memory = clean_up
         del self.llm
         self._leave_group()
+        gc.collect()
+        if self.can_sleep:
+            torch.cuda.empty_cache()
 
     def _run(
         self,
@@ -220,7 +234,7 @@ class VLLMEngine:
         """The requests of all ranks that share this engine, and where this rank's own start among them."""
         if self.tensor_parallel_size == 1:
             return requests, 0
-        group = get_tp_group()
+        group = parallel_state.get_tp_group()
         parts: list[list] = [[] for _ in range(self.tensor_parallel_size)]
         dist.all_gather_object(parts, requests, group=group.cpu_group)
         return [request for part in parts for request in part], sum(map(len, parts[: group.rank_in_group]))
@@ -232,31 +246,9 @@ class VLLMEngine:
             engine.abort_request(list(engine.output_processor.request_states), internal=True)
 
     def _leave_group(self) -> None:
-        destroy_model_parallel()
+        parallel_state.destroy_model_parallel()
+        if parallel_state._WORLD:
+            parallel_state._WORLD.destroy()
+        parallel_state._WORLD = parallel_state._NODE_COUNT = None
         if self._own_group:
-            destroy_distributed_environment()
-
-
-def _save_config(policy: Any, folder: str) -> None:
-    """What vLLM builds from: the architecture, with an output head of its own.
-
-    On CPU a tied head is packed into another layout once, when it is built, and no reload reaches the copy: it
-    would go on with the weights of the start.
-    """
-    model = base_of(policy)
-    config = copy.deepcopy(model.config)
-    config.tie_word_embeddings = False
-    config.architectures = [type(model).__name__]
-    config.save_pretrained(folder)
-
-
-def _device_arguments(device: torch.device, context: int) -> dict[str, Any]:
-    if device.type == "cuda":
-        # The cache's size is given, so this share only has to be free at the start, beside the trainer.
-        return {"gpu_memory_utilization": 0.05}
-    return {
-        "enforce_eager": True,  # compiling would need a C++ compiler
-        # A prompt cut in pieces rewinds its request's random generator, which CPU generators cannot do.
-        "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(context, 4096),
-    }
+            dist.destroy_process_group()

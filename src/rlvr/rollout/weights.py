@@ -1,12 +1,15 @@
 """The policy's weights as an engine wants them: lazily, in layer order, LoRA merged, shards put together."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
+
+SLICE = 2**24  # numbers that are summed at a time: as integers they take four times the room
 
 Weights = Callable[[], Iterator[tuple[str, Tensor]]]
 """Starts a new pass over (name, tensor) pairs, names as in the Hugging Face checkpoint."""
@@ -41,6 +44,30 @@ def named_weights(policy: Any, gathered: Gathered = whole) -> Iterator[tuple[str
         with gathered(list(layer.parameters())):
             for name, weight in _merged(layer):
                 yield prefix + name, weight
+
+
+def fingerprint(weights: Iterable[tuple[str, Tensor]]) -> str:
+    """Twelve hexadecimal digits that stand for these weights, so that results kept for them never serve others.
+
+    Sums of the numbers' bits as integers, once plain and once weighted by their place: exact, so the same in whatever
+    order a device or a number of threads adds them up.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in weights:
+        digest.update(repr((name, tuple(tensor.shape), str(tensor.dtype), _bit_sums(tensor))).encode())
+    return digest.hexdigest()[:12]
+
+
+def _bit_sums(tensor: Tensor) -> tuple[int, int]:
+    integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
+    bits_N = tensor.detach().contiguous().view(integers).flatten()
+    plain = weighted = 0
+    for start in range(0, len(bits_N), SLICE):
+        part_N = bits_N[start : start + SLICE].long()
+        place_N = torch.arange(start, start + len(part_N), device=part_N.device)
+        plain += int(part_N.sum())
+        weighted += int((part_N * (2 * place_N + 1)).sum())  # wraps around, which is exact, too
+    return plain, weighted
 
 
 def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from lightning.fabric.utilities.seed import reset_seed
+from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DeepSpeedStrategy
-from torch import Tensor, nn
-from torch.nn import Parameter
+from torch import Tensor
+from torch.nn import Module, Parameter
 
 TAG = "checkpoint"  # the folder that Lightning has DeepSpeed write its shards to
 
@@ -29,18 +30,22 @@ class ShardedStrategy(DeepSpeedStrategy):
     """
 
     def __init__(self, stage: int, offload_optimizer: bool = False, **settings: Any) -> None:
-        if not torch.cuda.is_available():
+        on_gpu = torch.cuda.is_available()
+        if not on_gpu:
             os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when deepspeed is imported
             settings.setdefault("process_group_backend", "gloo")
         super().__init__(
             stage=stage,
             offload_optimizer=offload_optimizer,
-            # Offloading swaps in DeepSpeed's own Adam otherwise, a C++ extension that a compiler has to build.
+            pin_memory=offload_optimizer and on_gpu,
             zero_allow_untested_optimizer=True,
             # Only for DeepSpeed's log; without it Lightning asks the data loader, which would sample, too early.
             logging_batch_size_per_gpu=1,
             **settings,
         )
+        assert isinstance(self.config, dict)
+        # DeepSpeed's own Adam for offloaded states is a C++ extension that a compiler has to build; torch's runs there.
+        self.config["zero_force_ds_cpu_optimizer"] = False
 
     # --- what this work asks of a strategy --------------------------------------------------------------------
 
@@ -52,7 +57,7 @@ class ShardedStrategy(DeepSpeedStrategy):
 
         return deepspeed.zero.GatheredParameters(list(parameters))
 
-    def partition(self, module: nn.Module) -> None:
+    def partition(self, module: Module) -> None:
         """Leave each rank its part of the module's parameters, of the values that rank 0 holds, in the type that is
         trained; a collective. Parameters that are partitioned stay as they are.
 
@@ -62,7 +67,7 @@ class ShardedStrategy(DeepSpeedStrategy):
 
         self._init_config_if_needed()
         assert isinstance(self.config, dict)
-        if self.config.get("bf16", {}).get("enabled"):  # as it casts what comes unpartitioned, fp32 adapters say
+        if self.config.get("bf16", {}).get("enabled"):  # as DeepSpeed casts what comes whole; peft's adapters are fp32
             for parameter in module.parameters():
                 parameter.data = parameter.data.to(torch.bfloat16)
         # Not as a context: that would change how tensors are made, and round buffers.
@@ -74,7 +79,20 @@ class ShardedStrategy(DeepSpeedStrategy):
         norm = self.deepspeed_engine.get_global_grad_norm()
         return float(norm) if norm is not None else 0.0
 
+    def masters(self) -> list[Tensor]:
+        """This rank's part of the fp32 numbers that the optimizer adds to; weights in bf16 are rounded from them."""
+        optimizer: Any = self.deepspeed_engine.optimizer
+        return list(
+            optimizer.fp32_partitioned_groups_flat if self.zero_stage_3 else optimizer.single_partition_of_fp32_groups
+        )
+
     # --- mends ------------------------------------------------------------------------------------------------
+
+    def setup(self, trainer: Any) -> None:
+        """Leave it to DeepSpeed to cast the weights: Lightning would cast buffers, too, and RoPE's frequencies in
+        bfloat16 turn the thousandth position by a radian."""
+        self.precision_plugin = _CastByDeepSpeed(self.precision_plugin.precision)  # type: ignore[arg-type]
+        super().setup(trainer)
 
     def backward(self, closure_loss: Tensor, optimizer: Any, *args: Any, **kwargs: Any) -> Tensor:
         """Lightning has divided by the accumulation steps already; DeepSpeed would divide once more."""
@@ -123,6 +141,11 @@ class ShardedStrategy(DeepSpeedStrategy):
         """This rank's device; DeepSpeed asks for an index on CPUs too."""
         device = super().root_device
         return torch.device("cpu", self.local_rank) if device.type == "cpu" else device
+
+
+class _CastByDeepSpeed(DeepSpeedPrecision):
+    def convert_module(self, module: Module) -> Module:
+        return module
 
 
 def whole_weights(checkpoint: Path) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from rlvr.algo import Filter, Loss
 from rlvr.data import ProblemCursor
 from rlvr.ranks import Ranks
-from rlvr.rollout import EngineFactory, Gathered, RolloutEngine, Sampling, call_seed, named_weights, whole
+from rlvr.rollout import EngineFactory, Gathered, Host, RolloutEngine, Sampling, call_seed, named_weights, whole
 from rlvr.training.batch import MicroBatch, Sample, deal, micro_batches, packed, pieces_of
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.metrics import walk_metrics
@@ -33,7 +33,7 @@ class RolloutDataModule(lightning.LightningDataModule):
     Args:
         problems: The pool.
         tokenizer: The policy's.
-        engine: Builds the rollout engine once the strategy is up and the policy in place.
+        engine: Builds the rollout engine at its first use, when the strategy has put the policy in its place.
         verifier: Judges completions.
         filter: Which problems may update the policy.
         loss: Advantages and aggregation.
@@ -77,6 +77,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         self.metrics: dict[str, float] = {}
         self.last_walk: Walk | None = None
         self._greedy_tokens = 0
+        self._rates = (1.0, 1.0)  # of the last step's problems, what the filter let through before and after sampling
         self._engine: RolloutEngine | None = None
 
     # --- the walk ---------------------------------------------------------------------------------------------
@@ -104,7 +105,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         groups: list[Group] = []
         weights: list[Tensor] = []
         seen: set[str] = set()
-        kept, given, rounds, chosen_rate, kept_rate = 0, 0, 0, 1.0, 1.0
+        kept, given, rounds = 0, 0, 0
+        tried, passed, fit = 0, 0, 0  # problems drawn, let through before sampling, and after grading
+        chosen_rate, kept_rate = self._rates if self.filter.refill else (1.0, 1.0)
         while rounds < self.filter.max_rounds and kept < self.problems_per_step:
             missing = self.problems_per_step - kept
             to_sample = ceil(missing / kept_rate)
@@ -119,17 +122,19 @@ class RolloutDataModule(lightning.LightningDataModule):
             sampled = self.sample(self._ranks.share(chosen, given), version, rounds)
             successes_P = torch.tensor(self._ranks.gather([float(group.successes) for group in sampled], given))
             weight_P = self.filter.after(successes_P, self.group_size)
+            tried, passed, fit = tried + len(drawn), passed + len(candidates), fit + int((weight_P > 0).sum())
             # What a round brings beyond a full batch is left out, so that every step has the same size.
             weight_P[(weight_P > 0).cumsum(0) > missing] = 0
             groups += sampled
             weights.append(self._ranks.share(weight_P, given))
             given += len(chosen)
             kept += int((weight_P > 0).sum())
-            chosen_rate = max(len(candidates) / len(drawn), 1 / MAX_OVERDRAW)
-            kept_rate = max(int((weight_P > 0).sum()) / max(len(chosen), 1), 1 / MAX_OVERDRAW)
+            chosen_rate, kept_rate = _rate(len(candidates), len(drawn)), _rate(int((weight_P > 0).sum()), len(chosen))
             if not self.filter.refill:
                 break
         self.engine.sleep()
+        # The next step begins with what it will probably need: a round waits for its longest answer, however few.
+        self._rates = (_rate(passed, tried), _rate(fit, given))
         weight_P = torch.cat(weights)
         rewards = [[verdict.reward for verdict in group.verdicts] for group in groups]
         reward_PG = torch.tensor(rewards).reshape(len(groups), self.group_size)
@@ -190,8 +195,8 @@ class RolloutDataModule(lightning.LightningDataModule):
         length_PG = torch.tensor(lengths).reshape(advantage_PG.shape)
         share_PG, count = self.loss.aggregation(advantage_PG, length_PG)
         # One denominator for the whole optimizer step, over all micro-batches and ranks.
-        count = self._trainer.strategy.reduce(count, reduce_op="sum")
-        advantages, weights = advantage_PG.tolist(), (share_PG / count.clamp(min=1)).tolist()
+        total = self._ranks.total(float(count))
+        advantages, weights = advantage_PG.tolist(), (share_PG / max(total, 1.0)).tolist()
         return [
             Sample(groups[p].problem, groups[p].rollouts[g], advantages[p][g], weights[p][g])
             for p, g in torch.nonzero(advantage_PG).tolist()
@@ -209,12 +214,8 @@ class RolloutDataModule(lightning.LightningDataModule):
     # --- Lightning's side -------------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        """Build the engine (the strategy is up by now) and the walk over the pool, the same on every rank."""
-        if self._engine is None:
-            trainer = self._trainer
-            policy: Any = trainer.lightning_module.policy
-            self._engine = self.make_engine(policy, self.tokenizer, lambda: named_weights(policy, self.gathered))
-            self.cursor = ProblemCursor(self.problems, self.seed)
+        """The walk over the pool, the same on every rank. Lightning moves the policy to its device only after this."""
+        self.cursor = ProblemCursor(self.problems, self.seed)
 
     def teardown(self, stage: str) -> None:
         """Free the engine."""
@@ -224,9 +225,19 @@ class RolloutDataModule(lightning.LightningDataModule):
 
     @property
     def engine(self) -> RolloutEngine:
-        """The engine; exists from `setup` on."""
+        """The engine, built at its first use: all ranks come here together, after the strategy's own setup."""
         if self._engine is None:
-            raise RuntimeError("The rollout engine is built in setup(), which has not run yet.")
+            trainer = self._trainer
+            policy: Any = trainer.lightning_module.policy
+            self._engine = self.make_engine(
+                Host(
+                    policy=policy,
+                    tokenizer=self.tokenizer,
+                    weights=lambda: named_weights(policy, self.gathered),
+                    device=trainer.strategy.root_device,
+                    autocast=trainer.precision_plugin.forward_context,
+                )
+            )
         return self._engine
 
     @property
@@ -245,9 +256,14 @@ class RolloutDataModule(lightning.LightningDataModule):
         return self.trainer
 
     def state_dict(self) -> dict[str, Any]:
-        """The cursor; sampling seeds derive from the policy version and need no state."""
-        return {"cursor": self.cursor.state_dict()}
+        """The cursor and the filter's rates; sampling seeds derive from the policy version and need no state."""
+        return {"cursor": self.cursor.state_dict(), "rates": list(self._rates)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the problem that would have come next."""
         self.cursor.load_state_dict(state_dict["cursor"])
+        self._rates = tuple(state_dict["rates"])
+
+
+def _rate(part: int, whole: int) -> float:
+    return max(part / max(whole, 1), 1 / MAX_OVERDRAW)

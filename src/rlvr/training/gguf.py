@@ -23,12 +23,10 @@ class PackagedPolicy:
     Attributes:
         package: Module name of the package.
         install: The command that installs it, for the error message.
-        dtype: Data type of the weights.
     """
 
     package: str
     install: str
-    dtype: str
 
     def config(self, source: ProblemSource) -> PretrainedConfig:
         """Read from the file's header."""
@@ -47,10 +45,11 @@ class PackagedPolicy:
             make_folder(folder, lambda aside: _convert(file, aside))
         return Checkpoint(str(folder))
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
         """The model and its tokenizer, with the chat template."""
-        checkpoint = self.checkpoint(source, seed, cache_dir)
-        return checkpoint.whole(getattr(torch, self.dtype)), checkpoint.tokenizer()
+        return self.checkpoint(source, seed, cache_dir).load(dtype)
 
     def _file(self) -> Path:
         for module in (self.package, "gguf"):

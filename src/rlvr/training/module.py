@@ -16,6 +16,7 @@ from rlvr.algo.correction import RatioSums
 from rlvr.algo.surrogates import Surrogate
 from rlvr.training.batch import MicroBatch
 from rlvr.training.logprobs import completion_logps
+from rlvr.training.precision import UpdateShare
 from rlvr.training.streamed import Checkpoint, fill
 
 LrSchedule = Literal["constant", "cosine"]
@@ -64,6 +65,7 @@ class PolicyModule(lightning.LightningModule):
         self._entropy: Tensor | int = 0
         self._tokens: Tensor | int = 0
         self._ratios: RatioSums | None = None
+        self._updates = UpdateShare([])
 
     @property
     def version(self) -> int:
@@ -79,6 +81,13 @@ class PolicyModule(lightning.LightningModule):
         # DeepSpeed moves no module whose parameters are partitioned: its buffers would stay where they are.
         self.to(strategy.root_device)
         self.checkpoint = None  # Lightning may call again
+
+    def on_train_batch_start(self, batch: MicroBatch, batch_idx: int) -> None:
+        """Before a step's first micro-batch: look at what it is about to change."""
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            masters = getattr(self.trainer.strategy, "masters", None)
+            trained = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
+            self._updates = UpdateShare(masters() if masters else trained)
 
     def training_step(self, batch: MicroBatch, batch_idx: int) -> Tensor:
         """Weighted sum of the surrogate; over all micro-batches and ranks of a step it is the method's mean.
@@ -111,11 +120,13 @@ class PolicyModule(lightning.LightningModule):
         return float(getattr(self.trainer.strategy, "grad_norm", self._grad_norm))
 
     def take_metrics(self) -> dict[str, float]:
-        """What the trained tokens showed since the last call: share clipped, entropy, and the correction's ratios."""
+        """What the trained tokens showed since the last call: share clipped, entropy, and the correction's ratios; and
+        the share of the trained numbers that the last step changed."""
         tokens = max(float(self._tokens), 1.0)
         metrics = {
             "train/clipped_share": float(self._clipped_tokens) / tokens,
             "train/entropy": float(self._entropy) / tokens,
+            "train/update_share": self._updates.share(),
         }
         if self._ratios:
             metrics |= self._ratios.metrics()

@@ -22,8 +22,10 @@ class PolicySource(Protocol):
     def checkpoint(self, source: ProblemSource, seed: int, cache_dir: Path) -> Checkpoint:
         """Where the model is, made first where it has to be."""
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
-        """The model, weights in fp32 or as configured, and its tokenizer."""
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
+        """The model and its tokenizer; `dtype` is that of the weights, None: as they are stored."""
 
 
 def trainable(policy: PreTrainedModel, lora: Any | None, gradient_checkpointing: bool) -> Any:
@@ -71,14 +73,12 @@ class PretrainedPolicy:
     Attributes:
         name: Hub name or folder.
         revision: Commit, tag or branch of a hub name.
-        dtype: Data type of the weights, for example `bfloat16`.
         architecture: Hugging Face model type, known before anything is downloaded; None: ask the folder or the hub.
         size: Arguments of that architecture's config.
     """
 
     name: str
     revision: str | None
-    dtype: str
     architecture: str | None = None
     size: dict[str, Any] | None = None
 
@@ -99,7 +99,8 @@ class PretrainedPolicy:
         """The folder or hub name as it is."""
         return Checkpoint(self.name, self.revision)
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
         """Read the model and its tokenizer; the hub's own cache holds downloads."""
-        checkpoint = self.checkpoint(source, seed, cache_dir)
-        return checkpoint.whole(getattr(torch, self.dtype)), checkpoint.tokenizer()
+        return self.checkpoint(source, seed, cache_dir).load(dtype)

@@ -1,6 +1,5 @@
 """A policy whose weights stay in their files until each rank can take its part of them (ZeRO-3)."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,12 +39,13 @@ class Checkpoint:
         """It pads on the left, as generation needs."""
         return AutoTokenizer.from_pretrained(self.name, revision=self.revision, padding_side="left")
 
-    def whole(self, dtype: torch.dtype) -> PreTrainedModel:
-        """The model with its weights."""
-        return AutoModelForCausalLM.from_pretrained(self.name, revision=self.revision, dtype=dtype)
+    def load(self, dtype: torch.dtype | None) -> tuple[PreTrainedModel, Any]:
+        """The whole model and its tokenizer; weights of this type, None: as they are stored."""
+        model = AutoModelForCausalLM.from_pretrained(self.name, revision=self.revision, dtype=dtype or "auto")
+        return model, self.tokenizer()
 
     def hollow(self, dtype: torch.dtype) -> PreTrainedModel:
-        """The model as `whole` makes it, buffers too, but without memory for its parameters: they wait for `fill`.
+        """The model as `load` makes it, buffers too, but without memory for its parameters: they wait for `fill`.
 
         Raises:
             ConfigError: When the files lack one of the parameters, or hold it in another shape.
@@ -65,57 +65,51 @@ class Checkpoint:
 
     def tensor(self, name: str, dtype: torch.dtype) -> Tensor:
         """One tensor of the files, in host memory."""
-        with safe_open(self._file(name), framework="pt") as file:
+        path, _ = self._held[name]
+        with safe_open(path, framework="pt") as file:
             return file.get_tensor(name).to(dtype)
 
-    def fingerprint(self) -> str:
-        """A short hash of what the files are, not of the numbers in them."""
-        stats = {path.name: path.stat() for path in map(Path, set(self._files.values()))}
-        known = sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items())
-        return hashlib.sha256(repr((self.name, self.revision, known)).encode()).hexdigest()[:12]
-
     def _check(self, name: str, shape: tuple[int, ...]) -> None:
-        with safe_open(self._file(name), framework="pt") as file:
-            held = tuple(file.get_slice(name).get_shape())
+        if name not in self._held:
+            raise ConfigError(
+                f"model {self.name}: its safetensors files lack {name}; some are missing, or they use names of their "
+                "own, which trainer=deepspeed_zero2 can read."
+            )
+        held = self._held[name][1]
         if held != shape:
             raise ConfigError(
                 f"model {self.name}: its config asks for {name} of shape {list(shape)}, and its files hold "
                 f"{list(held)}; config.json and weights belong to different models."
             )
 
-    def _file(self, name: str) -> str:
-        if name not in self._files:
-            raise ConfigError(
-                f"model {self.name}: its safetensors files lack {name}, which {SAFE_WEIGHTS_INDEX_NAME} or the file "
-                "itself should name; they are not complete, or hold the weights under names of their own, which "
-                "trainer=deepspeed_zero2 can read."
-            )
-        return self._files[name]
-
     @cached_property
-    def _files(self) -> dict[str, str]:
-        """The file of each tensor.
+    def _held(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """File and shape of every tensor, from the files' headers.
 
         Raises:
-            ConfigError: When there are no safetensors files, or they cannot be read.
+            ConfigError: When there are no safetensors files, or they can't be read.
         """
+        held: dict[str, tuple[str, tuple[int, ...]]] = {}
         try:
-            if index := self._find(SAFE_WEIGHTS_INDEX_NAME):
-                file_of = json.loads(Path(index).read_text())["weight_map"]
-                found = {file: self._find(file) for file in sorted(set(file_of.values()))}
-                lacking = [file for file, path in found.items() if path is None]
-                if lacking:
-                    raise ConfigError(f"model {self.name}: {lacking[0]} is missing, which its index names.")
-                return {name: str(found[file]) for name, file in file_of.items()}
-            if single := self._find(SAFE_WEIGHTS_NAME):
-                with safe_open(single, framework="pt") as file:
-                    return dict.fromkeys(file.keys(), single)
+            for path in self._paths():
+                with safe_open(path, framework="pt") as file:
+                    held |= {name: (path, tuple(file.get_slice(name).get_shape())) for name in file.keys()}  # noqa: SIM118
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ConfigError(f"model {self.name}: its safetensors files can't be read ({cause_of(error)}).") from error
-        raise ConfigError(
-            f"model {self.name}: there is no {SAFE_WEIGHTS_NAME}, and ZeRO-3 reads weights from that format only; "
-            "choose trainer=deepspeed_zero2, or save the model once with transformers' save_pretrained."
-        )
+        if not held:
+            raise ConfigError(
+                f"model {self.name}: there is no {SAFE_WEIGHTS_NAME}, and ZeRO-3 reads weights from that format only; "
+                "choose trainer=deepspeed_zero2, or save the model once with transformers' save_pretrained."
+            )
+        return held
+
+    def _paths(self) -> list[str]:
+        """The files, downloaded first where the model is on the hub."""
+        if index := self._find(SAFE_WEIGHTS_INDEX_NAME):
+            names = sorted(set(json.loads(Path(index).read_text())["weight_map"].values()))
+        else:
+            names = [SAFE_WEIGHTS_NAME]
+        return [path for path in map(self._find, names) if path]
 
     def _find(self, file: str) -> str | None:
         return cached_file(self.name, file, revision=self.revision, _raise_exceptions_for_missing_entries=False)

@@ -82,10 +82,11 @@ class WarmStartedPolicy:
             self._make(demonstrator, seed, folder)
         return Checkpoint(str(folder))
 
-    def load(self, source: ProblemSource, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
         """The policy and the task's tokenizer."""
-        checkpoint = self.checkpoint(source, seed, cache_dir)
-        return checkpoint.whole(torch.float32), checkpoint.tokenizer()
+        return self.checkpoint(source, seed, cache_dir).load(dtype)
 
     def _key(self, source: Demonstrator, seed: int) -> str:
         # A taste of the demonstrations stands for the task: pool sizes change the source, but not the base.
