@@ -28,7 +28,8 @@ class Plan:
         micro_batch_tokens: Packed tokens that go through the policy at a time.
         max_steps: Optimizer steps.
         max_prompt_tokens: Longest prompt.
-        max_new_tokens: Longest completion.
+        max_new_tokens: Longest completion of a rollout.
+        eval_new_tokens: Longest completion of an evaluation; its engine cuts it where the context ends.
         ranks: Processes, a device each.
         zero_stage: 0 to 3.
         offload_optimizer: Optimizer states in the host's memory.
@@ -49,6 +50,7 @@ class Plan:
     max_steps: int
     max_prompt_tokens: int
     max_new_tokens: int
+    eval_new_tokens: int
     ranks: int
     zero_stage: int
     offload_optimizer: bool
@@ -79,9 +81,19 @@ class Plan:
         return self.lora_rank * widths * c.num_hidden_layers
 
     @property
+    def rollouts(self) -> int:
+        """Rollout batches."""
+        return ceil(self.max_steps / self.minibatches_per_rollout)
+
+    @property
     def sequence_tokens(self) -> int:
-        """Tokens of the longest prompt and completion."""
+        """Tokens of the longest prompt and completion in training."""
         return self.max_prompt_tokens + self.max_new_tokens
+
+    @property
+    def evaluations_are_cut(self) -> bool:
+        """Whether the context may end before an evaluated completion of full length does."""
+        return self.max_prompt_tokens + self.eval_new_tokens > self.context
 
     @property
     def step_tokens(self) -> int:
@@ -199,22 +211,25 @@ class Plan:
             "" if self.device_gib is None else f", about {max(self.peaks_gib):.0f} of {self.device_gib:.0f} GiB a GPU"
         )
         return (
-            f"{self.max_steps} steps of {self.problems_per_step // self.minibatches_per_rollout} x {self.group_size} "
-            f"rollouts, {self.trained / 1e6:,.1f}M parameters trained on {self.ranks} rank(s){memory}"
+            f"{self.rollouts} rollouts of {self.problems_per_step} x {self.group_size} in {self.max_steps} steps, "
+            f"{self.trained / 1e6:,.1f}M parameters trained on {self.ranks} rank(s){memory}"
         )
 
     def table(self) -> Grid:
         """All of it."""
         training, sampling = self.peaks_gib
+        cut = f", cut at the context of {self.context:,}" if self.evaluations_are_cut else ""
         rows = [
             ["parameters", f"{self.parameters:,}"],
             ["trained parameters", f"{self.trained:,}"],
-            ["rollouts a step", f"{self.problems_per_step} x {self.group_size}"],
+            ["rollouts", f"{self.rollouts} of {self.problems_per_step} x {self.group_size}"],
+            ["optimizer steps", f"{self.max_steps}"],
+            ["optimizer steps a rollout", f"{self.minibatches_per_rollout}"],
+            ["tokens a completion at most", f"{self.max_new_tokens:,}"],
+            [f"in evaluations{cut}", f"{self.eval_new_tokens:,}"],
             ["tokens a step and rank at most", f"{self.step_tokens:,}"],
             ["tokens a micro-batch at most", f"{self.micro_tokens:,}"],
             ["micro-batches a step at most", f"{ceil(self.step_tokens / self.micro_tokens)}"],
-            ["optimizer steps", f"{self.max_steps}"],
-            ["optimizer steps a rollout", f"{self.minibatches_per_rollout}"],
             ["ranks", f"{self.ranks}"],
             *([f"{name} (GiB)", f"{gib:.2f}"] for name, gib in self.memory_gib().items()),
             ["all while training (GiB)", f"{training:.2f}"],

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from engines import TEN, TOKENIZER, build, host, largest_difference, nudge, problems, tiny
 
-from rlvr.rollout import EngineError, HFEngine, StaleEngineError, named_weights
+from rlvr.rollout import EngineError, HFEngine, Sampling, StaleEngineError, named_weights
 from rlvr.types import Problem
 
 
@@ -71,6 +71,20 @@ def test_finish_and_length(pair):
         assert len(rollout.logps) == len(rollout.completion_ids) <= 10
         assert (rollout.completion_ids[-1] == 0) == (rollout.finish == "stop")
         assert TOKENIZER.eos_token not in rollout.text
+
+
+def test_both_engines_cut_a_completion_where_the_context_ends(pair):
+    """An evaluation may ask for more than the context of 64 holds, as NSR's does of Qwen2.5-Math."""
+    policy, engine = pair
+    texts = ["1" * 50, "2" * 57 + "=", "3" * 60]
+    long = [Problem(text, text, tuple(TOKENIZER(text)["input_ids"]), "") for text in texts]
+    for each in (engine, HFEngine(host(policy), max_tokens=4096)):
+        each.sync(55)
+        rollouts_P = each.generate(long, 64, Sampling(max_new_tokens=20), 55, 0)
+        for problem, rollouts in zip(long, rollouts_P, strict=True):
+            room = 64 - len(problem.prompt_ids)
+            assert {len(r.completion_ids) for r in rollouts if r.finish == "length"} == {room}
+            assert all(len(r.completion_ids) <= room for r in rollouts)
 
 
 def test_problems_are_handed_over_in_one_call_of_256(pair):

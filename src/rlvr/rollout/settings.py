@@ -40,6 +40,7 @@ def config_folder(policy: Any, cache_dir: Path) -> Path:
 
 
 def device_arguments(device: torch.device, context: int) -> dict[str, Any]:
+    """VLLM settings that depend on where it runs; `context` in tokens."""
     if device.type == "cuda":
         # The cache's size is given, so this part only has to be free at the start, beside the trainer.
         return {"gpu_memory_utilization": 0.05, "sleep_mode_offload_cudagraph": True}
