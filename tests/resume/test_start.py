@@ -7,7 +7,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from rlvr.build import build
-from rlvr.callbacks import Checkpoints
 from rlvr.errors import ConfigError, RunError
 from rlvr.ranks import Ranks
 from rlvr.resume import CheckpointStore, starting_point
@@ -106,10 +105,11 @@ def test_rank_0_alone_reads_every_byte(run, monkeypatch):
 
 def test_ranks_that_would_go_on_from_different_checkpoints_do_not(quick, monkeypatch):
     """Started by torchrun, each has looked for itself; what rank 0 has read counts."""
-    built = build(quick())
-    monkeypatch.setattr(type(built.trainer), "ckpt_path", "checkpoints/step-8")
-    monkeypatch.setattr(Ranks, "first", lambda ranks, mine: "checkpoints/step-4")
-    checkpoints = next(callback for callback in built.trainer.callbacks if isinstance(callback, Checkpoints))
-    with pytest.raises(RunError, match=r"step-8: rank 0 has read it whole, found it damaged and would go on from .*-4"):
-        checkpoints.setup(built.trainer, built.module, "fit")
-    checkpoints.teardown(built.trainer, built.module, "fit")
+    cfg = quick("trainer.max_steps=3", "callbacks.checkpoint.every_n_rollouts=1")
+    first = build(cfg)
+    first.trainer.fit(first.module, datamodule=first.data)
+    newest, _ = CheckpointStore(Path(cfg.paths.run_dir) / "checkpoints").newest()
+    monkeypatch.setattr(Ranks, "first", lambda ranks, mine: mine if "step-" not in str(mine) else "checkpoints/step-1")
+    again = build(cfg)
+    with pytest.raises(RunError, match=r"step-2: rank 0 has read it whole, found it damaged and would go on from .*-1"):
+        again.trainer.fit(again.module, datamodule=again.data, ckpt_path=newest, weights_only=True)
