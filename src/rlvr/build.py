@@ -16,7 +16,7 @@ import transformers
 from hydra.utils import instantiate
 from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig, OmegaConf
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.callbacks import PassAtKCallback
 from rlvr.checks import sharded
@@ -27,7 +27,7 @@ from rlvr.machine import deterministic_kernels
 from rlvr.plan import GIB, Plan
 from rlvr.resume import SafeCheckpointIO
 from rlvr.rollout import EngineFactory, Sampling, call_seed, usual_cache_gib
-from rlvr.training import PolicyModule, RolloutDataModule, trainable
+from rlvr.training import Checkpoint, PolicyModule, RolloutDataModule, trainable
 from rlvr.training.precision import trained_dtype
 from rlvr.types import Problem
 from rlvr.verify import Verifier
@@ -54,8 +54,7 @@ def build(cfg: DictConfig) -> Run:
     filter_, loss = instantiate(cfg.algo.filter), instantiate(cfg.algo.loss)
     sampling = sampling_of(cfg, source)
     evaluated = Sampling(cfg.eval.max_new_tokens or sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
-    dtype = trained_dtype(cfg.trainer.precision, sharded(cfg), adapters=bool(cfg.lora))
-    policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir), dtype)
+    policy, tokenizer, checkpoint = policy_of(cfg, source)
     verifier: Verifier = instantiate(cfg.verifier)
     splits = source.splits(tokenizer, verifier.readable)
     problems = {"train": splits.train, "heldout": splits.heldout}
@@ -95,6 +94,7 @@ def build(cfg: DictConfig) -> Run:
         lr_schedule=cfg.lr_schedule,
         temperature=sampling.temperature,
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
+        checkpoint=checkpoint,
     )
     callbacks = [
         *([instantiate(cfg.rollout.guard)] if "guard" in cfg.rollout else []),  # before the evaluation it vouches for
@@ -108,6 +108,16 @@ def build(cfg: DictConfig) -> Run:
     # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
     gc.freeze()
     return Run(trainer, module, data, tokenizer)
+
+
+def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
+    """The policy, its tokenizer, and, under ZeRO-3, the files in which its weights still are."""
+    dtype = trained_dtype(cfg.trainer.precision, sharded(cfg), adapters=bool(cfg.lora))
+    maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
+    if OmegaConf.select(cfg, "trainer.strategy.stage") != 3:
+        return (*maker.load(*place, dtype), None)
+    checkpoint: Checkpoint = maker.checkpoint(*place)
+    return checkpoint.hollow(dtype), checkpoint.tokenizer(), checkpoint
 
 
 def engine_factory(cfg: DictConfig, longest: int, kv_cache_gib: float | None = None) -> EngineFactory:
