@@ -144,6 +144,8 @@ def plan_of(cfg: DictConfig) -> Plan:
     devices = wanted if isinstance(wanted, int) and wanted > 0 else max(torch.cuda.device_count(), 1)
     engine = cfg.rollout.engine
     own_engine = "tensor_parallel_size" in engine
+    max_prompt_tokens = cfg.data.get("max_prompt_tokens") or context_of(cfg, config) - new_tokens
+    engine_dtype = engine.get("dtype") or ("bfloat16" if on_gpu else "float32")
     return Plan(
         config=config,
         problems_per_step=cfg.batch.problems_per_step,
@@ -151,15 +153,17 @@ def plan_of(cfg: DictConfig) -> Plan:
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
         micro_batch_tokens=cfg.batch.micro_batch_tokens,
         max_steps=cfg.trainer.max_steps,
-        max_prompt_tokens=cfg.data.get("max_prompt_tokens") or context_of(cfg, config) - new_tokens,
+        max_prompt_tokens=max_prompt_tokens,
         max_new_tokens=new_tokens,
         ranks=devices * cfg.trainer.get("num_nodes", 1),
         zero_stage=settings.get("stage", 0),
         offload_optimizer=settings.get("offload_optimizer", False),
         lora_rank=cfg.lora.r if cfg.lora else None,
         gradient_checkpointing=cfg.gradient_checkpointing,
-        half=str(cfg.trainer.precision) == "bf16-true",
+        precision=str(cfg.trainer.precision),
         context=context_of(cfg, config),
+        engine_context=engine.get("max_model_len") or max_prompt_tokens + new_tokens,
+        engine_bytes=getattr(torch, engine_dtype).itemsize,
         ranks_per_engine=engine.tensor_parallel_size if own_engine else 0,
         kv_cache_gib=(engine.kv_cache_gib or usual_cache_gib(device_gib)) if own_engine else 0.0,
         device_gib=device_gib,
