@@ -166,8 +166,8 @@ class Step:
     def head(self) -> float:
         """On top in the output head: what enters the last norm, normalised, and the hidden states with their gradient.
 
-        Where it is trained, the backward pass sums its gradient in fp32 beside one chunk's product and autocast's copy of
-        the matrix, with a chunk of logits in fp32 and bf16; the forward pass has two chunks in fp32.
+        Where it is trained, the backward pass sums its gradient in fp32 beside one chunk's product and autocast's copy
+        of the matrix, with a chunk of logits in fp32 and bf16; the forward pass has two chunks in fp32.
         """
         s, p = self.shape, self.precision
         chunk = min(CHUNK_GIB * GIB, 4 * s.V * self.tokens)
