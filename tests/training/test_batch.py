@@ -113,7 +113,7 @@ def test_nothing_is_padded():
 
 
 def test_padding_is_spread_and_changes_nothing():
-    """Against the same rows with all padding on token 0: equal scores and gradients; no token gets more than its part."""
+    """Against rows with all padding on token 0: equal scores and gradients, and no token gets more than its part."""
     batch = samples()
     micro = packed(batch, version=0)
     sizes = iter(sorted((sample.tokens - 1 for sample in batch), reverse=True))
