@@ -157,22 +157,30 @@ class Step:
 
     @property
     def forward(self) -> float:
-        """On top in the forward pass: autocast holds its copies of all weights until the end; three of the MLP's."""
+        """On top in the forward pass, where autocast holds its copies of all weights until the end: three of the MLP's,
+        or in the output head what `_last` says, autocast's copy of the matrix and two chunks of logits in fp32."""
         s, p = self.shape, self.precision
         copies = self.copies * s.L if self.checkpointing else 0.0
-        return copies + 3 * s.I * p.inner * self.tokens
+        matrix = p.inner * s.V * s.H if self.casts and not self.lora else 0
+        return copies + max(3 * s.I * p.inner * self.tokens, self._last + matrix + 2 * self._chunk)
 
     @property
     def head(self) -> float:
-        """On top in the output head: what enters the last norm, normalised, and the hidden states with their gradient.
-
-        Where it is trained, the backward pass sums its gradient in fp32 beside one chunk's product and autocast's copy
-        of the matrix, with a chunk of logits in fp32 and bf16; the forward pass has two chunks in fp32.
-        """
+        """On top in the output head's backward pass: a chunk of logits in fp32 and bf16, and where the head is trained
+        its gradient summed in fp32, one chunk's part of it, autocast's copy of the matrix."""
         s, p = self.shape, self.precision
-        chunk = min(CHUNK_GIB * GIB, 4 * s.V * self.tokens)
         matrix = 0 if self.lora else s.V * s.H * (4 + p.inner + (p.inner if self.casts else 0))
-        return self.tokens * s.H * (4 + p.stream + 2 * p.inner) + max(matrix + 1.5 * chunk, 2 * chunk)
+        return self._last + matrix + 1.5 * self._chunk
+
+    @property
+    def _last(self) -> float:
+        """What enters the last norm, normalised, and the hidden states with their gradient."""
+        return self.tokens * self.shape.H * (4 + self.precision.stream + 2 * self.precision.inner)
+
+    @property
+    def _chunk(self) -> float:
+        """Logits in fp32 that are held at a time."""
+        return min(CHUNK_GIB * GIB, 4 * self.shape.V * self.tokens)
 
     @property
     def layer(self) -> float:

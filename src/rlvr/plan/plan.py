@@ -165,7 +165,7 @@ class Plan:
         if self.sequence_gib > self.kv_cache_gib:
             raise ConfigError(
                 f"rollout.engine.kv_cache_gib={self.kv_cache_gib:g}: keys and values of one sequence of "
-                f"{self.engine_context} tokens take {self.sequence_gib:.1f} GiB; raise it, or shorten prompts, "
+                f"{self.engine_context} tokens take {self.sequence_gib:.2f} GiB; raise it, or shorten prompts, "
                 "completions or rollout.engine.max_model_len."
             )
         if self.fits:
