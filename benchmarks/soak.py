@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 HOME = ROOT / "logs" / "benchmarks" / "soak"
 COMPARED = 300  # first optimizer steps that are held to a run without faults
 STEADY_S = 10  # after its first step a process has allocated what it needs
-RUN = ["trainer.max_steps=10000000", "eval.every_n_steps=1000", "eval.n=16", "eval.train_problems=16"]
+RUN = ["rollouts=10000000", "eval.every_n_steps=1000", "eval.n=16", "eval.train_problems=16"]
 
 
 @dataclass
@@ -131,7 +131,7 @@ def main() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     clean, folder = HOME / "clean", HOME / "run"
-    start(clean, f"trainer.max_steps={COMPARED}").wait()
+    start(clean, f"rollouts={COMPARED}").wait()
     faults = ["SIGKILL", "flipped byte", "half a row", "SIGTERM"]
     lives: list[Life] = []
     began = time.time()

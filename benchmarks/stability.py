@@ -27,14 +27,14 @@ ROOT = Path(__file__).parents[1]
 LOGS = ROOT / "logs" / "stability"
 FIGURE = ROOT / "docs" / "results" / "stability.png"
 UNWATCHED = ["callbacks=interference", "callbacks.interference.every_n_steps=5", "~callbacks.collapse"]
-DESTROYED = ["optimizer.lr=1e-3", "trainer.max_steps=200", "eval.every_n_steps=50"]
-OVERTRAINED = ["optimizer.lr=3e-4", "trainer.max_steps=1500", "eval.every_n_steps=100"]
+DESTROYED = ["optimizer.lr=1e-3", "rollouts=200", "eval.every_n_steps=50"]
+OVERTRAINED = ["optimizer.lr=3e-4", "rollouts=1500", "eval.every_n_steps=100"]
 RUNS = {
     "lr 1e-3": [*DESTROYED, *UNWATCHED],
     "lr 1e-3, guard": DESTROYED,
     "lr 3e-4": [*OVERTRAINED, *UNWATCHED],
     "lr 3e-4, early stopping": [*OVERTRAINED, "callbacks=early_stopping"],
-    "lr 1e-4": ["trainer.max_steps=400", "eval.every_n_steps=100", *UNWATCHED],
+    "lr 1e-4": ["rollouts=400", "eval.every_n_steps=100", *UNWATCHED],
 }
 COLOURS = {"lr 1e-4": "#0072B2", "lr 3e-4": "#E69F00", "lr 1e-3": "#D55E00"}
 SMOOTHED = 10

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 SKIPPED = 60  # warm-up of allocators and caches, and the first write of samples, which imports pandas
 STEPS = 200
 METHOD = {"greedy", "sample", "score", "forward", "backward"}
-SHORT = [f"trainer.max_steps={SKIPPED + STEPS}", "eval.every_n_steps=1000", "eval.n=4", "eval.path_problems=8"]
+SHORT = [f"rollouts={SKIPPED + STEPS}", "eval.every_n_steps=1000", "eval.n=4", "eval.path_problems=8"]
 
 
 def measure(overrides: list[str]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import check_lengths, context_of, engine_factory, quiet, sampling_of
+from rlvr.build import check_lengths, context_of, engine_factory, longest_sequence, quiet, sampling_of
 from rlvr.checks import check_evaluation
 from rlvr.console import console, one_sentence_errors
 from rlvr.data import write_report
@@ -45,11 +45,13 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     policy, tokenizer = instantiate(cfg.model).load(pool, cfg.seed, Path(cfg.paths.cache_dir), dtype=None)
     verifier = instantiate(cfg.verifier)
     splits = source.splits(tokenizer, verifier.readable)
-    longest = check_lengths(splits, tokens, context_of(cfg, policy.config))
+    context = context_of(cfg, policy.config)
+    check_lengths(splits.heldout, 1, context)
+    longest = longest_sequence(splits.heldout, tokens, context)
     rules = short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))
     job = Job(splits.heldout, cfg.eval.n, sampling, call_seed(cfg.seed, "eval"), rules)
     engine_kind = (cfg.rollout.engine._target_, cfg.rollout.engine.get("dtype"))
-    key = short_hash(fingerprint(named_weights(policy)), job.seed, sampling, engine_kind)
+    key = short_hash(fingerprint(named_weights(policy)), job.seed, sampling, context, engine_kind)
     store = SampleStore(Path(cfg.paths.log_dir) / "samples" / key)
     if ranks.rank == 0:
         write_report(run_dir, splits.readings, {"heldout": splits.heldout}, tokenizer)

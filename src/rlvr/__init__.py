@@ -2,6 +2,23 @@
 
 import os
 
+from omegaconf import OmegaConf
+
 # GNU OpenMP's threads spin at barriers by default, so two runs that share cores stall each other more than tenfold;
 # a short spin is as fast alone and shares fairly. Set here since it counts only before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def steps(rollouts: object, minibatches: object) -> int | None:
+    """Optimizer steps of a run, for `trainer.max_steps`; None where `rlvr.checks` will refuse one of the two."""
+    return rollouts * minibatches if isinstance(rollouts, int) and isinstance(minibatches, int) else None
+
+
+def rate(lora: object, whole: float, adapters: float) -> float:
+    """The learning rate of a recipe: of full fine-tuning, or of adapters where `lora` asks for some."""
+    return adapters if lora else whole
+
+
+# Here, since every script and test imports this package before it composes a config.
+OmegaConf.register_new_resolver("steps", steps, replace=True)
+OmegaConf.register_new_resolver("rate", rate, replace=True)

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import transformers
 from hydra.utils import instantiate
 from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig, OmegaConf
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.callbacks import PassAtKCallback
 from rlvr.checks import sharded
@@ -26,8 +27,9 @@ from rlvr.machine import deterministic_kernels
 from rlvr.plan import GIB, Plan
 from rlvr.resume import SafeCheckpointIO
 from rlvr.rollout import EngineFactory, Sampling, call_seed, usual_cache_gib
-from rlvr.training import PolicyModule, RolloutDataModule, trainable
+from rlvr.training import Checkpoint, PolicyModule, RolloutDataModule, trainable
 from rlvr.training.precision import trained_dtype
+from rlvr.types import Problem
 from rlvr.verify import Verifier
 
 
@@ -51,8 +53,8 @@ def build(cfg: DictConfig) -> Run:
     source.prepare()
     filter_, loss = instantiate(cfg.algo.filter), instantiate(cfg.algo.loss)
     sampling = sampling_of(cfg, source)
-    dtype = trained_dtype(cfg.trainer.precision, sharded(cfg), adapters=bool(cfg.lora))
-    policy, tokenizer = instantiate(cfg.model).load(source, cfg.seed, Path(cfg.paths.cache_dir), dtype)
+    evaluated = Sampling(cfg.eval.max_new_tokens or sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
+    policy, tokenizer, checkpoint = policy_of(cfg, source)
     verifier: Verifier = instantiate(cfg.verifier)
     splits = source.splits(tokenizer, verifier.readable)
     problems = {"train": splits.train, "heldout": splits.heldout}
@@ -61,7 +63,14 @@ def build(cfg: DictConfig) -> Run:
         raise ConfigError(
             f"batch.problems_per_step={cfg.batch.problems_per_step}: the pool has only {len(splits.train)} problems."
         )
-    longest = check_lengths(splits, sampling.max_new_tokens, context_of(cfg, policy.config))
+    context = context_of(cfg, policy.config)
+    check_lengths(splits.train, sampling.max_new_tokens, context)
+    check_lengths(splits.heldout, 1, context)
+    everything = [*splits.train, *splits.heldout]
+    longest = max(
+        longest_sequence(splits.train, sampling.max_new_tokens, context),
+        longest_sequence(everything, evaluated.max_new_tokens, context),
+    )
     data = RolloutDataModule(
         problems=splits.train,
         tokenizer=tokenizer,
@@ -73,7 +82,7 @@ def build(cfg: DictConfig) -> Run:
         seed=cfg.seed,
         **cfg.batch,
     )
-    evaluate = evaluation(cfg, source, splits, sampling)
+    evaluate = evaluation(cfg, source, splits, evaluated, context)
     lora = instantiate(cfg.lora) if cfg.lora else None
     torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
     module = PolicyModule(
@@ -85,6 +94,7 @@ def build(cfg: DictConfig) -> Run:
         lr_schedule=cfg.lr_schedule,
         temperature=sampling.temperature,
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
+        checkpoint=checkpoint,
     )
     callbacks = [
         *([instantiate(cfg.rollout.guard)] if "guard" in cfg.rollout else []),  # before the evaluation it vouches for
@@ -98,6 +108,16 @@ def build(cfg: DictConfig) -> Run:
     # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
     gc.freeze()
     return Run(trainer, module, data, tokenizer)
+
+
+def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
+    """The policy, its tokenizer, and, under ZeRO-3, the files in which its weights still are."""
+    dtype = trained_dtype(cfg.trainer.precision, sharded(cfg), adapters=bool(cfg.lora))
+    maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
+    if OmegaConf.select(cfg, "trainer.strategy.stage") != 3:
+        return (*maker.load(*place, dtype), None)
+    checkpoint: Checkpoint = maker.checkpoint(*place)
+    return checkpoint.hollow(dtype), checkpoint.tokenizer(), checkpoint
 
 
 def engine_factory(cfg: DictConfig, longest: int, kv_cache_gib: float | None = None) -> EngineFactory:
@@ -121,24 +141,25 @@ def launcher(devices: Any) -> list[ClusterEnvironment]:
     return [LightningEnvironment()] if alone and devices not in (1, "1") else []
 
 
-def evaluation(cfg: DictConfig, source: ProblemSource, splits: Splits, sampling: Sampling) -> PassAtKCallback:
+def evaluation(
+    cfg: DictConfig, source: ProblemSource, splits: Splits, sampling: Sampling, context: int
+) -> PassAtKCallback:
     """The callback that evaluates base, path and trained policy as `eval` says."""
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
     asked = [problem.id for group in problems.values() for problem in group]
-    drawn = Sampling(sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
     engine = (cfg.rollout.engine._target_, cfg.rollout.engine.get("dtype"))
     rules = OmegaConf.to_container(cfg.verifier, resolve=True)
     return PassAtKCallback(
         problems=problems,
         n=cfg.eval.n,
-        sampling=drawn,
+        sampling=sampling,
         every_n_steps=cfg.eval.every_n_steps,
         path_problems=cfg.eval.path_problems,
         seed=cfg.seed,
         label=label(cfg),
         guess_rate=source.guess_rate,
         cache_dir=Path(cfg.paths.cache_dir),
-        known=(asked, cfg.eval.n, drawn, cfg.seed, engine, rules),
+        known=(asked, cfg.eval.n, sampling, context, cfg.seed, engine, rules),  # the context cuts completions
         run_dir=Path(cfg.paths.run_dir),
     )
 
@@ -170,6 +191,9 @@ def plan_of(cfg: DictConfig) -> Plan:
     devices = wanted if isinstance(wanted, int) and wanted > 0 else max(torch.cuda.device_count(), 1)
     engine = cfg.rollout.engine
     own_engine = "tensor_parallel_size" in engine
+    context, eval_tokens = context_of(cfg, config), cfg.eval.max_new_tokens or new_tokens
+    max_prompt_tokens = cfg.data.get("max_prompt_tokens") or context - new_tokens
+    engine_dtype = engine.get("dtype") or ("bfloat16" if on_gpu else "float32")
     return Plan(
         config=config,
         problems_per_step=cfg.batch.problems_per_step,
@@ -177,15 +201,18 @@ def plan_of(cfg: DictConfig) -> Plan:
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
         micro_batch_tokens=cfg.batch.micro_batch_tokens,
         max_steps=cfg.trainer.max_steps,
-        max_prompt_tokens=cfg.data.get("max_prompt_tokens") or context_of(cfg, config) - new_tokens,
+        max_prompt_tokens=max_prompt_tokens,
         max_new_tokens=new_tokens,
+        eval_new_tokens=eval_tokens,
         ranks=devices * cfg.trainer.get("num_nodes", 1),
         zero_stage=settings.get("stage", 0),
         offload_optimizer=settings.get("offload_optimizer", False),
         lora_rank=cfg.lora.r if cfg.lora else None,
         gradient_checkpointing=cfg.gradient_checkpointing,
-        half=str(cfg.trainer.precision) == "bf16-true",
-        context=context_of(cfg, config),
+        precision=str(cfg.trainer.precision),
+        context=context,
+        engine_context=engine.get("max_model_len") or min(context, max_prompt_tokens + max(new_tokens, eval_tokens)),
+        engine_bytes=getattr(torch, engine_dtype).itemsize,
         ranks_per_engine=engine.tensor_parallel_size if own_engine else 0,
         kv_cache_gib=(engine.kv_cache_gib or usual_cache_gib(device_gib)) if own_engine else 0.0,
         device_gib=device_gib,
@@ -197,21 +224,32 @@ def context_of(cfg: DictConfig, config: PretrainedConfig) -> int:
     return min(config.max_position_embeddings, cfg.rollout.engine.get("max_model_len") or sys.maxsize)
 
 
-def check_lengths(splits: Splits, max_new_tokens: int, context: int) -> int:
-    """Refuse problems whose answers would not fit; else tokens of the longest prompt and completion.
+def longest_sequence(problems: Sequence[Problem], new_tokens: int, context: int) -> int:
+    """Tokens of the longest prompt and completion together, which end where the context does."""
+    return min(max(len(problem.prompt_ids) for problem in problems) + new_tokens, context)
+
+
+def check_lengths(problems: Sequence[Problem], new_tokens: int, context: int) -> None:
+    """Refuse problems whose answers would not fit: a rollout's whole, an evaluation's first token, since engines cut
+    evaluated completions where the context ends.
+
+    Args:
+        problems: The problems.
+        new_tokens: What must fit behind each prompt.
+        context: Longest prompt and completion together, tokens.
 
     Raises:
         ConfigError: With the longest prompt's id and length.
     """
-    longest = max([*splits.train, *splits.heldout], key=lambda problem: len(problem.prompt_ids))
+    longest = max(problems, key=lambda problem: len(problem.prompt_ids))
     length = len(longest.prompt_ids)
-    if length + max_new_tokens > context:
+    if length + new_tokens > context:
+        answer = f"rollout.sampling.max_new_tokens={new_tokens}" if new_tokens > 1 else "an answer"
         raise ConfigError(
-            f"Problem {longest.id}: its prompt of {length} tokens and rollout.sampling.max_new_tokens={max_new_tokens} "
-            f"do not fit into the context of {context} tokens (the policy's, or rollout.engine.max_model_len); "
-            "shorten one of them, or leave long prompts out with data.max_prompt_tokens."
+            f"Problem {longest.id}: its prompt of {length} tokens and {answer} do not fit into the context of "
+            f"{context} tokens (the policy's, or rollout.engine.max_model_len); shorten one of them, or leave long "
+            "prompts out with data.max_prompt_tokens."
         )
-    return length + max_new_tokens
 
 
 def label(cfg: DictConfig) -> str:

@@ -19,10 +19,10 @@ def load(name: str) -> Loss:
     return instantiate(OmegaConf.load(LOSSES / f"{name}.yaml"))
 
 
-def token_gradients(loss: Loss, reward_PG: torch.Tensor, length_PG: torch.Tensor) -> torch.Tensor:
+def token_gradients(loss: Loss, reward_PG: torch.Tensor, length_PG: torch.Tensor, max_tokens: int = 10) -> torch.Tensor:
     """D loss / d logp of one token of each rollout, [P, G], where the policy is still the one that sampled."""
     advantage_PG = loss.advantages(reward_PG, torch.ones(len(reward_PG)))
-    share_PG, count = loss.aggregation(advantage_PG, length_PG)
+    share_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
     rows, width = reward_PG.numel(), int(length_PG.max())
     logp_BT = torch.zeros(rows, width, requires_grad=True)
     mask_BT = (torch.arange(width) < length_PG.reshape(-1, 1)).float()
@@ -61,6 +61,12 @@ def test_every_shipped_loss_has_a_golden_value():
 def test_token_gradients_by_hand(name: str):
     """The arithmetic stands beside each row of BY_HAND."""
     torch.testing.assert_close(token_gradients(load(name), REWARDS, LENGTHS), torch.tensor(BY_HAND[name]))
+
+
+def test_dr_grpo_divides_by_the_length_that_the_rollout_allows():
+    """The same advantages over 4 sequences of at most 3,072 tokens."""
+    by_hand = torch.tensor([[-0.75, 0.25, 0.25, 0.25], [0] * 4, [0] * 4]) / (4 * 3072)
+    torch.testing.assert_close(token_gradients(load("dr_grpo"), REWARDS, LENGTHS, max_tokens=3072), by_hand)
 
 
 @pytest.mark.parametrize("name", BY_HAND)

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from rlvr.build import Run, build
-from rlvr.callbacks import Mismatch, MismatchError
+from rlvr.callbacks import Mismatch, MismatchError, mismatch
 
 vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
@@ -136,3 +136,34 @@ def test_lora_trains_through_vllm(quick):
     for name, parameter in run.module.policy.named_parameters():
         assert torch.equal(parameter, before[name]) is ("lora_" not in name), name
     assert max(float(row["mismatch/max"]) for row in rows(cfg)) < 1e-4
+
+
+def test_the_guard_stays_within_a_micro_batch_and_the_engine_sleeps(quick, monkeypatch):
+    """Before a step and at the end alike: on a GPU the forward pass has the memory that micro-batches were given."""
+    events: list[str | int] = []
+    score, sleep = mismatch.completion_logps, vllm.VLLMEngine.sleep
+
+    def scored(policy, batch, temperature):
+        events.append(len(batch.token_N))
+        return score(policy, batch, temperature)
+
+    def slept(engine) -> None:
+        events.append("asleep")
+        sleep(engine)
+
+    def sampled(engine, *arguments, **settings):
+        events.append("awake")
+        return generate(engine, *arguments, **settings)
+
+    generate = vllm.VLLMEngine.generate
+    monkeypatch.setattr(mismatch, "completion_logps", scored)
+    monkeypatch.setattr(vllm.VLLMEngine, "sleep", slept)
+    monkeypatch.setattr(vllm.VLLMEngine, "generate", sampled)
+    fit(build(quick(*SMALL_ENGINE, "batch.micro_batch_tokens=40", "trainer.max_steps=2")))
+    sizes = [event for event in events if isinstance(event, int)]
+    assert len(sizes) > 3 * 3  # several for each of two steps and the end
+    assert max(sizes) <= 40
+    state = "awake"
+    for event in events:
+        state = event if isinstance(event, str) else state
+        assert isinstance(event, str) or state == "asleep"

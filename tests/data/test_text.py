@@ -140,7 +140,7 @@ def composed(*overrides: str):
         return compose("train", overrides)
 
 
-@pytest.mark.parametrize("name", ["math", "math_nsr_prompt", "deepscaler", "gsm8k", "files"])
+@pytest.mark.parametrize("name", ["math", "math_nsr_prompt", "math_any_box", "deepscaler", "gsm8k", "files"])
 def test_configs(tmp_path, tokenizer, name):
     """Each shipped data config brings math-verify along and, pointed at files, gives problems."""
     train = write(tmp_path / "train.jsonl", ("What is 1+2?", "#### 3"))

@@ -69,6 +69,16 @@ def test_two_ranks(cache_dir: Path, tmp_path: Path, uninterrupted):
     assert together["evaluation"]["mean_length"] == pytest.approx(uninterrupted["evaluation"]["mean_length"], rel=0.05)
 
 
+def test_two_ranks_with_an_engine_each(cache_dir: Path, tmp_path: Path):
+    """VLLM's end must not take the process group along, by which the ranks still wait for each other."""
+    pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
+    engine = ["rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64", "eval.n=8"]
+    run(*(word for word in command(cache_dir, tmp_path, *engine, launcher=tuple(TORCHRUN)) if word != SMALL[2]))
+    together = result(tmp_path)
+    assert sum(together["verdicts"].values()) == 40 * 8
+    assert len(together["evaluation"]["problem_ids"]) == 40
+
+
 def test_several_policies_on_one_figure(cache_dir: Path, tmp_path: Path):
     """A multirun ends in a joint table and figure."""
     sweep = [f"hydra.sweep.dir={tmp_path}/sweep", "label=${seed}", "seed=0,1", "-m"]
@@ -83,7 +93,7 @@ def test_several_policies_on_one_figure(cache_dir: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["eval.n=0"], "eval.n=0: must be a number above 0"),
+        (["eval.n=0"], "eval.n=0: must be a whole number above 0"),
         (["eval.n=6"], "eval.n=6: must be a power of two"),
         (["eval=files", "eval.path=nowhere.jsonl"], "nowhere.jsonl: there is no such file"),
         (["eval=files", f"eval.path={MATH}", "verifier.box=first"], "verifier.box=first: unknown; choose last or any"),

@@ -44,8 +44,13 @@ ZERO3 = ["trainer=deepspeed_zero3", "trainer.accelerator=cpu", "trainer.precisio
 
 @pytest.mark.parametrize(
     "overrides",
-    [DDP, [*DDP, "rollout.engine.tensor_parallel_size=2"], ZERO3],
-    ids=["an engine each", "one engine over both", "ZeRO-3 shards"],
+    [
+        DDP,
+        [*DDP, "rollout.engine.tensor_parallel_size=2"],
+        [*ZERO3, "rollout.engine.tensor_parallel_size=2"],
+        [*ZERO3, "lora=rank16", "optimizer.lr=0.01"],
+    ],
+    ids=["an engine each", "one engine over both", "one engine over ZeRO-3 shards", "adapters beside ZeRO-3 shards"],
 )
 def test_two_ranks(quick, tmp_path: Path, overrides: list[str]):
     """Different problems, the same weights, and engines that agree with them to rounding after every sync."""

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
-from rlvr.errors import ConfigError
+from rlvr.build import build
+from rlvr.errors import ConfigError, RunError
+from rlvr.ranks import Ranks
 from rlvr.resume import CheckpointStore, starting_point
-from rlvr.resume.start import CONFIG, run_folder
+from rlvr.resume.start import CONFIG, VOUCHED, run_folder
 
 
 @pytest.fixture
@@ -83,3 +86,30 @@ def test_last_without_a_folder_means_the_newest_run(run, tmp_path: Path):
     assert run_folder(fresh, "last") == str(folder)
     assert run_folder(fresh, None) == fresh
     assert run_folder(str(tmp_path / "nothing" / "here"), "last") == str(tmp_path / "nothing" / "here")
+
+
+def test_rank_0_alone_reads_every_byte(run, monkeypatch):
+    """The others look at sizes, and those that rank 0 starts go on from what it vouches for."""
+    cfg, folder, store = run
+    (store.path(8) / CONFIG).write_bytes(bytes(reversed((store.path(8) / CONFIG).read_bytes())))  # as long as before
+    monkeypatch.delenv(VOUCHED, raising=False)
+    monkeypatch.setattr("rlvr.resume.start._changed", lambda cfg, checkpoint: ())  # it cannot be read any more
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    assert starting_point(cfg, folder).checkpoint == store.path(8)
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+    assert starting_point(cfg, folder).checkpoint == store.path(4)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    assert starting_point(cfg, folder).checkpoint == store.path(4)
+    monkeypatch.delenv(VOUCHED)
+
+
+def test_ranks_that_would_go_on_from_different_checkpoints_do_not(quick, monkeypatch):
+    """Started by torchrun, each has looked for itself; what rank 0 has read counts."""
+    cfg = quick("trainer.max_steps=3", "callbacks.checkpoint.every_n_rollouts=1")
+    first = build(cfg)
+    first.trainer.fit(first.module, datamodule=first.data)
+    newest, _ = CheckpointStore(Path(cfg.paths.run_dir) / "checkpoints").newest()
+    monkeypatch.setattr(Ranks, "first", lambda ranks, mine: mine if "step-" not in str(mine) else "checkpoints/step-1")
+    again = build(cfg)
+    with pytest.raises(RunError, match=r"step-2: rank 0 has read it whole, found it damaged and would go on from .*-1"):
+        again.trainer.fit(again.module, datamodule=again.data, ckpt_path=newest, weights_only=True)

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import HFEngine, Host, Sampling, StaleEngineError
+from rlvr.rollout import EngineError, HFEngine, Host, Sampling, StaleEngineError
 from rlvr.rollout.hf import nucleus
 from rlvr.training.batch import Sample, packed
 from rlvr.training.logprobs import completion_logps
@@ -65,6 +65,28 @@ def test_greedy_equals_argmax_without_padding():
         for token in rollout.completion_ids:
             assert int(model(torch.tensor([ids])).logits[0, -1].argmax()) == token
             ids.append(token)
+
+
+def test_completions_are_cut_where_the_context_ends():
+    """Each row at its own end, in one batch; what it holds up to there is what it would hold with more room."""
+    model = policy("qwen2")
+    engine = HFEngine(beside(model), max_tokens=4096)
+    engine.sync(0)
+    whole = engine.generate(problems(), 4, Sampling(20), 0, seed=1)
+    engine.context = 20
+    cut = engine.generate(problems(), 4, Sampling(20), 0, seed=1)
+    ends = set()
+    for problem, long_ones, short_ones in zip(problems(), whole, cut, strict=True):
+        room = 20 - len(problem.prompt_ids)
+        for long, short in zip(long_ones, short_ones, strict=True):
+            assert short.completion_ids == long.completion_ids[:room]
+            assert len(short.logps) == len(short.completion_ids)
+            assert short.finish == ("length" if len(long.completion_ids) > room else long.finish)
+            ends.add((len(long.completion_ids) > room, short.finish))
+    assert {(True, "length"), (False, "stop")} <= ends
+    engine.context = 9
+    with pytest.raises(EngineError, match="A prompt of 13 tokens leaves no room in the context of 9 tokens"):
+        engine.generate(problems(), 1, Sampling(1), 0, seed=1)
 
 
 def test_the_seed_decides_and_torch_state_is_left_alone():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from engines import TEN, TOKENIZER, build, host, largest_difference, nudge, problems, tiny
 
-from rlvr.rollout import EngineError, HFEngine, StaleEngineError, named_weights
+from rlvr.rollout import EngineError, HFEngine, Sampling, StaleEngineError, named_weights
 from rlvr.types import Problem
 
 
@@ -71,6 +71,21 @@ def test_finish_and_length(pair):
         assert len(rollout.logps) == len(rollout.completion_ids) <= 10
         assert (rollout.completion_ids[-1] == 0) == (rollout.finish == "stop")
         assert TOKENIZER.eos_token not in rollout.text
+
+
+def test_both_engines_cut_a_completion_where_the_context_ends(pair):
+    """An evaluation may ask for more than the context of 64 holds, as NSR's does of Qwen2.5-Math."""
+    policy, engine = pair
+    texts = ["1" * 50, "2" * 61, "3" * 63]
+    long = [Problem(text, text, tuple(TOKENIZER(text)["input_ids"]), "") for text in texts]
+    for each in (engine, HFEngine(host(policy), max_tokens=4096)):
+        each.sync(55)
+        rollouts_P = each.generate(long, 64, Sampling(max_new_tokens=20, temperature=2.0), 55, 0)
+        pairs = [(64 - len(p.prompt_ids), r) for p, rs in zip(long, rollouts_P, strict=True) for r in rs]
+        assert all(len(rollout.completion_ids) <= room for room, rollout in pairs)
+        cut = [(room, rollout) for room, rollout in pairs if rollout.finish == "length"]
+        assert cut
+        assert all(len(rollout.completion_ids) == room for room, rollout in cut)
 
 
 def test_problems_are_handed_over_in_one_call_of_256(pair):

@@ -15,7 +15,7 @@ ENGINE = {
     *("model", "skip_tokenizer_init", "generation_config", "load_format", "dtype", "max_model_len", "max_num_seqs"),
     *("kv_cache_memory_bytes", "distributed_executor_backend", "tensor_parallel_size", "seed", "logprobs_mode"),
     *("disable_log_stats", "enable_sleep_mode", "gpu_memory_utilization", "enforce_eager", "enable_chunked_prefill"),
-    "max_num_batched_tokens",
+    *("max_num_batched_tokens", "sleep_mode_offload_cudagraph"),
 }
 SAMPLING = {
     *("n", "temperature", "top_p", "max_tokens", "seed", "stop_token_ids", "logprobs", "flat_logprobs", "detokenize"),
@@ -82,3 +82,28 @@ def test_weights_can_be_reloaded_from_an_iterator():
     known = set(inspect.signature(GPUModelRunner.reload_weights).parameters)
     assert "weights_iterator" in known, missing("reload_weights", ["weights_iterator"], known)
     assert vllm.VLLMEngine.sync
+
+
+def test_what_only_a_gpu_calls():
+    """The GPU's worker takes what we tell it of sleep, and the device that we name in LOCAL_RANK."""
+    from vllm.v1.executor.uniproc_executor import ExecutorWithExternalLauncher
+    from vllm.v1.worker.gpu_worker import Worker
+
+    for method, names in {"sleep": ["level"], "wake_up": ["tags"]}.items():
+        known = set(inspect.signature(getattr(Worker, method)).parameters)
+        assert set(names) <= known, missing(f"Worker.{method}", names, known)
+    assert 'os.environ["LOCAL_RANK"]' in inspect.getsource(ExecutorWithExternalLauncher)
+    assert "self.local_rank" in inspect.getsource(Worker.init_device)
+
+
+def test_how_an_engine_ends():
+    """By one function that also ends the default process group: closing puts another in its place."""
+    from vllm.distributed import parallel_state
+    from vllm.v1.engine import core
+    from vllm.v1.engine.core_client import InprocClient
+
+    assert core.cleanup_dist_env_and_memory is parallel_state.cleanup_dist_env_and_memory
+    assert "cleanup_dist_env_and_memory()" in inspect.getsource(core.EngineCore.shutdown)
+    assert "_finalizer.detach()" in inspect.getsource(InprocClient.shutdown)
+    for name in ("_WORLD", "_NODE_COUNT", "destroy_model_parallel"):
+        assert hasattr(parallel_state, name), missing("parallel_state", [name], set())

@@ -1,7 +1,9 @@
 """Aggregations: how the losses of an optimizer step's tokens become one number.
 
-Each returns `share_PG`, the numerator weight of one token of each rollout, and the denominator's count. The caller
-sums the count over everything that belongs to the optimizer step (micro-batches, ranks) and divides once.
+Each takes the advantages [P, G] after masking (0 means no gradient), the completions' lengths [P, G] in tokens and the
+rollout's limit on them, and returns `share_PG`, the numerator weight of one token of each rollout, and the
+denominator's count. The caller sums the count over everything that belongs to the optimizer step (micro-batches, ranks)
+and divides once.
 
 Denominators are counted over *live* groups, those in which at least one rollout has an advantage other than 0,
 or over *kept* rollouts, those whose own advantage is not 0. A group without gradient is in neither: taking it
@@ -15,28 +17,22 @@ import torch
 from torch import Tensor
 
 Scope = Literal["live", "kept"]
-Aggregation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Aggregation = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
-def token_mean(advantage_PG: Tensor, length_PG: Tensor, over: Scope) -> tuple[Tensor, Tensor]:
-    """Every token weighs the same; denominator: tokens of live groups or of kept rollouts.
-
-    Args:
-        advantage_PG: Advantages after masking; 0 means no gradient.
-        length_PG: Completion lengths in tokens.
-        over: What the denominator counts.
-    """
+def token_mean(advantage_PG: Tensor, length_PG: Tensor, max_tokens: int, over: Scope) -> tuple[Tensor, Tensor]:
+    """Every token weighs the same; denominator: tokens of live groups or of kept rollouts, as `over` says."""
     return torch.ones_like(advantage_PG), (length_PG * _scope(advantage_PG, over)).sum()
 
 
-def sequence_mean(advantage_PG: Tensor, length_PG: Tensor, over: Scope) -> tuple[Tensor, Tensor]:
+def sequence_mean(advantage_PG: Tensor, length_PG: Tensor, max_tokens: int, over: Scope) -> tuple[Tensor, Tensor]:
     """Mean over sequences of each one's token mean (original GRPO, GSPO); denominator: sequences."""
     return 1.0 / length_PG.clamp(min=1), _scope(advantage_PG, over).sum()
 
 
-def constant_length(advantage_PG: Tensor, length_PG: Tensor, over: Scope, max_tokens: int) -> tuple[Tensor, Tensor]:
+def constant_length(advantage_PG: Tensor, length_PG: Tensor, max_tokens: int, over: Scope) -> tuple[Tensor, Tensor]:
     """Dr. GRPO: token sums over (sequences * max_tokens), so long answers are not favoured. Source: arXiv 2503.20783
-    (second-hand); which sequences the denominator counts is ours."""
+    (code); which sequences the denominator counts is ours."""
     return torch.full_like(advantage_PG, 1.0 / max_tokens), _scope(advantage_PG, over).sum()
 
 

@@ -51,15 +51,19 @@ class Checkpoints(Checkpoint):
         self._handlers = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         if trainer.is_global_zero:
             self.store.clear()
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Loggers go on with the row after the checkpoint's, and Lightning with a new epoch.
+
+        Raises:
+            RunError: When the ranks, each of which has looked for itself, do not go on from the same checkpoint.
+        """
         mine = str(trainer.ckpt_path)
         if mine != (first := Ranks.of(trainer).first(mine)):
             raise RunError(
                 f"{mine}: rank 0 has read it whole, found it damaged and would go on from {first}; move it out of the "
                 "way and start again, so that all ranks go on from the same checkpoint."
             )
-
-    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Loggers go on with the row after the checkpoint's, and Lightning with a new epoch."""
         _between_epochs(checkpoint["loops"]["fit_loop"])
         for logger in trainer.loggers:
             if hasattr(logger, "resume"):

@@ -18,20 +18,25 @@ class Template:
         instruction: What follows the problem on a line of its own, for example how to mark the final answer.
         system: System message; null leaves it to the tokenizer's chat template.
         chat: Through the tokenizer's chat template, as one user message; else plain text.
+        enable_thinking: For chat templates that know it, as Qwen3's, whose prompt ends in an empty think block when
+            false; null: not handed over.
     """
 
     instruction: str
     system: str | None
     chat: bool
+    enable_thinking: bool | None = None
 
     def check(self, tokenizer: Any) -> None:
         """Look whether this tokenizer can render it.
 
         Raises:
-            ConfigError: When it has no chat template.
+            ConfigError: When it has no chat template, or none that could think.
         """
         if self.chat and not tokenizer.chat_template:
             raise ConfigError("data.template.chat=true: this model's tokenizer has no chat template; set it to false.")
+        if self.enable_thinking and "enable_thinking" not in str(tokenizer.chat_template):
+            raise ConfigError("data.template.enable_thinking=true: this model's chat template knows no such switch.")
 
     def render(self, problem: str, tokenizer: Any) -> str:
         """The prompt, up to where the policy's answer starts."""
@@ -40,8 +45,9 @@ class Template:
             return _lines(self.system, request)
         messages = [{"role": "system", "content": self.system}] if self.system else []
         messages.append({"role": "user", "content": request})
+        switches = {} if self.enable_thinking is None else {"enable_thinking": self.enable_thinking}
         prompt: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, date_string=TEMPLATE_DATE
+            messages, tokenize=False, add_generation_prompt=True, date_string=TEMPLATE_DATE, **switches
         )
         return prompt
 

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 FIXED = (
     *("model", "lora", "data", "verifier", "algo", "seed"),
     *("batch.group_size", "batch.problems_per_step", "batch.minibatches_per_rollout"),
-    *("rollout.sampling", "eval.n", "eval.temperature", "eval.top_p", "eval.train_problems"),
+    *("rollout.sampling", "eval.n", "eval.temperature", "eval.top_p"),
+    *("eval.max_new_tokens", "eval.train_problems"),
     *("trainer.strategy", "trainer.devices", "trainer.num_nodes", "trainer.precision"),
 )
 # Where a run lies and how it was started says nothing about what it computes.

@@ -12,7 +12,16 @@ from rlvr.rollout.engine import (
     usual_cache_gib,
 )
 from rlvr.rollout.hf import HFEngine
-from rlvr.rollout.weights import Gathered, Weights, base_of, fingerprint, named_weights, whole
+from rlvr.rollout.weights import (
+    Gathered,
+    Weights,
+    base_of,
+    checkpoint_name,
+    fingerprint,
+    layers,
+    named_weights,
+    whole,
+)
 
 __all__ = [
     "EngineError",
@@ -27,7 +36,9 @@ __all__ = [
     "alone_cache_gib",
     "base_of",
     "call_seed",
+    "checkpoint_name",
     "fingerprint",
+    "layers",
     "named_weights",
     "usual_cache_gib",
     "whole",

@@ -11,7 +11,7 @@ from transformers.cache_utils import DynamicCache
 
 from rlvr.rollout.attention import use_grouped_attention
 from rlvr.rollout.cache import roomy_cache
-from rlvr.rollout.engine import Host, OnFinished, Sampling, call_seed, require_synced
+from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced
 from rlvr.rollout.weights import base_of
 from rlvr.types import Problem, Rollout
 
@@ -67,6 +67,7 @@ class HFEngine:
         self.tokenizer = tokenizer
         self.autocast = host.autocast
         self.max_tokens = max_tokens
+        self.context = int(base_of(policy).config.max_position_embeddings)
         self.version: int | None = None
         self._eos = eos_ids(policy, tokenizer)
         self._pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
@@ -93,10 +94,12 @@ class HFEngine:
     ) -> list[tuple[Rollout, ...]]:
         """See `RolloutEngine.generate`."""
         require_synced(self.version, version)
+        longest = max((len(problem.prompt_ids) for problem in problems), default=0)
+        if longest >= self.context:
+            raise EngineError(f"A prompt of {longest} tokens leaves no room in the context of {self.context} tokens.")
         training = self.policy.training
         self.policy.eval()
-        longest = max((len(problem.prompt_ids) for problem in problems), default=0) + sampling.max_new_tokens
-        per_call = max(1, self.max_tokens // (n * longest))
+        per_call = max(1, self.max_tokens // (n * min(longest + sampling.max_new_tokens, self.context)))
         results: list[tuple[Rollout, ...]] = []
         devices = [self.policy.device] if self.policy.device.type == "cuda" else []
         try:
@@ -124,19 +127,21 @@ class HFEngine:
         prompt_BS, mask_BS = self._left_padded([problem.prompt_ids for problem in problems])
         recorder = LogpRecorder(sampling.temperature, sampling.top_p)
         cache = self._shared_prefill(prompt_BS, mask_BS, n)
+        # What follows the end of a shorter row's context is cut off below.
+        room_P = [min(sampling.max_new_tokens, self.context - len(problem.prompt_ids)) for problem in problems]
         sequence_BS = self.policy.generate(  # type: ignore[operator]
             prompt_BS.repeat_interleave(n, dim=0),
             attention_mask=mask_BS.repeat_interleave(n, dim=0),
             past_key_values=cache,
             logits_processor=LogitsProcessorList([recorder]),
-            max_new_tokens=sampling.max_new_tokens,
+            max_new_tokens=max(room_P),
             eos_token_id=self._eos,
             pad_token_id=self._pad,
             **_draw_arguments(sampling),
         )
         completion_BT = sequence_BS[:, prompt_BS.shape[1] :]
         logp_BT = recorder.finish(completion_BT[:, -1])
-        rollouts = self._rollouts(completion_BT, logp_BT)
+        rollouts = self._rollouts(completion_BT, logp_BT, [room for room in room_P for _ in range(n)])
         return [tuple(rollouts[start : start + n]) for start in range(0, len(rollouts), n)]
 
     def _left_padded(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
@@ -163,11 +168,12 @@ class HFEngine:
         cache.batch_repeat_interleave(n)
         return cache
 
-    def _rollouts(self, completion_BT: Tensor, logp_BT: Tensor) -> list[Rollout]:
-        """Cut every row after its first end-of-sequence token."""
+    def _rollouts(self, completion_BT: Tensor, logp_BT: Tensor, room_B: Sequence[int]) -> list[Rollout]:
+        """Cut every row after its first end-of-sequence token, or where its room ends."""
+        room_B1 = torch.tensor(room_B, device=completion_BT.device)[:, None]
         ended_BT = torch.isin(completion_BT, torch.tensor(self._eos, device=completion_BT.device))
-        width = completion_BT.shape[1]
-        first_B = torch.where(ended_BT.any(1), ended_BT.int().argmax(1) + 1, width)
+        ended_BT &= torch.arange(ended_BT.shape[1], device=ended_BT.device) < room_B1
+        first_B = torch.where(ended_BT.any(1), ended_BT.int().argmax(1) + 1, room_B1[:, 0])
         lengths, ended = first_B.tolist(), ended_BT.any(1).tolist()
         tokens, logps = completion_BT.tolist(), logp_BT.tolist()
         kept = [row[:length] for row, length in zip(tokens, lengths, strict=True)]

@@ -17,24 +17,38 @@ def undisturbed(device: torch.device) -> Iterator[None]:
     """Undo what building an engine does to the process.
 
     It seeds torch, numpy and random; on CPU it also sets torch to one thread and replaces the function that could
-    set more. It wants a launcher's variables, which Lightning does not set on every rank, and it makes the GPU that
-    LOCAL_RANK names the process's own: under srun, or with `trainer.devices=[2,3]`, that must be the trainer's.
+    set more.
     """
     set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    launched = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
-    os.environ["RANK"] = str(dist.get_rank())
-    os.environ["LOCAL_RANK"] = str(device.index or 0) if device.type == "cuda" else os.environ.get("LOCAL_RANK", "0")
+    devices = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), _stderr_on_failure():
+        with launched(device), torch.random.fork_rng(devices), _stderr_on_failure():
             yield
     finally:
-        for name, value in launched.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
         torch.set_num_threads = set_num_threads
         torch.set_num_threads(threads)
         np.random.set_state(numpy_state)
         random.setstate(python_state)
+
+
+@contextmanager
+def launched(device: torch.device) -> Iterator[None]:
+    """The launcher's variables that an engine wants, which Lightning does not set on every rank.
+
+    It makes the GPU of LOCAL_RANK the process's own. That must be the trainer's, which under srun, or with
+    `trainer.devices=[2,3]`, is not the one that a launcher's count would give.
+    """
+    before = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
+    os.environ["RANK"] = str(dist.get_rank())
+    if device.type == "cuda":
+        os.environ["LOCAL_RANK"] = str(device.index or 0)
+    os.environ.setdefault("LOCAL_RANK", "0")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 @contextmanager

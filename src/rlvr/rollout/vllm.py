@@ -1,9 +1,7 @@
 """Rollouts by vLLM inside the trainer's own process. The only file that imports vllm."""
 
 import contextlib
-import copy
 import gc
-import hashlib
 import logging
 import os
 import warnings
@@ -15,12 +13,11 @@ import torch
 from torch import distributed as dist
 
 from rlvr.errors import cause_of
-from rlvr.files import make_folder
 from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced, usual_cache_gib
 from rlvr.rollout.hf import eos_ids
 from rlvr.rollout.process import undisturbed
+from rlvr.rollout.settings import config_folder, device_arguments, engine_dtype
 from rlvr.rollout.watchdog import Watchdog
-from rlvr.rollout.weights import base_of
 from rlvr.types import Problem, Rollout
 
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vllm is imported
@@ -79,7 +76,7 @@ class VLLMEngine:
         self.tokenizer = host.tokenizer
         self.weights = host.weights
         self.tensor_parallel_size = tensor_parallel_size
-        self.dtype = getattr(torch, dtype) if dtype else torch.bfloat16 if on_gpu else policy.dtype
+        self.dtype = engine_dtype(dtype, device, policy.dtype)
         self.hang_timeout_s = hang_timeout_s
         self.version: int | None = None
         self.can_sleep = on_gpu  # the CPU build has no sleep mode
@@ -95,7 +92,7 @@ class VLLMEngine:
         try:
             with undisturbed(device):
                 self.llm = LLM(
-                    model=str(_config_folder(policy, Path(cache_dir))),
+                    model=str(config_folder(policy, Path(cache_dir))),
                     skip_tokenizer_init=True,
                     generation_config="vllm",  # none of the checkpoint's own sampling defaults
                     load_format="dummy",  # weights come from the trainer, never from a file
@@ -109,7 +106,7 @@ class VLLMEngine:
                     logprobs_mode="processed_logprobs",  # at the sampling temperature
                     disable_log_stats=True,
                     enable_sleep_mode=self.can_sleep,
-                    **_device_arguments(device, context),
+                    **device_arguments(device, context),
                 )
         except (RuntimeError, ValueError, TypeError, NotImplementedError, AssertionError) as error:
             self._leave_group()
@@ -255,34 +252,3 @@ class VLLMEngine:
         parallel_state._WORLD = parallel_state._NODE_COUNT = None
         if self._own_group:
             dist.destroy_process_group()
-
-
-def _config_folder(policy: Any, cache_dir: Path) -> Path:
-    """What vLLM builds from: the architecture, with an output head of its own.
-
-    The same policy gets the same folder, on every rank and in every run: vLLM keeps what it compiles by its name.
-
-    On CPU a tied head is packed into another layout once, when it is built, and no reload reaches the copy: it
-    would go on with the weights of the start.
-    """
-    model = base_of(policy)
-    config = copy.deepcopy(model.config)
-    config.tie_word_embeddings = False
-    config.architectures = [type(model).__name__]
-    digest = hashlib.sha256(config.to_json_string().encode()).hexdigest()[:12]
-    folder = cache_dir.absolute() / f"engine-{digest}"
-    if not folder.exists():
-        make_folder(folder, config.save_pretrained)
-    return folder
-
-
-def _device_arguments(device: torch.device, context: int) -> dict[str, Any]:
-    if device.type == "cuda":
-        # The cache's size is given, so this part only has to be free at the start, beside the trainer.
-        return {"gpu_memory_utilization": 0.05, "sleep_mode_offload_cudagraph": True}
-    return {
-        "enforce_eager": True,  # compiling would need a C++ compiler
-        # A prompt cut in pieces rewinds its request's random generator, which CPU generators cannot do.
-        "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(context, 4096),
-    }

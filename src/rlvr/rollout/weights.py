@@ -40,7 +40,7 @@ def named_weights(policy: Any, gathered: Gathered = whole) -> Iterator[tuple[str
         policy: A Hugging Face model, or one wrapped by peft.
         gathered: How the strategy puts sharded parameters together.
     """
-    for prefix, layer in _layers("", base_of(policy)):
+    for prefix, layer in layers(base_of(policy)):
         with gathered(list(layer.parameters())):
             for name, weight in _merged(layer):
                 yield prefix + name, weight
@@ -70,7 +70,7 @@ def _bit_sums(tensor: Tensor) -> tuple[int, int]:
     return plain, weighted
 
 
-def _layers(prefix: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     """The blocks of the model's layer list one by one, and what stands before and after them."""
     if not any(isinstance(child, nn.ModuleList) for child in module.modules()):
         if any(True for _ in module.parameters()):
@@ -80,7 +80,12 @@ def _layers(prefix: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         if isinstance(child, nn.ModuleList):
             yield from ((f"{prefix}{name}.{index}.", block) for index, block in enumerate(child))
         else:
-            yield from _layers(f"{prefix}{name}.", child)
+            yield from layers(child, f"{prefix}{name}.")
+
+
+def checkpoint_name(name: str) -> str | None:
+    """What a checkpoint of the base calls this parameter of the policy; None for an adapter's."""
+    return None if ".lora_" in f".{name}" else name.replace("base_layer.", "")
 
 
 def _merged(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -88,13 +93,14 @@ def _merged(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
     modules = dict(layer.named_modules())
     for name, parameter in layer.named_parameters():
         path, _, leaf = name.rpartition(".")
-        if ".lora_" in f".{name}":
+        plain = checkpoint_name(name)
+        if plain is None:
             continue
         owner = modules.get(path.removesuffix("base_layer").removesuffix("."))
         if path.endswith("base_layer") and leaf == "weight":
-            yield name.replace("base_layer.", ""), _with_update(owner, parameter)
+            yield plain, _with_update(owner, parameter)
         else:
-            yield name.replace("base_layer.", ""), parameter.detach()
+            yield plain, parameter.detach()
 
 
 def _with_update(lora: Any, weight: Tensor) -> Tensor:

@@ -39,6 +39,9 @@ class ShardedStrategy(DeepSpeedStrategy):
             offload_optimizer=offload_optimizer,
             pin_memory=offload_optimizer and on_gpu,
             zero_allow_untested_optimizer=True,
+            # DeepSpeed's own value. Lightning's is a thousand times that, and ZeRO-3's optimizer step makes two more
+            # copies of a group's gradients.
+            sub_group_size=10**9,
             # Only for DeepSpeed's log; without it Lightning asks the data loader, which would sample, too early.
             logging_batch_size_per_gpu=1,
             **settings,
@@ -56,6 +59,22 @@ class ShardedStrategy(DeepSpeedStrategy):
         import deepspeed
 
         return deepspeed.zero.GatheredParameters(list(parameters))
+
+    def partition(self, module: Module) -> None:
+        """Leave each rank its part of the module's parameters, of the values that rank 0 holds, in the type that is
+        trained; a collective. Parameters that are partitioned stay as they are.
+
+        ZeRO-3 does so by itself when it is set up, but to a whole model that it has moved to every GPU.
+        """
+        import deepspeed
+
+        self._init_config_if_needed()
+        assert isinstance(self.config, dict)
+        if self.config.get("bf16", {}).get("enabled"):  # as DeepSpeed casts what comes whole; peft's adapters are fp32
+            for parameter in module.parameters():
+                parameter.data = parameter.data.to(torch.bfloat16)
+        # Not as a context: that would change how tensors are made, and round buffers.
+        deepspeed.zero.Init(module=module, config_dict_or_path=self.config)
 
     @property
     def grad_norm(self) -> float:
@@ -101,6 +120,12 @@ class ShardedStrategy(DeepSpeedStrategy):
         """DeepSpeed would unpickle whatever stands in the shards; here only plain values, and its own classes."""
         with plain_values():
             return super().load_checkpoint(checkpoint_path, weights_only)
+
+    @contextmanager
+    def model_sharded_context(self) -> Iterator[None]:
+        """Nothing: Lightning would have every tensor that `configure_model` makes partitioned, rather than what is
+        handed to `partition`."""
+        yield
 
     def setup_environment(self) -> None:
         """As for any strategy of several processes, less the check for CUDA."""

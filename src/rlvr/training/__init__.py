@@ -5,10 +5,12 @@ from rlvr.training.datamodule import RolloutDataModule
 from rlvr.training.gguf import PackagedPolicy
 from rlvr.training.module import PolicyModule
 from rlvr.training.policy import PolicySource, PretrainedPolicy, save_policy, trainable
+from rlvr.training.streamed import Checkpoint
 from rlvr.training.walk import Walk
 from rlvr.training.warmstart import WarmStartedPolicy
 
 __all__ = [
+    "Checkpoint",
     "MicroBatch",
     "PackagedPolicy",
     "PolicyModule",

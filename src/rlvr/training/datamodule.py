@@ -193,7 +193,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         advantage_PG = walk.advantage_PG[index_P]
         lengths = [[float(len(rollout.completion_ids)) for rollout in group.rollouts] for group in groups]
         length_PG = torch.tensor(lengths).reshape(advantage_PG.shape)
-        share_PG, count = self.loss.aggregation(advantage_PG, length_PG)
+        share_PG, count = self.loss.aggregation(advantage_PG, length_PG, self.sampling.max_new_tokens)
         # One denominator for the whole optimizer step, over all micro-batches and ranks.
         total = self._ranks.total(float(count))
         advantages, weights = advantage_PG.tolist(), (share_PG / max(total, 1.0)).tolist()

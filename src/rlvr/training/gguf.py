@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.files import make_folder
+from rlvr.training.streamed import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,8 @@ class PackagedPolicy:
         file = self._file()
         return AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
 
-    def load(
-        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
-    ) -> tuple[PreTrainedModel, Any]:
-        """The model and its tokenizer, with the chat template.
+    def checkpoint(self, source: ProblemSource, seed: int, cache_dir: Path) -> Checkpoint:
+        """The cached folder, made first where the cache has none.
 
         Raises:
             ConfigError: When the package or what reads its file is not installed.
@@ -44,8 +43,13 @@ class PackagedPolicy:
         if not folder.exists():
             file = self._file()
             make_folder(folder, lambda aside: _convert(file, aside))
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or "auto")
-        return model, AutoTokenizer.from_pretrained(folder, padding_side="left")
+        return Checkpoint(str(folder))
+
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
+        """The model and its tokenizer, with the chat template."""
+        return self.checkpoint(source, seed, cache_dir).load(dtype)
 
     def _file(self) -> Path:
         for module in (self.package, "gguf"):

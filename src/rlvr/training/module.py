@@ -17,6 +17,7 @@ from rlvr.algo.surrogates import Surrogate
 from rlvr.training.batch import MicroBatch
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.precision import UpdateShare
+from rlvr.training.streamed import Checkpoint, fill
 
 LrSchedule = Literal["constant", "cosine"]
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
@@ -34,6 +35,7 @@ class PolicyModule(lightning.LightningModule):
         lr_schedule: What it does then: `constant`, or `cosine` down to 0 at the trainer's last step.
         temperature: The sampling temperature; the policy that is trained is the one that was sampled.
         minibatches_per_rollout: Optimizer steps on each rollout.
+        checkpoint: Where the weights of a hollow policy are; None: the policy has them.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class PolicyModule(lightning.LightningModule):
         lr_schedule: LrSchedule,
         temperature: float,
         minibatches_per_rollout: int,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         super().__init__()
+        self.checkpoint = checkpoint
         self.policy = policy.train()
         self.surrogate = surrogate
         self.correction = correction
@@ -67,6 +71,16 @@ class PolicyModule(lightning.LightningModule):
     def version(self) -> int:
         """Policy version: optimizer steps taken."""
         return self.global_step
+
+    def configure_model(self) -> None:
+        """Bring in weights that were left in their files, now that all ranks are there to take their parts."""
+        if self.checkpoint is None:
+            return
+        strategy: Any = self.trainer.strategy
+        fill(self.policy, self.checkpoint, strategy.partition, strategy.root_device, self.trainer.is_global_zero)
+        # DeepSpeed moves no module whose parameters are partitioned: its buffers would stay where they are.
+        self.to(strategy.root_device)
+        self.checkpoint = None  # Lightning may call again
 
     def on_train_batch_start(self, batch: MicroBatch, batch_idx: int) -> None:
         """Before a step's first micro-batch: look at what it is about to change."""

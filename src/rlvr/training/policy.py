@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError, cause_of
 from rlvr.rollout import Gathered, base_of, named_weights
+from rlvr.training.streamed import Checkpoint
 
 
 class PolicySource(Protocol):
@@ -17,6 +18,9 @@ class PolicySource(Protocol):
 
     def config(self, source: ProblemSource) -> PretrainedConfig:
         """What the model is, its weights left where they are."""
+
+    def checkpoint(self, source: ProblemSource, seed: int, cache_dir: Path) -> Checkpoint:
+        """Where the model is, made first where it has to be."""
 
     def load(
         self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
@@ -91,9 +95,12 @@ class PretrainedPolicy:
         except (OSError, ValueError) as error:
             raise ConfigError(f"model.name={self.name}: its config can't be read ({cause_of(error)}).") from error
 
+    def checkpoint(self, source: ProblemSource, seed: int, cache_dir: Path) -> Checkpoint:
+        """The folder or hub name as it is."""
+        return Checkpoint(self.name, self.revision)
+
     def load(
         self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
     ) -> tuple[PreTrainedModel, Any]:
         """Read the model and its tokenizer; the hub's own cache holds downloads."""
-        model = AutoModelForCausalLM.from_pretrained(self.name, revision=self.revision, dtype=dtype or "auto")
-        return model, AutoTokenizer.from_pretrained(self.name, revision=self.revision, padding_side="left")
+        return self.checkpoint(source, seed, cache_dir).load(dtype)

@@ -12,12 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from rlvr.console import bar
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.files import make_folder
+from rlvr.training.streamed import Checkpoint
 
 # Part of the cache key: raise it when the code below makes another policy from the same settings.
 RECIPE = 2
@@ -69,9 +70,7 @@ class WarmStartedPolicy:
         tokens = {"vocab_size": len(tokenizer), "eos_token_id": eos, "pad_token_id": eos, "bos_token_id": None}
         return AutoConfig.for_model(self.architecture, **tokens, **self.size)
 
-    def load(
-        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
-    ) -> tuple[PreTrainedModel, Any]:
+    def checkpoint(self, source: ProblemSource, seed: int, cache_dir: Path) -> Checkpoint:
         """The cached policy, made first where the cache has none.
 
         Raises:
@@ -81,8 +80,13 @@ class WarmStartedPolicy:
         folder = cache_dir / f"base-{self._key(demonstrator, seed)}"
         if not folder.exists():
             self._make(demonstrator, seed, folder)
-        policy = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or "auto")
-        return policy, AutoTokenizer.from_pretrained(folder)
+        return Checkpoint(str(folder))
+
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
+        """The policy and the task's tokenizer."""
+        return self.checkpoint(source, seed, cache_dir).load(dtype)
 
     def _key(self, source: Demonstrator, seed: int) -> str:
         # A taste of the demonstrations stands for the task: pool sizes change the source, but not the base.

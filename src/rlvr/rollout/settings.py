@@ -1,0 +1,52 @@
+"""What the vLLM engine is built with, by device and policy; vLLM itself is not needed for it."""
+
+import copy
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rlvr.files import make_folder
+from rlvr.rollout.weights import base_of
+
+
+def engine_dtype(wanted: str | None, device: torch.device, policy: torch.dtype) -> torch.dtype:
+    """What the engine computes in: as wanted, else bfloat16 on a GPU, whatever the trainer keeps, and the policy's type
+    on a CPU."""
+    if wanted:
+        found: torch.dtype = getattr(torch, wanted)
+        return found
+    return torch.bfloat16 if device.type == "cuda" else policy
+
+
+def config_folder(policy: Any, cache_dir: Path) -> Path:
+    """What vLLM builds from: the architecture, with an output head of its own.
+
+    The same policy gets the same folder, on every rank and in every run: vLLM keeps what it compiles by its name.
+
+    On CPU a tied head is packed into another layout once, when it is built, and no reload reaches the copy: it
+    would go on with the weights of the start.
+    """
+    model = base_of(policy)
+    config = copy.deepcopy(model.config)
+    config.tie_word_embeddings = False
+    config.architectures = [type(model).__name__]
+    digest = hashlib.sha256(config.to_json_string().encode()).hexdigest()[:12]
+    folder = cache_dir.absolute() / f"engine-{digest}"
+    if not folder.exists():
+        make_folder(folder, config.save_pretrained)
+    return folder
+
+
+def device_arguments(device: torch.device, context: int) -> dict[str, Any]:
+    """VLLM settings that depend on where it runs; `context` in tokens."""
+    if device.type == "cuda":
+        # The cache's size is given, so this part only has to be free at the start, beside the trainer.
+        return {"gpu_memory_utilization": 0.05, "sleep_mode_offload_cudagraph": True}
+    return {
+        "enforce_eager": True,  # compiling would need a C++ compiler
+        # A prompt cut in pieces rewinds its request's random generator, which CPU generators cannot do.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(context, 4096),
+    }
