@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from benchmarks.gpu_check import registry
 from benchmarks.gpu_check.flops import Work, peak_tflops
+from benchmarks.gpu_check.memory import TOKENS, batch_of, planned_gib
 from benchmarks.gpu_check.policies import SHAPES, config_of, policy_of
 from benchmarks.gpu_check.registry import CHECKS, Check
 from benchmarks.gpu_check.results import Outcome, Report, anonymous
@@ -186,9 +187,15 @@ def test_a_bare_machine_runs_what_it_can(tmp_path: Path):
     expected = dict.fromkeys(run, "passed") | dict.fromkeys(lacking, "skipped")
     assert {o.name: o.status for o in report.outcomes} == expected, done.stdout
     assert done.returncode == 0
-    plan = "from benchmarks.gpu_check.memory import plan_of; print(plan_of('0.5B', True))"
-    planned = subprocess.check_output([python, "-c", plan], cwd=ROOT, env=environment, text=True)
-    assert 0.5 < float(planned) < 20
+
+
+def test_the_plan_counts_what_the_memory_check_runs():
+    """In bf16 less than mixed, and both some GiB; how much it really is only a GPU shows."""
+    config = config_of("0.5B")
+    batch = batch_of(config)
+    half, mixed = (planned_gib(config, batch, half) for half in (True, False))
+    assert 0.85 * TOKENS < len(batch.token_N) <= TOKENS
+    assert 1 < half < mixed < 10  # GiB
 
 
 def test_shapes_are_what_they_are_called():

@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_check.policies import GIB, config_of, free, micro_batch, need_memory, policy_of
+from benchmarks.gpu_check.policies import GIB, config_of, free, need_memory, policy_of, samples
 from benchmarks.gpu_check.results import Finding
-from rlvr.plan import Plan
+from rlvr.plan.activations import Step, precision_of, shape_of
+from rlvr.training import MicroBatch, packed
 from rlvr.training.logprobs import completion_logps
 
 PROMPT, COMPLETION = 128, 897  # a micro-batch's rows: four completions to a prompt
@@ -19,13 +20,14 @@ LEAST, MOST = 0.7, 1.15
 def peak(device: torch.device, folder: Path) -> Finding:
     """Two shapes, weights in bf16 as under DeepSpeed and in fp32 as under mixed precision."""
     need_memory(20)
-    numbers: dict[str, Any] = {"packed tokens": TOKENS}
+    numbers: dict[str, Any] = {"packed tokens": len(batch_of(config_of("0.5B")).token_N)}
     bad, ratios = [], []
     for shape in ("0.5B", "1.5B"):
         for half in (True, False):
             kind = f"{shape}, {'bf16' if half else 'fp32 mixed'}"
-            planned = plan_of(shape, half)
-            measured = _measured(shape, half, device)
+            batch = batch_of(config_of(shape))
+            planned = planned_gib(config_of(shape), batch, half)
+            measured = _measured(shape, half, batch.to(device), device)
             free()
             ratio = measured / planned
             ratios.append(f"{ratio:.2f}")
@@ -35,38 +37,24 @@ def peak(device: torch.device, folder: Path) -> Finding:
     return Finding(not bad, "; ".join(bad) or f"measured over planned: {', '.join(ratios)}", numbers)
 
 
-def plan_of(shape: str, half: bool) -> float:
-    """GiB that the plan counts for activations and logits of one micro-batch."""
-    plan = Plan(
-        config=config_of(shape),
-        problems_per_step=64,
-        group_size=8,
-        minibatches_per_rollout=1,
-        micro_batch_tokens=TOKENS,
-        max_steps=1,
-        max_prompt_tokens=PROMPT,
-        max_new_tokens=COMPLETION,
-        ranks=1,
-        zero_stage=0,
-        offload_optimizer=False,
-        lora_rank=None,
-        gradient_checkpointing=True,
-        half=half,
-        context=4096,
-        ranks_per_engine=0,
-        kv_cache_gib=0.0,
-        device_gib=None,
-    )
-    memory = plan.memory_gib()
-    return memory["activations"] + memory["logits"]
+def planned_gib(config: Any, batch: MicroBatch, half: bool) -> float:
+    """What the plan counts for activations of this micro-batch, logits among them."""
+    tokens = len(batch.token_N)
+    cells = sum(table.numel() for table in batch.rows.tables)
+    precision = precision_of("bf16-true" if half else "bf16-mixed", lora=False)
+    return Step(shape_of(config), precision, tokens, cells / tokens, lora=False, checkpointing=True).bytes / GIB
 
 
-def _measured(shape: str, half: bool, device: torch.device) -> float:
+def batch_of(config: Any) -> MicroBatch:
+    """Four completions to a prompt, about `TOKENS` in all."""
+    completions = TOKENS // (PROMPT // 4 + COMPLETION - 1) // 4 * 4
+    return packed(samples(config.vocab_size, completions, PROMPT, COMPLETION), version=0)
+
+
+def _measured(shape: str, half: bool, batch: MicroBatch, device: torch.device) -> float:
     """Peak of forward and backward above weights and gradients, which are there before."""
     policy: Any = policy_of(shape, device, torch.bfloat16 if half else torch.float32)
     policy.train().gradient_checkpointing_enable({"use_reentrant": False})
-    completions = TOKENS // (PROMPT // 4 + COMPLETION - 1) // 4 * 4
-    batch = micro_batch(policy, completions, PROMPT, COMPLETION).to(device)
 
     def step() -> None:
         with torch.autocast("cuda", torch.bfloat16, enabled=not half):

@@ -17,7 +17,7 @@ from benchmarks.gpu_check.runner import ROOT
 
 SMALL = [
     *("debug=quick", "algo=nsr", "model.steps=20", "data.train_size=64", "data.heldout_size=16"),
-    *("trainer.max_steps=6", "eval.every_n_steps=100", "callbacks.checkpoint.every_n_rollouts=1"),
+    *("rollouts=6", "eval.every_n_steps=100", "callbacks.checkpoint.every_n_rollouts=1"),
 ]
 VLLM = ["rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64"]
 POLICY = "policy/model.safetensors"

@@ -7,22 +7,15 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from rlvr.errors import ConfigError
-<<<<<<< HEAD:src/rlvr/plan.py
-from rlvr.training.head import CHUNK_GIB
+from rlvr.plan.activations import GIB, Shape, Step, lora_parameters, precision_of, shape_of
+from rlvr.plan.memory import Memory
 
 if TYPE_CHECKING:
     from rlvr.report.tables import Grid
 
-GIB = 2**30
-=======
-from rlvr.plan.activations import GIB, Shape, Step, lora_parameters, precision_of, shape_of
-from rlvr.plan.memory import Memory
-from rlvr.report.tables import Grid
-
 # Rows of attention lie beside others of similar length and are padded to the longest: so much more.
 PADDED = 1.1
 LEFT_OUT = "fragmentation, kernels' workspaces and the cache of rollout=hf"
->>>>>>> main:src/rlvr/plan/plan.py
 
 
 @dataclass(frozen=True)
@@ -230,13 +223,7 @@ class Plan:
 
     def table(self) -> "Grid":
         """All of it."""
-<<<<<<< HEAD:src/rlvr/plan.py
-        from rlvr.report.tables import Grid  # which needs Hydra; a plan alone does not
-
-        training, sampling = self.peaks_gib
-=======
         cut = f", cut at the context of {self.context:,}" if self.evaluations_are_cut else ""
->>>>>>> main:src/rlvr/plan/plan.py
         rows = [
             ["parameters", f"{self.parameters:,}"],
             ["trained parameters", f"{self.trained:,}"],
