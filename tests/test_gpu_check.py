@@ -208,6 +208,7 @@ def test_shapes_are_what_they_are_called():
 def test_operations_are_those_that_torch_counts():
     """Its counter takes attention's whole square; ours the half that causal attention needs."""
     policy = policy_of("tiny", torch.device("cpu"))
+    policy.set_attn_implementation("eager")  # in products that it knows
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         policy(torch.ones(3, 40, dtype=torch.long), use_cache=False)
     work = Work.of(policy.config, 120, 120, [40] * 3)

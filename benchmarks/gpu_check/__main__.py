@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ COLOURS = {"passed": "green", "failed": "bold red", "skipped": "yellow", "not ru
 def main() -> None:
     """Run, show, write; exit code 1 when a check failed or had no turn."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the check that runs is ended, too
     gpu = _gpu()
     checks = [check for check in CHECKS if not asked.only or check.name in asked.only]
     folder = asked.out or (None if asked.only else ROOT / ("docs/results/gpu" if gpu else "logs/gpu_check"))
