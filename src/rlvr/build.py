@@ -191,6 +191,9 @@ def plan_of(cfg: DictConfig) -> Plan:
     devices = wanted if isinstance(wanted, int) and wanted > 0 else max(torch.cuda.device_count(), 1)
     engine = cfg.rollout.engine
     own_engine = "tensor_parallel_size" in engine
+    context, eval_tokens = context_of(cfg, config), cfg.eval.max_new_tokens or new_tokens
+    max_prompt_tokens = cfg.data.get("max_prompt_tokens") or context - new_tokens
+    engine_dtype = engine.get("dtype") or ("bfloat16" if on_gpu else "float32")
     return Plan(
         config=config,
         problems_per_step=cfg.batch.problems_per_step,
@@ -198,16 +201,18 @@ def plan_of(cfg: DictConfig) -> Plan:
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
         micro_batch_tokens=cfg.batch.micro_batch_tokens,
         max_steps=cfg.trainer.max_steps,
-        max_prompt_tokens=cfg.data.get("max_prompt_tokens") or context_of(cfg, config) - new_tokens,
+        max_prompt_tokens=max_prompt_tokens,
         max_new_tokens=new_tokens,
-        eval_new_tokens=cfg.eval.max_new_tokens or new_tokens,
+        eval_new_tokens=eval_tokens,
         ranks=devices * cfg.trainer.get("num_nodes", 1),
         zero_stage=settings.get("stage", 0),
         offload_optimizer=settings.get("offload_optimizer", False),
         lora_rank=cfg.lora.r if cfg.lora else None,
         gradient_checkpointing=cfg.gradient_checkpointing,
-        half=str(cfg.trainer.precision) == "bf16-true",
-        context=context_of(cfg, config),
+        precision=str(cfg.trainer.precision),
+        context=context,
+        engine_context=engine.get("max_model_len") or min(context, max_prompt_tokens + max(new_tokens, eval_tokens)),
+        engine_bytes=getattr(torch, engine_dtype).itemsize,
         ranks_per_engine=engine.tensor_parallel_size if own_engine else 0,
         kv_cache_gib=(engine.kv_cache_gib or usual_cache_gib(device_gib)) if own_engine else 0.0,
         device_gib=device_gib,

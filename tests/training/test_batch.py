@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.errors import ConfigError
-from rlvr.training.attention import use_packed_attention
+from rlvr.training.attention import Rows, use_packed_attention
 from rlvr.training.batch import Sample, deal, micro_batches, packed, piece_tokens, pieces_of
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem, Rollout
@@ -110,6 +110,29 @@ def test_nothing_is_padded():
     assert len(micro.target_M) == sum(len(s.rollout.completion_ids) for s in batch)
     cells = sum(table.numel() for table in micro.rows.tables)
     assert sum(sample.tokens - 1 for sample in batch) / cells > 0.8
+
+
+def test_padding_is_spread_and_changes_nothing():
+    """Against rows with all padding on token 0: equal scores and gradients, and no token gets more than its part."""
+    batch = samples()
+    micro = packed(batch, version=0)
+    sizes = iter(sorted((sample.tokens - 1 for sample in batch), reverse=True))
+    pads, plain = [], []
+    for table in micro.rows.tables:
+        real = torch.arange(table.shape[1]) < torch.tensor([next(sizes) for _ in table])[:, None]
+        pads.append(table[~real])
+        plain.append(table.where(real, 0))
+    padded = torch.cat(pads)
+    assert len(padded) > 50
+    assert padded.bincount().max() <= -(-len(padded) // len(micro.token_N)) + 1
+    results = []
+    for rows in (micro.rows, Rows(tuple(plain), micro.rows.back_N)):
+        model, micro.rows = policy("qwen2"), rows
+        logp_BT, _ = completion_logps(model, micro, 0.7)
+        (logp_BT.sum(1) * micro.advantage_B * micro.weight_B).sum().backward()
+        results.append([logp_BT.detach(), *(parameter.grad for parameter in model.parameters())])
+    for spread, crowded in zip(*results, strict=True):
+        torch.testing.assert_close(spread, crowded, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 8])

@@ -39,6 +39,9 @@ class ShardedStrategy(DeepSpeedStrategy):
             offload_optimizer=offload_optimizer,
             pin_memory=offload_optimizer and on_gpu,
             zero_allow_untested_optimizer=True,
+            # DeepSpeed's own value. Lightning's is a thousand times that, and ZeRO-3's optimizer step makes two more
+            # copies of a group's gradients.
+            sub_group_size=10**9,
             # Only for DeepSpeed's log; without it Lightning asks the data loader, which would sample, too early.
             logging_batch_size_per_gpu=1,
             **settings,

@@ -26,7 +26,8 @@ class Rows:
     """Which packed tokens make which row.
 
     Attributes:
-        tables: Parts of rows of similar length, each [rows, S]: indices into the packed tokens, 0 beyond a row's end.
+        tables: Parts of rows of similar length, each [rows, S]: indices into the packed tokens, any token beyond
+            a row's end.
         back_N: Where each packed token stands in all parts laid end to end; a prompt's tokens stand in several rows,
             with the same result, and one of them counts.
     """
@@ -75,6 +76,8 @@ def packed_attention(
     parts: list[Tensor] = []
     for table in rows.tables:
         q, k, v = (_rows(states, table).transpose(1, 2) for states in flat)
+        if _needs_whole_heads(q):
+            k, v = (states.repeat_interleave(q.shape[1] // states.shape[1], dim=1) for states in (k, v))
         out = scaled_dot_product_attention(
             q, k, v, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=q.shape[1] != k.shape[1]
         )
@@ -93,6 +96,13 @@ def use_packed_attention(model: Any) -> None:
     if "sliding_attention" in (getattr(model.config, "layer_types", None) or ()):
         raise ConfigError(f"model: {type(model).__name__} attends to a sliding window, which training doesn't support.")
     model.set_attn_implementation(NAME)
+
+
+def _needs_whole_heads(query: Tensor) -> bool:
+    """Flash attention is for half precision. In fp32 on a GPU the next choice may not take grouped heads, which no GPU
+    has shown yet, and the last one makes every product of a row: so each query head gets keys and values of its own."""
+    device = query.device.type
+    return device == "cuda" and query.dtype == torch.float32 and not torch.is_autocast_enabled(device)
 
 
 def _rows(states_NHD: Tensor, table_BS: Tensor) -> Tensor:

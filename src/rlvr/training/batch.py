@@ -216,9 +216,11 @@ def _rows(index_BS: Tensor, real_BS: Tensor, tokens: int) -> Rows:
     for part in _similar(size_B.tolist()):
         rows, width = order_B[part], int(size_B[part.start])
         table, real = index_BS[rows, :width], real_BS[rows, :width]
+        place = torch.arange(flat, flat + table.numel()).view_as(table)
         # By numpy, where of several rows with the same prompt token the last one counts, always.
-        back_N.numpy()[table[real].numpy()] = torch.arange(flat, flat + table.numel()).view_as(table)[real]
-        tables.append(table.where(real, 0))
+        back_N.numpy()[table[real].numpy()] = place[real]
+        # Padding may be any token; on a GPU gradients of thousands that are all the same one would wait for each other.
+        tables.append(table.where(real, place % tokens))
         flat += table.numel()
     return Rows(tuple(tables), back_N)
 

@@ -6,14 +6,14 @@ from functools import cached_property
 from math import ceil
 from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM
-
 from rlvr.errors import ConfigError
+from rlvr.plan.activations import GIB, Shape, Step, lora_parameters, precision_of, shape_of
+from rlvr.plan.memory import Memory
 from rlvr.report.tables import Grid
-from rlvr.training.head import CHUNK_GIB
 
-GIB = 2**30
+# Rows of attention lie beside others of similar length and are padded to the longest: so much more.
+PADDED = 1.1
+LEFT_OUT = "fragmentation, kernels' workspaces and the cache of rollout=hf"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class Plan:
         offload_optimizer: Optimizer states in the host's memory.
         lora_rank: None when every parameter is trained.
         gradient_checkpointing: One activation a layer is kept.
-        half: Weights, gradients and activations in bf16, with fp32 copies in the optimizer.
+        precision: The trainer's.
         context: Longest prompt and completion together that policy and engine can hold, tokens.
+        engine_context: What the engine's cache must hold at least: one sequence of so many tokens.
+        engine_bytes: Of each of the engine's weights, and of a number in its cache.
         ranks_per_engine: Ranks that share an engine; 0: the engine has no weights of its own.
         kv_cache_gib: Key-value cache a rank.
         device_gib: Memory of a device; None: unknown.
@@ -56,29 +58,28 @@ class Plan:
     offload_optimizer: bool
     lora_rank: int | None
     gradient_checkpointing: bool
-    half: bool
+    precision: str
     context: int
+    engine_context: int
+    engine_bytes: int
     ranks_per_engine: int
     kv_cache_gib: float
     device_gib: float | None
 
     @cached_property
+    def shape(self) -> Shape:
+        """The policy's sizes."""
+        return shape_of(self.config)
+
+    @property
     def parameters(self) -> int:
-        """Counted on a model that has shapes and no memory."""
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(self.config)
-        return sum(parameter.numel() for parameter in model.parameters())
+        """All of the policy's."""
+        return self.shape.parameters
 
     @property
     def trained(self) -> int:
-        """Parameters that the optimizer moves; LoRA: two thin matrices at each of a layer's seven."""
-        if self.lora_rank is None:
-            return self.parameters
-        c = self.config
-        head = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
-        q, kv = c.num_attention_heads * head, c.num_key_value_heads * head
-        widths = 2 * (c.hidden_size + q) + 2 * (c.hidden_size + kv) + 3 * (c.hidden_size + c.intermediate_size)
-        return self.lora_rank * widths * c.num_hidden_layers
+        """Parameters that the optimizer moves."""
+        return self.parameters if self.lora_rank is None else lora_parameters(self.shape, self.lora_rank)
 
     @property
     def rollouts(self) -> int:
@@ -106,46 +107,43 @@ class Plan:
         """Packed tokens of the largest micro-batch."""
         return min(self.micro_batch_tokens, self.step_tokens)
 
-    def memory_gib(self) -> dict[str, float]:
-        """By what it is for, GiB a device.
-
-        Weights and gradients: 2 bytes a parameter in bf16, else 4. Optimizer: Adam's two moments in fp32, and an fp32
-        copy beside bf16 weights. ZeRO divides optimizer states (1), gradients (2), weights (3) by the ranks.
-        Activations: one hidden state a token and layer, and the inside of one layer (of all, without checkpointing).
-        Logits: three chunks.
-        """
-        c, size = self.config, 2 if self.half else 4
-        parameters, trained = self.parameters, self.trained
-        shard = [1 if self.zero_stage < stage else self.ranks for stage in (1, 2, 3)]
-        inside = 10 * c.hidden_size + 3 * c.intermediate_size
-        layers = 1 if self.gradient_checkpointing else c.num_hidden_layers
-        states = trained * (12 if self.half else 8) / shard[0]
-        return {
-            "weights": parameters * size / shard[2] / GIB,
-            "gradients": trained * size / shard[1] / GIB,
-            "optimizer": 0.0 if self.offload_optimizer else states / GIB,
-            "activations": self.micro_tokens * (c.hidden_size * c.num_hidden_layers + inside * layers) * size / GIB,
-            "logits": 3 * CHUNK_GIB,
-            "engine's weights": parameters * size / self.ranks_per_engine / GIB if self.ranks_per_engine else 0.0,
-            "key-value cache": self.kv_cache_gib,
-        }
-
-    @property
-    def peaks_gib(self) -> tuple[float, float]:
-        """While training, the engine asleep; and while sampling, without activations."""
-        memory = self.memory_gib()
-        engine = memory["engine's weights"] + memory["key-value cache"]
-        return sum(memory.values()) - engine, sum(memory.values()) - memory["activations"] - memory["logits"]
+    @cached_property
+    def memory(self) -> Memory:
+        """What it asks of a device."""
+        problem = self.max_prompt_tokens + self.group_size * self.max_new_tokens
+        return Memory(
+            step=Step(
+                shape=self.shape,
+                precision=precision_of(self.precision, lora=self.lora_rank is not None),
+                tokens=self.micro_tokens,
+                rows=PADDED * self.group_size * self.sequence_tokens / problem,
+                lora=self.lora_rank is not None,
+                checkpointing=self.gradient_checkpointing,
+            ),
+            trained=self.trained,
+            ranks=self.ranks,
+            zero_stage=self.zero_stage,
+            offload_optimizer=self.offload_optimizer,
+            ranks_per_engine=self.ranks_per_engine,
+            engine_bytes=self.engine_bytes,
+            kv_cache_gib=self.kv_cache_gib,
+            on_gpu=self.device_gib is not None,
+        )
 
     @property
     def checkpoint_gib(self) -> float:
         """Weights and optimizer states on disk."""
-        return (self.parameters * (2 if self.half else 4) + self.trained * (12 if self.half else 8)) / GIB
+        return self.memory.checkpoint_gib
+
+    @property
+    def sequence_gib(self) -> float:
+        """Keys and values of the longest sequence that the engine promises to hold, a rank."""
+        return self.engine_context * self.memory.cached_token / GIB
 
     @property
     def fits(self) -> bool:
-        """Whether both peaks leave a tenth of the device free."""
-        return self.device_gib is None or max(self.peaks_gib) <= 0.9 * self.device_gib
+        """Whether all peaks leave a tenth of the device free."""
+        return self.device_gib is None or max(self.memory.peaks_gib.values()) <= 0.9 * self.device_gib
 
     def check(self) -> None:
         """Refuse lengths that the context or a micro-batch can't hold, and what the memory can't.
@@ -164,14 +162,20 @@ class Plan:
                 f"batch.micro_batch_tokens={self.micro_batch_tokens}: must hold a prompt of {self.max_prompt_tokens} "
                 f"tokens and a completion of {self.max_new_tokens}; raise it to {self.sequence_tokens} or shorten them."
             )
+        if self.sequence_gib > self.kv_cache_gib:
+            raise ConfigError(
+                f"rollout.engine.kv_cache_gib={self.kv_cache_gib:g}: keys and values of one sequence of "
+                f"{self.engine_context} tokens take {self.sequence_gib:.2f} GiB; raise it, or shorten prompts, "
+                "completions or rollout.engine.max_model_len."
+            )
         if self.fits:
             return
-        training, sampling = self.peaks_gib
+        peaks = ", ".join(f"{gib:.0f} GiB ({phase})" for phase, gib in self.memory.peaks_gib.items())
         nearest = self._nearest()
         advice = f"{' '.join(nearest)} would fit" if nearest else "nothing tried here would fit: take more devices"
         raise ConfigError(
-            f"model and batch: about {training:.0f} GiB a device while training and {sampling:.0f} GiB while sampling, "
-            f"of {self.device_gib:.0f} GiB; {advice}."
+            f"model and batch: about {peaks} a device, of which a tenth of {self.device_gib:.0f} GiB should stay free; "
+            f"{advice}."
         )
 
     def _nearest(self) -> list[str]:
@@ -198,18 +202,18 @@ class Plan:
         while tokens > self.sequence_tokens:
             tokens = max(tokens // 2, self.sequence_tokens)
             yield f"batch.micro_batch_tokens={tokens}", {"micro_batch_tokens": tokens}
-        yield "rollout.engine.kv_cache_gib=4", {"kv_cache_gib": min(self.kv_cache_gib, 4.0)}
+        cache = min(self.kv_cache_gib, max(4, ceil(self.sequence_gib)))
+        yield f"rollout.engine.kv_cache_gib={cache:g}", {"kv_cache_gib": cache}
         yield "gradient_checkpointing=true", {"gradient_checkpointing": True}
-        sharded = {"zero_stage": 3, "half": True}
+        sharded = {"zero_stage": 3, "precision": "bf16-true"}
         yield "trainer=deepspeed_zero3", sharded
         yield "trainer=deepspeed_zero3_offload", {**sharded, "offload_optimizer": True}
         yield "lora=rank16", {"lora_rank": 16}
 
     def __str__(self) -> str:
         """In one line, for the terminal of a run."""
-        memory = (
-            "" if self.device_gib is None else f", about {max(self.peaks_gib):.0f} of {self.device_gib:.0f} GiB a GPU"
-        )
+        peak = max(self.memory.peaks_gib.values())
+        memory = "" if self.device_gib is None else f", about {peak:.0f} of {self.device_gib:.0f} GiB a GPU"
         return (
             f"{self.rollouts} rollouts of {self.problems_per_step} x {self.group_size} in {self.max_steps} steps, "
             f"{self.trained / 1e6:,.1f}M parameters trained on {self.ranks} rank(s){memory}"
@@ -217,7 +221,6 @@ class Plan:
 
     def table(self) -> Grid:
         """All of it."""
-        training, sampling = self.peaks_gib
         cut = f", cut at the context of {self.context:,}" if self.evaluations_are_cut else ""
         rows = [
             ["parameters", f"{self.parameters:,}"],
@@ -231,9 +234,9 @@ class Plan:
             ["tokens a micro-batch at most", f"{self.micro_tokens:,}"],
             ["micro-batches a step at most", f"{ceil(self.step_tokens / self.micro_tokens)}"],
             ["ranks", f"{self.ranks}"],
-            *([f"{name} (GiB)", f"{gib:.2f}"] for name, gib in self.memory_gib().items()),
-            ["all while training (GiB)", f"{training:.2f}"],
-            ["all while sampling (GiB)", f"{sampling:.2f}"],
-            ["checkpoint on disk (GiB)", f"{self.checkpoint_gib:.2f}"],
+            *([f"{name} (GiB)", f"{gib:.2f}"] for name, gib in self.memory.gib.items()),
+            *([f"all, {phase} (GiB)", f"{gib:.2f}"] for phase, gib in self.memory.peaks_gib.items()),
+            *([f"host, {when} (GiB)", f"{gib:.2f}"] for when, gib in self.memory.host_gib.items()),
+            ["checkpoint on disk (GiB)", f"{self.memory.checkpoint_gib:.2f}"],
         ]
-        return Grid("Plan, memory a device (estimates)", ["", ""], rows)
+        return Grid(f"Plan, memory a device: estimates, without {LEFT_OUT}", ["", ""], rows)

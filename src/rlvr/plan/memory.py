@@ -1,0 +1,154 @@
+"""What a device holds, by what it is for, and its peaks."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from rlvr.plan.activations import GIB, Step
+
+# DeepSpeed's, in elements. Parameters that ZeRO-3 has gathered at a time: its `stage3_max_live_parameters`.
+LIVE = 10**9
+# Parameters of a rank that ZeRO-3's optimizer takes at a time, `sub_group_size`; `strategy.ShardedStrategy` sets it.
+SUB_GROUP = 10**9
+# Gradients that are reduced at a time, Lightning's `reduce_bucket_size`; ZeRO-2 fills one while it sends another.
+BUCKET = 2 * 10**8
+# What no formula here gives: CUDA context and NCCL's buffers, and beside these what an engine holds apart from weights
+# and cache, asleep too (CUDA graphs, buffers). Estimates that no GPU has confirmed.
+CONTEXT_GIB, ENGINE_GIB = 1.0, 4.0
+
+# What is there in one phase of a step only; all else is there always.
+ONLY = {
+    "training": ("gathered parameters", "left by the forward pass", "largest layer or head"),
+    "optimizer step": ("optimizer step's copies",),
+    "sampling": ("engine's weights", "key-value cache"),
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of one device, an estimate.
+
+    Attributes:
+        step: The largest micro-batch.
+        trained: Parameters that the optimizer moves.
+        ranks: Processes, a device each.
+        zero_stage: 0 to 3.
+        offload_optimizer: Optimizer states in the host's memory, gradients with them.
+        ranks_per_engine: Ranks that share an engine; 0: the engine has no weights of its own.
+        engine_bytes: Of each of the engine's weights, and of a number in its cache.
+        kv_cache_gib: Key-value cache a rank.
+        on_gpu: CUDA's own memory counts.
+    """
+
+    step: Step
+    trained: int
+    ranks: int
+    zero_stage: int
+    offload_optimizer: bool
+    ranks_per_engine: int
+    engine_bytes: int
+    kv_cache_gib: float
+    on_gpu: bool
+
+    @cached_property
+    def gib(self) -> dict[str, float]:
+        """By what it is for, GiB. ZeRO divides optimizer states (1), gradients (2) and weights (3) by the ranks."""
+        fixed = ENGINE_GIB if self.ranks_per_engine else CONTEXT_GIB
+        sizes = {
+            "weights": self.weights / self._shard(3),
+            "gradients": 0 if self.offload_optimizer else self.trained * self.step.precision.trained / self._shard(2),
+            "optimizer": self._moved * self._states,
+            "gradient buckets": self.buckets,
+            "gathered parameters": self.gathered,
+            "left by the forward pass": self.step.left_by_forward,
+            "largest layer or head": self.step.on_top,
+            "optimizer step's copies": self.copies,
+            "engine's weights": self.engine,
+            "key-value cache": self.kv_cache_gib * GIB,
+            "context, NCCL, CUDA graphs (a guess)": fixed * GIB if self.on_gpu else 0,
+        }
+        return {name: size / GIB for name, size in sizes.items()}
+
+    @property
+    def peaks_gib(self) -> dict[str, float]:
+        """While training and at the optimizer's step, the engine asleep; and while sampling."""
+        passing = {name for names in ONLY.values() for name in names}
+        always = sum(gib for name, gib in self.gib.items() if name not in passing)
+        return {phase: always + sum(self.gib[name] for name in names) for phase, names in ONLY.items()}
+
+    @property
+    def checkpoint_gib(self) -> float:
+        """Weights and optimizer states on disk."""
+        return (self.weights + self.trained * self._states) / GIB
+
+    @property
+    def host_gib(self) -> dict[str, float]:
+        """The policy's part of the host's memory, GiB, by when and whose.
+
+        ZeRO-3 reads one layer at a time, in rank 0; the others load the whole policy in every rank. Offloaded are the
+        fp32 weights, Adam's two moments and an fp32 gradient. Who saves puts the whole policy together.
+        """
+        shape, precision = self.step.shape, self.step.precision
+        table = shape.V * shape.H
+        largest = max(table, (shape.parameters - table * (1 if shape.tied else 2)) / shape.L)
+        return {
+            "rank 0 while it loads" if self.zero_stage == 3 else "each rank while it loads": (
+                (largest * precision.frozen if self.zero_stage == 3 else self.weights) / GIB
+            ),
+            "each rank's offloaded optimizer": self.trained * 16 / self.ranks / GIB if self.offload_optimizer else 0.0,
+            "rank 0 while it saves": self.weights / GIB,
+        }
+
+    @property
+    def cached_token(self) -> float:
+        """Keys and values of one token in an engine's cache, bytes a rank; 0 without an engine of its own."""
+        shape = self.step.shape
+        return 2 * shape.L * shape.K * self.engine_bytes / self.ranks_per_engine if self.ranks_per_engine else 0.0
+
+    @property
+    def weights(self) -> float:
+        """All of the policy's, bytes; under LoRA those of the frozen base beside the adapters'."""
+        precision = self.step.precision
+        frozen = self.step.shape.parameters * precision.frozen if self.step.lora else 0
+        return self.trained * precision.trained + frozen
+
+    @property
+    def buckets(self) -> float:
+        """What gradients are reduced in, bytes; under DDP a second copy of them all."""
+        elements = {2: 2 * BUCKET, 3: BUCKET}.get(self.zero_stage, self.trained if self.ranks > 1 else 0)
+        return elements * self.step.precision.trained
+
+    @property
+    def gathered(self) -> float:
+        """Parameters that ZeRO-3 holds whole, bytes."""
+        return min(self.step.shape.parameters, LIVE) * self.step.precision.frozen if self.zero_stage == 3 else 0
+
+    @property
+    def copies(self) -> float:
+        """DeepSpeed's optimizer copies gradients to one flat tensor and that to fp32, bytes; ZeRO-3 by sub-groups."""
+        if self.zero_stage == 0:
+            return 0
+        taken = min(self._moved, SUB_GROUP) if self.zero_stage == 3 else self._moved
+        return taken * (self.step.precision.trained + 4)
+
+    @property
+    def engine(self) -> float:
+        """The engine's weights, bytes a rank; it has an output head of its own where the policy's is tied."""
+        if not self.ranks_per_engine:
+            return 0
+        shape = self.step.shape
+        head = shape.V * shape.H if shape.tied else 0
+        return (shape.parameters + head) * self.engine_bytes / self.ranks_per_engine
+
+    @property
+    def _states(self) -> int:
+        """Bytes of optimizer a trained parameter: Adam's two moments, and DeepSpeed's fp32 copy."""
+        return 12 if self.zero_stage else 8
+
+    @property
+    def _moved(self) -> float:
+        """Parameters whose optimizer states lie on the device."""
+        return 0 if self.offload_optimizer else self.trained / self._shard(1)
+
+    def _shard(self, stage: int) -> int:
+        """By what ZeRO divides that which `stage` is the first to shard."""
+        return self.ranks if self.zero_stage >= stage else 1
