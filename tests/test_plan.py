@@ -160,6 +160,7 @@ def test_what_cannot_fit_gets_the_nearest_settings_that_would(overrides: list[st
 def test_devices_may_be_left_to_lightning():
     """`auto` is as many as there are, and one CPU process where there is none."""
     assert plan("trainer.devices=auto").ranks >= 1
+    assert plan("trainer.devices=[2,3]").ranks == 2  # by their indices
 
 
 def test_the_smallest_default_needs_next_to_nothing():
