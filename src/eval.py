@@ -9,10 +9,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import check_lengths, context_of, engine_factory, longest_sequence, quiet, sampling_of
+from rlvr.build import context_of, engine_factory, quiet, sampling_of
 from rlvr.checks import check_evaluation
 from rlvr.console import console, one_sentence_errors
-from rlvr.data import write_report
+from rlvr.data import check_lengths, longest_sequence, write_report
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
 from rlvr.machine import check_machine, deterministic_kernels, device, gpu_gib
 from rlvr.plan import GIB

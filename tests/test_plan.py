@@ -160,9 +160,26 @@ def test_what_cannot_fit_gets_the_nearest_settings_that_would(overrides: list[st
 def test_devices_may_be_left_to_lightning():
     """`auto` is as many as there are, and one CPU process where there is none."""
     assert plan("trainer.devices=auto").ranks >= 1
+    assert plan("trainer.devices=[2,3]").ranks == 2  # by their indices
 
 
 def test_the_smallest_default_needs_next_to_nothing():
     """No engine of its own, 0.1M parameters."""
     found = plan()
     assert max(found.memory.gib["weights"], found.memory.peaks_gib["sampling"]) < 0.01
+
+
+def test_the_hosts_memory_by_hand():
+    """Qwen2.5-Math-7B, 152,064 x 3,584 the largest matrix: ZeRO-3 reads that, the others all of it in every rank."""
+    weights = 7_615_616_512 * 2 / 2**30
+    sharded, offloaded = (plan("experiment=self_qwen7b", *more).memory.host_gib for more in ([], OFFLOAD))
+    largest = 152_064 * 3_584 * 2 / 2**30
+    assert sharded == pytest.approx(
+        {"rank 0 while it loads": largest, "each rank's offloaded optimizer": 0, "rank 0 while it saves": weights}
+    )
+    assert offloaded["each rank's offloaded optimizer"] == pytest.approx(7_615_616_512 * 16 / 4 / 2**30)
+    whole = plan("experiment=self_qwen7b", "trainer=deepspeed_zero2", "trainer.devices=4").memory.host_gib
+    assert whole["each rank while it loads"] == pytest.approx(weights)
+
+
+OFFLOAD = ["trainer=deepspeed_zero3_offload", "trainer.devices=4"]

@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.callbacks import PassAtKCallback
-from rlvr.checks import sharded
-from rlvr.data import ProblemSource, Splits, write_report
+from rlvr.checks import devices_of, sharded
+from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.machine import deterministic_kernels
@@ -29,7 +28,6 @@ from rlvr.resume import SafeCheckpointIO
 from rlvr.rollout import EngineFactory, Sampling, call_seed, usual_cache_gib
 from rlvr.training import Checkpoint, PolicyModule, RolloutDataModule, trainable
 from rlvr.training.precision import trained_dtype
-from rlvr.types import Problem
 from rlvr.verify import Verifier
 
 
@@ -187,8 +185,7 @@ def plan_of(cfg: DictConfig) -> Plan:
     on_gpu = cfg.trainer.accelerator == "cuda"
     here_gib = torch.cuda.get_device_properties(0).total_memory / GIB if torch.cuda.is_available() else cfg.gpu_gib
     device_gib = here_gib if on_gpu else None
-    wanted = cfg.trainer.devices
-    devices = wanted if isinstance(wanted, int) and wanted > 0 else max(torch.cuda.device_count(), 1)
+    devices = devices_of(cfg) or max(torch.cuda.device_count(), 1)
     engine = cfg.rollout.engine
     own_engine = "tensor_parallel_size" in engine
     context, eval_tokens = context_of(cfg, config), cfg.eval.max_new_tokens or new_tokens
@@ -222,34 +219,6 @@ def plan_of(cfg: DictConfig) -> Plan:
 def context_of(cfg: DictConfig, config: PretrainedConfig) -> int:
     """Longest prompt and completion together that policy and engine can hold, in tokens."""
     return min(config.max_position_embeddings, cfg.rollout.engine.get("max_model_len") or sys.maxsize)
-
-
-def longest_sequence(problems: Sequence[Problem], new_tokens: int, context: int) -> int:
-    """Tokens of the longest prompt and completion together, which end where the context does."""
-    return min(max(len(problem.prompt_ids) for problem in problems) + new_tokens, context)
-
-
-def check_lengths(problems: Sequence[Problem], new_tokens: int, context: int) -> None:
-    """Refuse problems whose answers would not fit: a rollout's whole, an evaluation's first token, since engines cut
-    evaluated completions where the context ends.
-
-    Args:
-        problems: The problems.
-        new_tokens: What must fit behind each prompt.
-        context: Longest prompt and completion together, tokens.
-
-    Raises:
-        ConfigError: With the longest prompt's id and length.
-    """
-    longest = max(problems, key=lambda problem: len(problem.prompt_ids))
-    length = len(longest.prompt_ids)
-    if length + new_tokens > context:
-        answer = f"rollout.sampling.max_new_tokens={new_tokens}" if new_tokens > 1 else "an answer"
-        raise ConfigError(
-            f"Problem {longest.id}: its prompt of {length} tokens and {answer} do not fit into the context of "
-            f"{context} tokens (the policy's, or rollout.engine.max_model_len); shorten one of them, or leave long "
-            "prompts out with data.max_prompt_tokens."
-        )
 
 
 def label(cfg: DictConfig) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rlvr.console import refuse
 from rlvr.errors import ConfigError
@@ -127,12 +127,11 @@ def _divisible(cfg: DictConfig) -> str | None:
             f"batch.problems_per_step={problems}: must be divisible by batch.minibatches_per_rollout={parts}, "
             "so that every optimizer step has as many problems."
         )
-    devices = cfg.trainer.devices
-    ranks = devices * cfg.trainer.get("num_nodes", 1) if isinstance(devices, int) else 1
+    ranks = (devices_of(cfg) or 1) * cfg.trainer.get("num_nodes", 1)
     shared = cfg.rollout.engine.get("tensor_parallel_size", 1)
-    if ranks > 0 and ranks % shared:
+    if ranks % shared:
         return f"rollout.engine.tensor_parallel_size={shared}: must divide the {ranks} ranks (trainer.devices)."
-    if ranks > 0 and problems % (ranks * parts):
+    if problems % (ranks * parts):
         return (
             f"batch.problems_per_step={problems}: must be divisible by {ranks} ranks (trainer.devices) times "
             f"batch.minibatches_per_rollout={parts}."
@@ -214,6 +213,14 @@ def _strategy(cfg: DictConfig) -> str | None:
             "choose trainer=deepspeed_zero2, deepspeed_zero3 or ddp."
         )
     return None
+
+
+def devices_of(cfg: DictConfig) -> int | None:
+    """Devices of a machine, given as a number or by their indices; None: as many as there are."""
+    devices = cfg.trainer.devices
+    if isinstance(devices, ListConfig):
+        return len(devices)
+    return devices if isinstance(devices, int) and devices > 0 else None
 
 
 def sharded(cfg: DictConfig) -> bool:

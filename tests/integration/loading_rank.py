@@ -53,7 +53,6 @@ class Watched(PolicyModule):
             ),
             "dtypes": sorted({str(p.ds_tensor.dtype) for p in base.parameters()}),
             "buffers": sorted({str(b.dtype) for b in base.buffers()}),
-            "placed": self.device == self.trainer.strategy.root_device,
         }
         if self.only_load:
             raise LoadedError

@@ -2,6 +2,7 @@
 
 from rlvr.data.countdown import Countdown
 from rlvr.data.cursor import ProblemCursor
+from rlvr.data.lengths import check_lengths, longest_sequence
 from rlvr.data.reading import TextSet
 from rlvr.data.reasoning_gym import ReasoningGym
 from rlvr.data.report import write_report
@@ -19,5 +20,7 @@ __all__ = [
     "Template",
     "TextProblems",
     "TextSet",
+    "check_lengths",
+    "longest_sequence",
     "write_report",
 ]

@@ -81,6 +81,24 @@ class Memory:
         return (self.weights + self.trained * self._states) / GIB
 
     @property
+    def host_gib(self) -> dict[str, float]:
+        """The policy's part of the host's memory, GiB, by when and whose.
+
+        ZeRO-3 reads one layer at a time, in rank 0; the others load the whole policy in every rank. Offloaded are the
+        fp32 weights, Adam's two moments and an fp32 gradient. Who saves puts the whole policy together.
+        """
+        shape, precision = self.step.shape, self.step.precision
+        table = shape.V * shape.H
+        largest = max(table, (shape.parameters - table * (1 if shape.tied else 2)) / shape.L)
+        return {
+            "rank 0 while it loads" if self.zero_stage == 3 else "each rank while it loads": (
+                (largest * precision.frozen if self.zero_stage == 3 else self.weights) / GIB
+            ),
+            "each rank's offloaded optimizer": self.trained * 16 / self.ranks / GIB if self.offload_optimizer else 0.0,
+            "rank 0 while it saves": self.weights / GIB,
+        }
+
+    @property
     def cached_token(self) -> float:
         """Keys and values of one token in an engine's cache, bytes a rank; 0 without an engine of its own."""
         shape = self.step.shape

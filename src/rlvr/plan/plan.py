@@ -238,6 +238,7 @@ class Plan:
             ["ranks", f"{self.ranks}"],
             *([f"{name} (GiB)", f"{gib:.2f}"] for name, gib in self.memory.gib.items()),
             *([f"all, {phase} (GiB)", f"{gib:.2f}"] for phase, gib in self.memory.peaks_gib.items()),
+            *([f"host, {when} (GiB)", f"{gib:.2f}"] for when, gib in self.memory.host_gib.items()),
             ["checkpoint on disk (GiB)", f"{self.memory.checkpoint_gib:.2f}"],
         ]
         return Grid(f"Plan, memory a device: estimates, without {LEFT_OUT}", ["", ""], rows)

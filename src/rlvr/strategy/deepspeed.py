@@ -15,6 +15,8 @@ from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch import Tensor
 from torch.nn import Module, Parameter
 
+from rlvr.rollout.process import launched
+
 TAG = "checkpoint"  # the folder that Lightning has DeepSpeed write its shards to
 
 
@@ -74,7 +76,8 @@ class ShardedStrategy(DeepSpeedStrategy):
             for parameter in module.parameters():
                 parameter.data = parameter.data.to(torch.bfloat16)
         # Not as a context: that would change how tensors are made, and round buffers.
-        deepspeed.zero.Init(module=module, config_dict_or_path=self.config)
+        with launched(self.root_device):  # it takes the GPU of LOCAL_RANK, which with trainer.devices=[2,3] is another
+            deepspeed.zero.Init(module=module, config_dict_or_path=self.config)
 
     @property
     def grad_norm(self) -> float:
