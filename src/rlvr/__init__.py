@@ -1,8 +1,7 @@
 """RLVR and the reasoning boundary: problems -> rollout -> verify -> algo -> training -> eval."""
 
 import os
-
-from omegaconf import OmegaConf
+from importlib.util import find_spec
 
 # GNU OpenMP's threads spin at barriers by default, so two runs that share cores stall each other more than tenfold;
 # a short spin is as fast alone and shares fairly. Set here since it counts only before torch is imported.
@@ -19,6 +18,10 @@ def rate(lora: object, whole: float, adapters: float) -> float:
     return adapters if lora else whole
 
 
-# Here, since every script and test imports this package before it composes a config.
-OmegaConf.register_new_resolver("steps", steps, replace=True)
-OmegaConf.register_new_resolver("rate", rate, replace=True)
+# Here, since every script and test imports this package before it composes a config. Without Hydra, as `make gpu-check`
+# may find a machine, there is nothing to compose.
+if find_spec("omegaconf"):
+    from omegaconf import OmegaConf
+
+    OmegaConf.register_new_resolver("steps", steps, replace=True)
+    OmegaConf.register_new_resolver("rate", rate, replace=True)

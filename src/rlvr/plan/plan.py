@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlvr.errors import ConfigError
 from rlvr.plan.activations import GIB, Shape, Step, lora_parameters, precision_of, shape_of
 from rlvr.plan.memory import Memory
-from rlvr.report.tables import Grid
+
+if TYPE_CHECKING:
+    from rlvr.report.tables import Grid
 
 # Rows of attention lie beside others of similar length and are padded to the longest: so much more.
 PADDED = 1.1
@@ -219,7 +221,7 @@ class Plan:
             f"{self.trained / 1e6:,.1f}M parameters trained on {self.ranks} rank(s){memory}"
         )
 
-    def table(self) -> Grid:
+    def table(self) -> "Grid":
         """All of it."""
         cut = f", cut at the context of {self.context:,}" if self.evaluations_are_cut else ""
         rows = [
