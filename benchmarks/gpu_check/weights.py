@@ -53,20 +53,25 @@ def sharded(device: torch.device, folder: Path) -> Finding:
     start, batches = weights_of(rounded), _batches(rounded)
     twin = _after(cast(rounded, torch.float32), batches, device, "32-true")
     numbers: dict[str, Any] = {"shape": "tiny", "steps": STEPS}
-    verdicts = {}
+    verdicts: dict[str, tuple[float, float]] = {}
+    buffers: set[tuple[torch.dtype, str]] = set()
     for stage in (2, 3):
         policy = cast(policy_of("tiny", device), torch.bfloat16)
         way, checkpoint = Way("bf16-true", ShardedStrategy(stage=stage), lr=LR), folder / f"zero{stage}"
-        train(policy, batches, device, way, at_end=partial(_save, checkpoint))
+        train(policy, batches, device, way, at_end=partial(_save, checkpoint, buffers))
         whole = whole_weights(checkpoint)
         weights = {name.removeprefix("policy."): tensor for name, tensor in whole.items()}
         found = changed(start, weights), distance(weights, start, twin)
         numbers |= {f"changed, ZeRO-{stage}": found[0], f"distance from fp32 over the way, ZeRO-{stage}": found[1]}
         verdicts[f"ZeRO-{stage}"] = found
-    return judged(numbers, verdicts)
+    finding = judged(numbers, verdicts)
+    if buffers != {(torch.float32, device.type)}:  # RoPE's frequencies
+        return Finding(False, f"buffers are {sorted(map(str, buffers))}, not in fp32 on the {device.type}", numbers)
+    return finding
 
 
-def _save(checkpoint: Path, trainer: Any, module: Any) -> None:
+def _save(checkpoint: Path, buffers: set[tuple[torch.dtype, str]], trainer: Any, module: Any) -> None:
+    buffers |= {(buffer.dtype, buffer.device.type) for buffer in module.policy.buffers()}
     trainer.save_checkpoint(checkpoint)
 
 
