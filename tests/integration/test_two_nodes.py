@@ -87,7 +87,8 @@ def same(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ranks", "killed"), [(1, 1), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)]
+    ("ranks", "killed"),
+    [(1, 1), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
 )
 def test_a_node_dies_and_the_run_goes_on(tmp_path: Path, ranks: int, killed: int):
     """Two nodes under ZeRO-3 with vLLM end as one node of as many ranks; so do they with a node killed in the middle."""
@@ -121,23 +122,26 @@ def test_a_rank_ends_with_its_launcher(tmp_path: Path):
     assert last_step(tmp_path / "orphan") < 1000
 
 
-def test_two_tasks_of_srun(tmp_path: Path):
-    """Slurm's variables set by hand, one task on each of two nodes: they train together, and one of them writes."""
+def srun(folder: Path, *overrides: str) -> list[subprocess.Popen[bytes]]:
+    """Two tasks with Slurm's variables set by hand, each the only one of its node."""
     common = {
         **{"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2", "SLURM_JOB_ID": "7"},
         **{"SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1", "MASTER_PORT": str(free_port())},
     }
-    command = [sys.executable, *script(tmp_path, "srun", "trainer.devices=1", "+trainer.num_nodes=2", *DDP)]
-    tasks = [
-        start(
-            command,
-            tmp_path / f"srun-{task}.txt",
-            {**common, "SLURM_PROCID": str(task), "SLURM_NODEID": str(task), "SLURM_LOCALID": "0"},
-        )
-        for task in range(2)
-    ]
-    said = finish(tasks, tmp_path, "srun")
+    command = [sys.executable, *script(folder, "srun", "trainer.devices=1", "+trainer.num_nodes=2", *DDP, *overrides)]
+    own = [{"SLURM_PROCID": str(task), "SLURM_NODEID": str(task), "SLURM_LOCALID": "0"} for task in range(2)]
+    return [start(command, folder / f"srun-{task}.txt", {**common, **own[task]}) for task in range(2)]
+
+
+def test_two_tasks_of_srun(tmp_path: Path):
+    """They train together; told to end, one or both, they save and all say so; started again, they go on."""
+    tasks = srun(tmp_path, "trainer.max_steps=100")
+    wait_for_step(tmp_path / "srun", 2, tasks)
+    tasks[1].send_signal(signal.SIGUSR1)
+    assert [task.wait(60) for task in tasks] == [75, 75]
+    reached = CheckpointStore(tmp_path / "srun" / "checkpoints").steps()[0]
+    said = finish(srun(tmp_path, f"trainer.max_steps={reached + 3}", "ckpt_path=last"), tmp_path, "srun")
     assert "on 2 rank(s)" in said
+    assert "Going on from" in said
     assert said.count("Everything of this run") == 1
-    assert last_step(tmp_path / "srun") == 6
-    assert (tmp_path / "srun" / "policy" / "model.safetensors").is_file()
+    assert last_step(tmp_path / "srun") == reached + 3
