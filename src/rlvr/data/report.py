@@ -73,7 +73,9 @@ class Reading:
 
 def is_first_rank() -> bool:
     """Whether this process speaks for all of a launched group, known before the group is made."""
-    return all(int(os.environ.get(name) or 0) == 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+    if "RANK" in os.environ:  # torchrun deals out ranks as machines arrive, whatever Slurm has called them
+        return os.environ["RANK"] == "0"
+    return all(int(os.environ.get(name) or 0) == 0 for name in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def announce(readings: Sequence[Reading]) -> None:
