@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rlvr.build import build, plan_of
 from rlvr.checks import check
-from rlvr.console import console, one_sentence_errors
+from rlvr.console import console, is_first_rank, one_sentence_errors
 from rlvr.machine import check_disk, check_machine
 from rlvr.ranks import follow_parent, leave_group
 from rlvr.report import report_run, write_setting
@@ -36,7 +36,8 @@ def main(cfg: DictConfig) -> float | None:
         if start.finished:
             return objective(run_dir, cfg.objective)
         console.print(f"[dim]{plan}[/]")
-        OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        if is_first_rank():
+            OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         write_setting(run_dir)
         run = build(cfg)
         run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)

@@ -34,12 +34,13 @@ def _control_group() -> Any:
 
 
 def follow_parent() -> None:
-    """End this process when the one that started it is gone, if it is one rank of several.
+    """End this process when the one that started it is gone, if that was a launcher: Lightning's rank 0, or torchrun.
 
     A rank that was killed can say nothing to the others, and a collective would wait for it: for ten minutes under
-    NCCL. Those that it has started see it here; those that it was started by watch it themselves.
+    NCCL. Those that it has started see it here; those that it was started by watch it themselves. Ranks whose torchrun
+    was killed would go on with nobody to end them.
     """
-    if not int(os.environ.get("LOCAL_RANK", 0)):
+    if "LOCAL_RANK" not in os.environ:
         return
     parent = os.getppid()
 
