@@ -135,10 +135,21 @@ def engine_factory(cfg: DictConfig, longest: int, kv_cache_gib: float | None = N
 
 
 def launcher(devices: Any) -> list[ClusterEnvironment]:
-    """Lightning starts the ranks itself where Slurm has started one process for all GPUs, as Submitit does; left to
-    itself it would expect Slurm to have started them all."""
+    """Lightning starts the ranks itself where Slurm has started one process for all GPUs, as a job's script without
+    srun; left to itself it would expect Slurm to have started them all.
+
+    Raises:
+        ConfigError: Under Submitit, whose command Lightning can't repeat for the other ranks.
+    """
     alone = os.environ.get("SLURM_NTASKS") == "1" and not TorchElasticEnvironment.detect()
-    return [LightningEnvironment()] if alone and devices not in (1, "1") else []
+    if not alone or devices in (1, "1"):
+        return []
+    if "SUBMITIT_EXECUTOR" in os.environ:
+        raise ConfigError(
+            f"trainer.devices={devices}: Submitit has started one task, and under it every task is a rank; give "
+            f"hydra.launcher.tasks_per_node={devices} hydra.launcher.gpus_per_node={devices}."
+        )
+    return [LightningEnvironment()]
 
 
 def evaluation(

@@ -34,11 +34,11 @@ def _control_group() -> Any:
 
 
 def follow_parent() -> None:
-    """End this process when the one that started it is gone, if that was a launcher: Lightning's rank 0, or torchrun.
+    """End this process when the one that started it is gone, if that is a launcher: torchrun, or Lightning's rank 0.
 
-    A rank that was killed can say nothing to the others, and a collective would wait for it: for ten minutes under
-    NCCL. Those that it has started see it here; those that it was started by watch it themselves. Ranks whose torchrun
-    was killed would go on with nobody to end them.
+    A launcher that was killed can say nothing to the ranks, and a collective would wait for those that ended with it:
+    for half an hour under NCCL. Those that it has started see it here. A process that a person started has no
+    LOCAL_RANK, and lives on when their shell ends.
     """
     if "LOCAL_RANK" not in os.environ:
         return

@@ -9,6 +9,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from rlvr.build import build, launcher
+from rlvr.errors import ConfigError
 from rlvr.rollout import Host
 from rlvr.rollout.hf import LogpRecorder
 
@@ -55,13 +56,16 @@ def test_rollouts_of_the_hf_engine_compute_as_training_does(quick, monkeypatch):
 
 
 def test_slurm_starts_one_process_and_lightning_the_ranks(quick, monkeypatch):
-    """As Submitit does: Lightning would refuse, since Slurm has not started as many tasks as there are devices."""
+    """A script without srun: Lightning would refuse, since Slurm has not started as many tasks as there are devices."""
     slurm = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0"}
     for name, value in {**slurm, "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_NTASKS_PER_NODE": "1"}.items():
         monkeypatch.setenv(name, value)
     run = build(quick("trainer.devices=2", "+trainer.strategy=ddp"))
     assert isinstance(run.trainer.strategy.cluster_environment, LightningEnvironment)
     assert not launcher(1)
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")  # Lightning would start Submitit's command, with arguments added
+    with pytest.raises(ConfigError, match=r"trainer\.devices=2: .*hydra\.launcher\.tasks_per_node=2"):
+        launcher(2)
     monkeypatch.setenv("SLURM_NTASKS", "2")  # srun has started them: Slurm's own numbers count
     assert not launcher(2)
     monkeypatch.setenv("SLURM_NTASKS", "1")
