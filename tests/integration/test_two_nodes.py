@@ -107,7 +107,9 @@ def test_a_node_dies_and_the_run_goes_on(tmp_path: Path, ranks: int, killed: int
     assert CheckpointStore(tmp_path / "two" / "checkpoints").steps()
     said = finish(torchrun(tmp_path, "two", 2, ranks, "ckpt_path=last"), tmp_path, "two")
     assert said.count("Going on from") == 1  # the first rank of all says so, not one a node
+    assert said.count("Everything of this run") == 1
     same(tmp_path / "one", tmp_path / "two")
+    assert all(float(row["train/grad_norm"] or 1) > 0 for row in metrics(tmp_path / "two"))  # the policy moved
 
 
 def test_a_rank_ends_with_its_launcher(tmp_path: Path):
@@ -133,7 +135,9 @@ def test_torchrun_hands_a_signal_on(tmp_path: Path):
     wait_for_step(tmp_path / "told", 1, [agent])
     agent.send_signal(signal.SIGUSR1)
     assert agent.wait(200) == 1  # its own code, whatever the ranks' was
-    assert "SIGUSR1 ended the run after optimizer step" in (tmp_path / "told-0.txt").read_text()
+    said = (tmp_path / "told-0.txt").read_text()
+    assert "SIGUSR1 ended the run after optimizer step" in said
+    assert "[rank0]" not in said  # no traceback of the rank's
     assert last_step(tmp_path / "told") == CheckpointStore(tmp_path / "told" / "checkpoints").steps()[0]
 
 
