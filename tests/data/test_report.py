@@ -66,6 +66,16 @@ def test_only_the_first_rank_speaks(tmp_path, monkeypatch, capsys, name: str):
     assert not list(tmp_path.iterdir())
 
 
+def test_torchrun_inside_a_slurm_job_has_a_first_rank(monkeypatch):
+    """Its rank 0 may well be on Slurm's second machine: ranks are dealt out as machines arrive."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    assert is_first_rank()
+    monkeypatch.setenv("RANK", "8")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert not is_first_rank()
+
+
 def test_every_run_shows_its_prompts(quick):
     """Those of the embedded default, too."""
     cfg = quick()
