@@ -94,7 +94,7 @@ def same(one: Path, other: Path) -> None:
     [(1, 1), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
 )
 def test_a_node_dies_and_the_run_goes_on(tmp_path: Path, ranks: int, killed: int):
-    """Two nodes under ZeRO-3 with vLLM end as one node of as many ranks, and with a node killed in the middle, too."""
+    """Two nodes under ZeRO-3 with vLLM, one killed in the middle and both started again, end as one that was not."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
     finish(torchrun(tmp_path, "one", 1, 2 * ranks), tmp_path, "one")
     nodes = torchrun(tmp_path, "two", 2, ranks)
