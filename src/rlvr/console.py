@@ -25,6 +25,17 @@ INTERRUPTED_EXIT = 75  # EX_TEMPFAIL of sysexits.h: try again
 PROGRESS = "RLVR_PROGRESS"  # environment variable: the file in which a sweep reads how far its job is
 
 
+def is_first_rank() -> bool:
+    """Whether this process speaks for all of a launched group, known before the group is made.
+
+    The launcher that is nearest counts: torchrun under srun has an order of its own, and local rank 0 of the second
+    machine is not the first of all.
+    """
+    if rank := os.environ.get("RANK"):
+        return int(rank) == 0
+    return all(int(os.environ.get(name) or 0) == 0 for name in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
 class _Terminal(Console):
     """A console that pickles as its name: Submitit and Ray pickle an entry script's `main` with what it refers to."""
 
@@ -32,11 +43,13 @@ class _Terminal(Console):
         return "console"
 
 
-console = _Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)
+# Ranks say the same, so the first one speaks; an error is said by whoever has it.
+console = _Terminal(highlight=False, width=None if sys.stdout.isatty() else 120, quiet=not is_first_rank())
 
 
 def refuse(sentence: str, exit_code: int = CONFIG_ERROR_EXIT) -> NoReturn:
     """Say what is wrong, and end the process."""
+    console.quiet = False
     # On one line in a file, where a sweep looks for it.
     console.print("[bold red]Error:[/]", escape(sentence), soft_wrap=not console.is_terminal)
     sys.exit(exit_code)
@@ -101,7 +114,7 @@ class Bar:
     def _tell(self) -> None:
         """Leave a sweep the bar's state, at most once a second and at its end; of several ranks, the first one."""
         file, now = os.environ.get(PROGRESS), time.monotonic()
-        if file is None or os.environ.get("LOCAL_RANK", "0") != "0":
+        if file is None or not is_first_rank():
             return
         task = self._progress.tasks[0]
         if now - self._told >= 1 or task.finished:

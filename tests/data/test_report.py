@@ -5,7 +5,8 @@ import pytest
 from hydra.utils import instantiate
 
 from rlvr.build import build
-from rlvr.data.report import Fault, Reading, announce, is_first_rank, write_report
+from rlvr.console import is_first_rank
+from rlvr.data.report import Fault, Reading, announce, write_report
 from rlvr.types import Problem
 
 READINGS = [
@@ -64,6 +65,16 @@ def test_only_the_first_rank_speaks(tmp_path, monkeypatch, capsys, name: str):
     write_report(tmp_path, READINGS, {}, Letters())
     assert not capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+def test_torchrun_inside_a_slurm_job_has_a_first_rank(monkeypatch):
+    """Its rank 0 may well be on Slurm's second machine: ranks are dealt out as machines arrive."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    assert is_first_rank()
+    monkeypatch.setenv("RANK", "8")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert not is_first_rank()
 
 
 def test_every_run_shows_its_prompts(quick):

@@ -44,10 +44,13 @@ def start(command: list[str], said: Path, environment: dict[str, str] | None = N
         )
 
 
-def torchrun(folder: Path, name: str, nodes: int, ranks: int, *overrides: str) -> list[subprocess.Popen[bytes]]:
+def torchrun(
+    folder: Path, name: str, nodes: int, ranks: int, *overrides: str, options: tuple[str, ...] = ()
+) -> list[subprocess.Popen[bytes]]:
     """An agent a node, all ranks of a node its children."""
     there = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--local-addr", "127.0.0.1"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", str(nodes), "--nproc-per-node", str(ranks)]
+    launcher += options
     train = script(folder, name, f"trainer.devices={ranks}", f"+trainer.num_nodes={nodes}", *ZERO3, *overrides)
     return [start([*launcher, *there, *train], folder / f"{name}-{node}.txt") for node in range(nodes)]
 
@@ -91,7 +94,7 @@ def same(one: Path, other: Path) -> None:
     [(1, 1), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
 )
 def test_a_node_dies_and_the_run_goes_on(tmp_path: Path, ranks: int, killed: int):
-    """Two nodes under ZeRO-3 with vLLM end as one of as many ranks; so do they when a node was killed in the middle."""
+    """Two nodes under ZeRO-3 with vLLM, one killed in the middle and both started again, end as one that was not."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
     finish(torchrun(tmp_path, "one", 1, 2 * ranks), tmp_path, "one")
     nodes = torchrun(tmp_path, "two", 2, ranks)
@@ -103,8 +106,10 @@ def test_a_node_dies_and_the_run_goes_on(tmp_path: Path, ranks: int, killed: int
     assert "Error" in (tmp_path / f"two-{1 - killed}.txt").read_text()
     assert CheckpointStore(tmp_path / "two" / "checkpoints").steps()
     said = finish(torchrun(tmp_path, "two", 2, ranks, "ckpt_path=last"), tmp_path, "two")
-    assert "Going on from" in said
+    assert said.count("Going on from") == 1  # the first rank of all says so, not one a node
+    assert said.count("Everything of this run") == 1
     same(tmp_path / "one", tmp_path / "two")
+    assert all(float(row["train/grad_norm"] or 1) > 0 for row in metrics(tmp_path / "two"))  # the policy moved
 
 
 def test_a_rank_ends_with_its_launcher(tmp_path: Path):
@@ -120,6 +125,20 @@ def test_a_rank_ends_with_its_launcher(tmp_path: Path):
         assert time.time() - began < 20
         time.sleep(0.1)
     assert last_step(tmp_path / "orphan") < 1000
+
+
+def test_torchrun_hands_a_signal_on(tmp_path: Path):
+    """With these options it does so and waits for the checkpoint; by itself SIGUSR1 would end it."""
+    pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
+    options = ("--signals-to-handle", "SIGTERM,SIGINT,SIGUSR1", "--shutdown-timeout", "200")
+    (agent,) = torchrun(tmp_path, "told", 1, 1, "trainer.max_steps=1000", options=options)
+    wait_for_step(tmp_path / "told", 1, [agent])
+    agent.send_signal(signal.SIGUSR1)
+    assert agent.wait(200) == 1  # its own code, whatever the ranks' was
+    said = (tmp_path / "told-0.txt").read_text()
+    assert "SIGUSR1 ended the run after optimizer step" in said
+    assert "[rank0]" not in said  # no traceback of the rank's
+    assert last_step(tmp_path / "told") == CheckpointStore(tmp_path / "told" / "checkpoints").steps()[0]
 
 
 def srun(folder: Path, *overrides: str) -> list[subprocess.Popen[bytes]]:

@@ -90,6 +90,12 @@ class Checkpoints(Checkpoint):
         data = trainer.datamodule
         save_policy(pl_module.policy, data.tokenizer, self.run_dir / "policy", data.gathered, trainer.is_global_zero)
 
+    def on_exception(self, trainer: Any, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+        """Free the engine before its process group goes: Lightning leaves that out after an exception. Only after our
+        own, where all ranks are still there."""
+        if isinstance(exception, InterruptionError):
+            trainer.datamodule.teardown("fit")
+
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Give the signals back."""
         for number, handler in self._handlers.items():
@@ -132,7 +138,8 @@ class Checkpoints(Checkpoint):
         except Exception as error:  # a full disk is an OSError, torch's RuntimeError or safetensors' own
             shutil.rmtree(aside, ignore_errors=True)
             raise RunError(
-                f"{self.store.path(step)}: the checkpoint can't be written ({cause_of(error)}); {self._left()}"
+                f"{self.store.path(step)}: the checkpoint can't be written ({cause_of(error)}); "
+                + self._left("make room, or start all ranks again where one has ended,")
             ) from error
         ranks.meet()
 
@@ -157,10 +164,10 @@ class Checkpoints(Checkpoint):
                 f"{needed / 2**30:.2f}; {self._left()}"
             )
 
-    def _left(self) -> str:
+    def _left(self, remedy: str = "make room") -> str:
         steps = self.store.steps()
         left = f"the one of step {steps[0]} is as it was" if steps else "there is none before it"
-        return f"make room and go on with ckpt_path=last: {left}."
+        return f"{remedy} and go on with ckpt_path=last: {left}."
 
 
 def _between_epochs(fit_loop: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlvr.console import console
+from rlvr.console import console, is_first_rank
 from rlvr.files import write_whole
 from rlvr.types import Problem
 
@@ -69,13 +68,6 @@ class Reading:
     def about(self) -> str:
         """Its rows and their faults, counted, in one line."""
         return ", ".join([f"{self.rows} rows", *(f"{count} {reason}" for reason, count in self.counts.items())])
-
-
-def is_first_rank() -> bool:
-    """Whether this process speaks for all of a launched group, known before the group is made."""
-    if "RANK" in os.environ:  # torchrun deals out ranks as machines arrive, whatever Slurm has called them
-        return os.environ["RANK"] == "0"
-    return all(int(os.environ.get(name) or 0) == 0 for name in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def announce(readings: Sequence[Reading]) -> None:

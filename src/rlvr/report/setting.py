@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from rlvr.data.report import is_first_rank
+from rlvr.console import is_first_rank
 from rlvr.files import write_whole
 
 FILE_NAME = "setting.json"
