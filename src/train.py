@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from rlvr.build import build, plan_of
 from rlvr.checks import check
 from rlvr.console import console, is_first_rank, one_sentence_errors
-from rlvr.machine import check_disk, check_machine
+from rlvr.machine import check_disk, check_folder, check_machine
 from rlvr.ranks import follow_parent, leave_group
 from rlvr.report import report_run, write_setting
 from rlvr.resume import starting_point
@@ -22,6 +24,8 @@ def main(cfg: DictConfig) -> float | None:
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
         follow_parent()
+        if HydraConfig.get().mode == RunMode.RUN:  # jobs of a sweep are given theirs
+            check_folder(HydraConfig.get().overrides.hydra)
         if cfg.preflight == "only":
             plan = plan_of(cfg)
             console.print(plan.table().rich())

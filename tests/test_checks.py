@@ -6,7 +6,7 @@ import torch
 from rlvr.build import build, label, plan_of, sampling_of
 from rlvr.checks import check
 from rlvr.errors import ConfigError
-from rlvr.machine import check_disk, check_machine
+from rlvr.machine import check_disk, check_folder, check_machine
 
 
 @pytest.mark.parametrize(
@@ -150,3 +150,17 @@ def test_labels(quick):
     """A published pair has its name, another one is called by its parts."""
     assert label(quick("algo=bbg")) == "BBG"
     assert label(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"
+
+
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_ranks_without_a_common_folder_are_one_sentence(monkeypatch, variable: str):
+    """Started by torchrun or srun; alone, and with a folder, all is well."""
+    for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    check_folder([])
+    monkeypatch.setenv(variable, "2")
+    check_folder(["hydra.run.dir=logs/runs/a"])
+    with pytest.raises(
+        ConfigError, match=r"hydra\.run\.dir: not given, and every rank would write to a folder of its own"
+    ):
+        check_folder(["hydra.sweep.dir=x"])

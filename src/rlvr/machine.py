@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +26,23 @@ def check_machine(cfg: DictConfig) -> None:
     for look in (installed, devices, model_at_hand):
         if lack := look(cfg):
             raise ConfigError(lack)
+
+
+def check_folder(given: Sequence[str]) -> None:
+    """Refuse ranks that a launcher has started without a folder for all: each would make one up from its own clock.
+
+    Args:
+        given: Hydra's own overrides.
+
+    Raises:
+        ConfigError: With the setting that is missing.
+    """
+    launched = any(int(os.environ.get(name) or 1) > 1 for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
+    if launched and not any(override.startswith("hydra.run.dir=") for override in given):
+        raise ConfigError(
+            "hydra.run.dir: not given, and every rank would write to a folder of its own; give one for all, such as "
+            "hydra.run.dir=logs/runs/NAME."
+        )
 
 
 def installed(cfg: DictConfig) -> str | None:
