@@ -58,8 +58,9 @@ def installed(cfg: DictConfig) -> str | None:
 
 
 def device() -> torch.device:
-    """Where a single process computes: on its GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Where a process computes that has no trainer: on its own GPU where there is one, named by its index, so that an
+    engine does not take another rank's."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def gpu_gib(place: torch.device) -> float | None:

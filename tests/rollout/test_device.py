@@ -12,6 +12,7 @@ from torch import distributed as dist
 from transformers import AutoModelForCausalLM
 
 from rlvr.build import context_of, engine_factory, sampling_of
+from rlvr.machine import device
 from rlvr.rollout import Host, alone_cache_gib, fingerprint, named_weights
 from rlvr.rollout.process import launched
 from rlvr.rollout.settings import engine_dtype
@@ -26,7 +27,7 @@ def group():
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("variables", [{}, {"LOCAL_RANK": "0", "RANK": "5"}], ids=["srun", "torchrun"])
+@pytest.mark.parametrize("variables", [{}, {"LOCAL_RANK": "1", "RANK": "5"}], ids=["srun", "torchrun"])
 def test_the_engine_computes_where_the_trainer_does(monkeypatch, group, variables: dict[str, str]):
     """VLLM takes the GPU of LOCAL_RANK: with trainer.devices=[2,3] or under srun that is not the launcher's."""
     for name in ("RANK", "LOCAL_RANK"):
@@ -39,8 +40,16 @@ def test_the_engine_computes_where_the_trainer_does(monkeypatch, group, variable
     assert {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")} == {
         name: variables.get(name) for name in ("RANK", "LOCAL_RANK")
     }
-    with launched(torch.device("cpu")):
-        assert os.environ["LOCAL_RANK"] == variables.get("LOCAL_RANK", "0")
+    for place in ("cpu", "cuda"):  # an evaluation's rank has its GPU from torchrun
+        with launched(torch.device(place)):
+            assert os.environ["LOCAL_RANK"] == variables.get("LOCAL_RANK", "0")
+
+
+def test_an_evaluation_computes_on_its_own_gpu(monkeypatch):
+    """Under torchrun each rank has chosen its GPU; without its index all engines would land on the first."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 5)
+    assert device() == torch.device("cuda", 5)
 
 
 def test_types():

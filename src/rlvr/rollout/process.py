@@ -41,8 +41,8 @@ def launched(device: torch.device) -> Iterator[None]:
     """
     before = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
     os.environ["RANK"] = str(dist.get_rank())
-    if device.type == "cuda":
-        os.environ["LOCAL_RANK"] = str(device.index or 0)
+    if device.type == "cuda" and device.index is not None:  # without an index it is this process's own already
+        os.environ["LOCAL_RANK"] = str(device.index)
     os.environ.setdefault("LOCAL_RANK", "0")
     try:
         yield
