@@ -1,8 +1,7 @@
 """Dealing out and putting together, and the collectives beside a group that takes tensors on GPUs only, as NCCL's."""
 
 import math
-import os
-import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,18 +32,14 @@ def test_alone_nothing_is_sent():
     assert (alone.total(2.5), alone.largest(-1.0), alone.first("a"), alone.pool([1])) == (2.5, -1.0, "a", [1])
 
 
-def test_collectives_need_no_group_that_takes_cpu_tensors():
+def test_collectives_need_no_group_that_takes_cpu_tensors(tmp_path: Path):
     """On NCCL a CPU tensor in a collective is an error; objects and numbers get through all the same."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(_two_ranks, (port,), nprocs=2)
+    multiprocessing.spawn(_two_ranks, (tmp_path,), nprocs=2)
 
 
-def _two_ranks(rank: int, port: int) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    for _ in range(2):  # a second group in the same process gets a control group of its own
-        dist.init_process_group("cuda:gloo", rank=rank, world_size=2)
+def _two_ranks(rank: int, folder: Path) -> None:
+    for group in ("first", "second"):  # another group in the same process gets a control group of its own
+        dist.init_process_group("cuda:gloo", init_method=f"file://{folder}/{group}", rank=rank, world_size=2)
         with pytest.raises(RuntimeError, match="No backend type associated with device type cpu"):
             dist.all_reduce(torch.ones(1))
         ranks = Ranks(rank, 2)
