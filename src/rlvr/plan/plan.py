@@ -223,6 +223,8 @@ class Plan:
 
     def table(self) -> "Grid":
         """All of it."""
+        from rlvr.report.tables import Grid  # which needs Hydra; a plan alone does not
+
         cut = f", cut at the context of {self.context:,}" if self.evaluations_are_cut else ""
         rows = [
             ["parameters", f"{self.parameters:,}"],
