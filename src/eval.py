@@ -14,11 +14,21 @@ from rlvr.checks import check_evaluation
 from rlvr.console import console, one_sentence_errors
 from rlvr.data import check_lengths, longest_sequence, write_report
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
-from rlvr.machine import check_machine, deterministic_kernels, device, gpu_gib
+from rlvr.machine import check_machine, deterministic_kernels, device
 from rlvr.plan import GIB
 from rlvr.ranks import Ranks, leave_group
 from rlvr.report import report_evaluations, write_setting
-from rlvr.rollout import Host, RolloutEngine, Sampling, alone_cache_gib, call_seed, fingerprint, named_weights
+from rlvr.rollout import (
+    Host,
+    RolloutEngine,
+    Sampling,
+    alone_cache_gib,
+    call_seed,
+    engine_dtype,
+    fingerprint,
+    gpu_gib,
+    named_weights,
+)
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
@@ -78,7 +88,8 @@ def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> 
     ranks_per_engine = cfg.rollout.engine.get("tensor_parallel_size")
     if ranks_per_engine is None:
         policy = policy.to(place)
-    cache_gib = alone_cache_gib(gpu_gib(place), 2 * policy.num_parameters() / GIB / (ranks_per_engine or 1))
+    size = engine_dtype(cfg.rollout.engine.get("dtype"), place, policy.dtype).itemsize / (ranks_per_engine or 1)
+    cache_gib = alone_cache_gib(gpu_gib(place), policy.num_parameters() * size / GIB)
     host = Host(policy, tokenizer, lambda: named_weights(policy), place)
     return engine_factory(cfg, longest, cache_gib)(host)
 

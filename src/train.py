@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from rlvr.build import build, plan_of
 from rlvr.checks import check
 from rlvr.console import console, is_first_rank, one_sentence_errors
-from rlvr.machine import check_disk, check_folder, check_machine
+from rlvr.folders import check_folder
+from rlvr.machine import check_disk, check_machine
 from rlvr.ranks import follow_parent, leave_group
 from rlvr.report import report_run, write_setting
 from rlvr.resume import starting_point

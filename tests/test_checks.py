@@ -6,7 +6,8 @@ import torch
 from rlvr.build import build, label, plan_of, sampling_of
 from rlvr.checks import check
 from rlvr.errors import ConfigError
-from rlvr.machine import check_disk, check_folder, check_machine
+from rlvr.folders import check_folder
+from rlvr.machine import check_disk, check_machine
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,7 @@ from rlvr.machine import check_disk, check_folder, check_machine
             ["trainer.precision=bf16-true"],
             "trainer.precision=bf16-true: nothing would keep the trained weights in fp32",
         ),
+        (["trainer=deepspeed_zero2", "trainer.precision=bf16-mixed"], "trainer.precision=bf16-mixed: DeepSpeed keeps"),
         (["trainer=gpu", "trainer.precision=bf16-true", "lora=rank16"], "trainer.precision=bf16-true: nothing would"),
         (
             ["+trainer.strategy=deepspeed_stage_2"],

@@ -18,14 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.callbacks import PassAtKCallback
-from rlvr.checks import devices_of, sharded
+from rlvr.checks import devices_of
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
-from rlvr.machine import deterministic_kernels
-from rlvr.plan import GIB, Plan
+from rlvr.machine import deterministic_kernels, device
+from rlvr.plan import Plan
 from rlvr.resume import SafeCheckpointIO
-from rlvr.rollout import EngineFactory, Sampling, call_seed, usual_cache_gib
+from rlvr.rollout import EngineFactory, Sampling, call_seed, gpu_gib, usual_cache_gib
 from rlvr.training import Checkpoint, PolicyModule, RolloutDataModule, trainable
 from rlvr.training.precision import trained_dtype
 from rlvr.verify import Verifier
@@ -44,6 +44,7 @@ class Run:
 def build(cfg: DictConfig) -> Run:
     """Make or load the policy, and put the rooms together."""
     quiet()
+    plugins = [SafeCheckpointIO(), *launcher(devices_of(cfg))]
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     if cfg.deterministic:
         deterministic_kernels()
@@ -101,7 +102,6 @@ def build(cfg: DictConfig) -> Run:
     ]
     made = [instantiate(logger) for logger in cfg.logger.values()]
     loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
-    plugins = [SafeCheckpointIO(), *launcher(cfg.trainer.devices)]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins)
     # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
     gc.freeze()
@@ -110,7 +110,7 @@ def build(cfg: DictConfig) -> Run:
 
 def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
     """The policy, its tokenizer, and, under ZeRO-3, the files in which its weights still are."""
-    dtype = trained_dtype(cfg.trainer.precision, sharded(cfg), adapters=bool(cfg.lora))
+    dtype = trained_dtype(cfg.trainer.precision, adapters=bool(cfg.lora))
     maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
     if OmegaConf.select(cfg, "trainer.strategy.stage") != 3:
         return (*maker.load(*place, dtype), None)
@@ -132,7 +132,7 @@ def engine_factory(cfg: DictConfig, longest: int, kv_cache_gib: float | None = N
     return factory
 
 
-def launcher(devices: Any) -> list[ClusterEnvironment]:
+def launcher(devices: int | None) -> list[ClusterEnvironment]:
     """Lightning starts the ranks itself where Slurm has started one process for all GPUs, as a job's script without
     srun; left to itself it would expect Slurm to have started them all.
 
@@ -140,7 +140,7 @@ def launcher(devices: Any) -> list[ClusterEnvironment]:
         ConfigError: Under Submitit, whose command Lightning can't repeat for the other ranks.
     """
     alone = os.environ.get("SLURM_NTASKS") == "1" and not TorchElasticEnvironment.detect()
-    if not alone or devices in (1, "1"):
+    if not alone or devices == 1:
         return []
     if "SUBMITIT_EXECUTOR" in os.environ:
         raise ConfigError(
@@ -194,8 +194,7 @@ def plan_of(cfg: DictConfig) -> Plan:
     strategy = cfg.trainer.get("strategy")
     settings = strategy if isinstance(strategy, DictConfig) else {}
     on_gpu = cfg.trainer.accelerator == "cuda"
-    here_gib = torch.cuda.get_device_properties(0).total_memory / GIB if torch.cuda.is_available() else cfg.gpu_gib
-    device_gib = here_gib if on_gpu else None
+    device_gib = (gpu_gib(device()) or cfg.gpu_gib) if on_gpu else None
     devices = devices_of(cfg) or max(torch.cuda.device_count(), 1)
     engine = cfg.rollout.engine
     own_engine = "tensor_parallel_size" in engine

@@ -1,15 +1,12 @@
 """Refuses settings that can't work, in one sentence, before anything long or costly starts."""
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rlvr.console import refuse
 from rlvr.errors import ConfigError
+from rlvr.folders import unwritable
 
 PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
 Check = Callable[[DictConfig], str | None]
@@ -38,7 +35,7 @@ def check(cfg: DictConfig) -> None:
         _precision,
         _strategy,
         _engine,
-        _writable,
+        unwritable,
     ):
         if fault := find_fault(cfg):
             raise ConfigError(fault)
@@ -52,7 +49,7 @@ def check_evaluation(cfg: DictConfig) -> None:
     """
     if not _is_whole(cfg.eval.n):
         raise ConfigError(f"eval.n={cfg.eval.n}: must be a whole number above 0.")
-    for find_fault in (_lengths, _evaluation, _writable):
+    for find_fault in (_lengths, _evaluation, unwritable):
         if fault := find_fault(cfg):
             raise ConfigError(fault)
 
@@ -202,6 +199,8 @@ def _precision(cfg: DictConfig) -> str | None:
             "trainer.precision=bf16-true: nothing would keep the trained weights in fp32, and updates of the size of "
             "optimizer.lr are lost when they are rounded to bfloat16; choose bf16-mixed, or trainer=deepspeed_zero2."
         )
+    if precision == "bf16-mixed" and sharded(cfg):
+        return "trainer.precision=bf16-mixed: DeepSpeed keeps fp32 copies of bf16 weights by itself; choose bf16-true."
     return None
 
 
@@ -245,26 +244,3 @@ def _suite(cfg: DictConfig) -> str | None:
         "eval.suite: a suite is for src/eval.py; a run evaluates on the held-out problems of its data, so choose "
         "eval=default or published here."
     )
-
-
-def _writable(cfg: DictConfig) -> str | None:
-    folder = Path(cfg.paths.log_dir).absolute()
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            return None
-    except OSError as error:
-        return (
-            f"paths.log_dir={cfg.paths.log_dir}: {nearest} can't be written ({error.strerror}); choose another folder."
-        )
-
-
-class FolderCheck(Callback):
-    """A Hydra callback: Hydra makes the output folder before our code runs, so this one check must come earlier."""
-
-    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Called by Hydra before a single run."""
-        if fault := _writable(config):
-            refuse(fault)
-
-    on_multirun_start = on_run_start

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,23 +27,6 @@ def check_machine(cfg: DictConfig) -> None:
             raise ConfigError(lack)
 
 
-def check_folder(given: Sequence[str]) -> None:
-    """Refuse ranks that a launcher has started without a folder for all: each would make one up from its own clock.
-
-    Args:
-        given: Hydra's own overrides.
-
-    Raises:
-        ConfigError: With the setting that is missing.
-    """
-    launched = any(int(os.environ.get(name) or 1) > 1 for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
-    if launched and not any(override.startswith("hydra.run.dir=") for override in given):
-        raise ConfigError(
-            "hydra.run.dir: not given, and every rank would write to a folder of its own; give one for all, such as "
-            "hydra.run.dir=logs/runs/NAME."
-        )
-
-
 def installed(cfg: DictConfig) -> str | None:
     """Libraries that only some settings need."""
     if cfg.rollout.engine._target_.startswith("rlvr.rollout.vllm") and not find_spec("vllm"):
@@ -61,11 +43,6 @@ def device() -> torch.device:
     """Where a process computes that has no trainer: on its own GPU where there is one, named by its index, so that an
     engine does not take another rank's."""
     return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
-
-
-def gpu_gib(place: torch.device) -> float | None:
-    """Memory of a GPU, GiB; None for a CPU."""
-    return torch.cuda.get_device_properties(place).total_memory / 2**30 if place.type == "cuda" else None
 
 
 def deterministic_kernels() -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from rlvr.build import build
@@ -94,11 +93,11 @@ def test_rank_0_alone_reads_every_byte(run, monkeypatch):
     (store.path(8) / CONFIG).write_bytes(bytes(reversed((store.path(8) / CONFIG).read_bytes())))  # as long as before
     monkeypatch.delenv(VOUCHED, raising=False)
     monkeypatch.setattr("rlvr.resume.start._changed", lambda cfg, checkpoint: ())  # it cannot be read any more
-    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    monkeypatch.setenv("RANK", "1")
     assert starting_point(cfg, folder).checkpoint == store.path(8)
-    monkeypatch.setattr(rank_zero_only, "rank", 0)
+    monkeypatch.setenv("RANK", "0")
     assert starting_point(cfg, folder).checkpoint == store.path(4)
-    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    monkeypatch.setenv("RANK", "1")
     assert starting_point(cfg, folder).checkpoint == store.path(4)
     monkeypatch.delenv(VOUCHED)
 

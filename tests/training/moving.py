@@ -59,7 +59,7 @@ def train(strategy: Any, precision: str, adapters: bool, world_size: int = 1) ->
     """Five steps of AdamW: the fp32 numbers before and after, types of buffers, what the last step's metric says."""
     sharded = strategy != "auto"
     module = PolicyModule(
-        policy=policy(trained_dtype(precision, sharded, adapters), adapters),
+        policy=policy(trained_dtype(precision, adapters), adapters),
         surrogate=lambda *given: ppo_clip(*given, clip_low=0.2, clip_high=0.2),
         correction=None,
         optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=LR, weight_decay=0.0),

@@ -1,5 +1,6 @@
 """What must be in which order and place where there is a GPU, seen on devices that this machine has."""
 
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,24 @@ def test_slurm_starts_one_process_and_lightning_the_ranks(quick, monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "1")
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")  # torchrun inside of the job
     assert not launcher(2)
+
+
+@pytest.mark.parametrize(("rollout", "place"), [("vllm", "cpu"), ("hf", "meta")])
+def test_an_evaluation_leaves_the_policy_where_it_is_read_from(quick, monkeypatch, rollout: str, place: str):
+    """Weights are copied to an engine with its own from the host: on the GPU a second copy would take its memory."""
+    script = Path(__file__).parents[2] / "src" / "eval.py"
+    spec = spec_from_file_location("eval_script", script)
+    entry = module_from_spec(spec)
+    spec.loader.exec_module(entry)
+    monkeypatch.setattr(entry, "device", lambda: torch.device("meta"))
+    given: list[float] = []
+    monkeypatch.setattr(entry, "engine_factory", lambda cfg, longest, gib: given.append(gib) or (lambda host: host))
+    cfg = quick(f"rollout={rollout}")
+    policy = build(cfg).module.policy
+    host = entry.engine_alone(cfg, policy, None, 20)
+    assert host.device.type == "meta"
+    assert host.policy.device.type == place
+    assert given == [1.0]  # GiB: neither of these is a GPU
 
 
 def test_updates_lost_in_rounding_are_said_and_counted(quick, capsys):

@@ -106,7 +106,7 @@ class PassAtKCallback(lightning.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the checkpoint's record."""
-        self.record, self.base_key = RunRecord.from_json(state_dict), state_dict["base_key"]
+        self.record, self.base_key = RunRecord.from_json(state_dict), state_dict.get("base_key")
 
     def _key(self, trainer: Any, module: Any) -> str:
         """Names the base where it is, in the type that it is trained in: a collective where it is sharded."""

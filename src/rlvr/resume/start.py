@@ -4,11 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
-from rlvr.console import console
+from rlvr.console import console, is_first_rank
 from rlvr.errors import ConfigError
 from rlvr.eval import RunRecord
 from rlvr.eval.record import FILE_NAME
@@ -67,7 +66,7 @@ def starting_point(cfg: DictConfig, run_dir: Path) -> StartingPoint:
     """
     if cfg.ckpt_path is None:
         return StartingPoint(None, False, ())
-    digests = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    digests = is_first_rank()
     if cfg.ckpt_path != "last":
         checkpoint = Path(cfg.ckpt_path)
         if fault := fault_of(checkpoint, digests):

@@ -7,11 +7,10 @@ from rlvr.rollout.engine import (
     RolloutEngine,
     Sampling,
     StaleEngineError,
-    alone_cache_gib,
     call_seed,
-    usual_cache_gib,
 )
 from rlvr.rollout.hf import HFEngine
+from rlvr.rollout.settings import alone_cache_gib, engine_dtype, gpu_gib, usual_cache_gib
 from rlvr.rollout.weights import (
     Gathered,
     Weights,
@@ -37,7 +36,9 @@ __all__ = [
     "base_of",
     "call_seed",
     "checkpoint_name",
+    "engine_dtype",
     "fingerprint",
+    "gpu_gib",
     "layers",
     "named_weights",
     "usual_cache_gib",

@@ -115,13 +115,3 @@ def require_synced(held: int | None, wanted: int) -> None:
     """
     if held != wanted:
         raise StaleEngineError(f"The rollout engine holds policy version {held}, not {wanted}: sync first.")
-
-
-def usual_cache_gib(gpu_gib: float | None) -> float:
-    """Key-value cache of an engine beside a trainer, GiB: 0.3 of a GPU, or 1 on a CPU (None)."""
-    return 1.0 if gpu_gib is None else 0.3 * gpu_gib
-
-
-def alone_cache_gib(gpu_gib: float | None, weights_gib: float) -> float:
-    """Key-value cache of an engine without a trainer, GiB: what its weights leave of 0.8 of a GPU, or 1 on a CPU."""
-    return 1.0 if gpu_gib is None else max(0.8 * gpu_gib - weights_gib, 1.0)

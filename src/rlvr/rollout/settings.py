@@ -20,6 +20,21 @@ def engine_dtype(wanted: str | None, device: torch.device, policy: torch.dtype) 
     return torch.bfloat16 if device.type == "cuda" else policy
 
 
+def gpu_gib(place: torch.device) -> float | None:
+    """Memory of a GPU, GiB; None for a CPU."""
+    return torch.cuda.get_device_properties(place).total_memory / 2**30 if place.type == "cuda" else None
+
+
+def usual_cache_gib(gpu_gib: float | None) -> float:
+    """Key-value cache of an engine beside a trainer, GiB: 0.3 of a GPU, or 1 on a CPU (None)."""
+    return 1.0 if gpu_gib is None else 0.3 * gpu_gib
+
+
+def alone_cache_gib(gpu_gib: float | None, weights_gib: float) -> float:
+    """Key-value cache of an engine without a trainer, GiB: what its weights leave of 0.8 of a GPU, or 1 on a CPU."""
+    return 1.0 if gpu_gib is None else max(0.8 * gpu_gib - weights_gib, 1.0)
+
+
 def config_folder(policy: Any, cache_dir: Path) -> Path:
     """What vLLM builds from: the architecture, with an output head of its own.
 

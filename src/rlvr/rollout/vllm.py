@@ -13,10 +13,10 @@ import torch
 from torch import distributed as dist
 
 from rlvr.errors import cause_of
-from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced, usual_cache_gib
+from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced
 from rlvr.rollout.hf import eos_ids
 from rlvr.rollout.process import undisturbed
-from rlvr.rollout.settings import config_folder, device_arguments, engine_dtype
+from rlvr.rollout.settings import config_folder, device_arguments, engine_dtype, gpu_gib, usual_cache_gib
 from rlvr.rollout.watchdog import Watchdog
 from rlvr.types import Problem, Rollout
 
@@ -86,8 +86,7 @@ class VLLMEngine:
         if self._own_group:
             backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
             dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-        gpu_gib = torch.cuda.get_device_properties(device).total_memory / GIB if on_gpu else None
-        kv_cache_gib = kv_cache_gib or usual_cache_gib(gpu_gib)
+        kv_cache_gib = kv_cache_gib or usual_cache_gib(gpu_gib(device))
         context = max_model_len or policy.config.max_position_embeddings
         try:
             with undisturbed(device):

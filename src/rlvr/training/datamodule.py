@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -19,12 +20,9 @@ from rlvr.training.batch import MicroBatch, Sample, deal, micro_batches, packed,
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.metrics import walk_metrics
 from rlvr.training.timing import Stopwatch
-from rlvr.training.walk import Walk
+from rlvr.training.walk import Walk, rate
 from rlvr.types import Group, Problem
 from rlvr.verify import Verifier
-
-# A round draws at most this many times what is missing, however little of the last round was kept.
-MAX_OVERDRAW = 8
 
 
 class RolloutDataModule(lightning.LightningDataModule):
@@ -129,12 +127,12 @@ class RolloutDataModule(lightning.LightningDataModule):
             weights.append(self._ranks.share(weight_P, given))
             given += len(chosen)
             kept += int((weight_P > 0).sum())
-            chosen_rate, kept_rate = _rate(len(candidates), len(drawn)), _rate(int((weight_P > 0).sum()), len(chosen))
+            chosen_rate, kept_rate = rate(len(candidates), len(drawn)), rate(int((weight_P > 0).sum()), len(chosen))
             if not self.filter.refill:
                 break
         self.engine.sleep()
         # The next step begins with what it will probably need: a round waits for its longest answer, however few.
-        self._rates = (_rate(passed, tried), _rate(fit, given))
+        self._rates = (rate(passed, tried), rate(fit, given))
         weight_P = torch.cat(weights)
         rewards = [[verdict.reward for verdict in group.verdicts] for group in groups]
         reward_PG = torch.tensor(rewards).reshape(len(groups), self.group_size)
@@ -229,15 +227,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         if self._engine is None:
             trainer = self._trainer
             policy: Any = trainer.lightning_module.policy
-            self._engine = self.make_engine(
-                Host(
-                    policy=policy,
-                    tokenizer=self.tokenizer,
-                    weights=lambda: named_weights(policy, self.gathered),
-                    device=trainer.strategy.root_device,
-                    autocast=trainer.precision_plugin.forward_context,
-                )
-            )
+            device, autocast = trainer.strategy.root_device, trainer.precision_plugin.forward_context
+            weights = partial(named_weights, policy, self.gathered)
+            self._engine = self.make_engine(Host(policy, self.tokenizer, weights, device, autocast))
         return self._engine
 
     @property
@@ -262,8 +254,4 @@ class RolloutDataModule(lightning.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the problem that would have come next."""
         self.cursor.load_state_dict(state_dict["cursor"])
-        self._rates = tuple(state_dict["rates"])
-
-
-def _rate(part: int, whole: int) -> float:
-    return max(part / max(whole, 1), 1 / MAX_OVERDRAW)
+        self._rates = tuple(state_dict.get("rates", self._rates))

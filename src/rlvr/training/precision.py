@@ -13,15 +13,14 @@ from torch import Tensor
 SAMPLED = 2**16  # numbers that are looked at
 
 
-def trained_dtype(precision: str, sharded: bool, adapters: bool) -> torch.dtype:
+def trained_dtype(precision: str, adapters: bool) -> torch.dtype:
     """Type in which the policy's weights are loaded.
 
     Args:
-        precision: The trainer's: 32-true, bf16-mixed or bf16-true.
-        sharded: Whether DeepSpeed trains, which keeps an fp32 copy beside bf16 weights.
+        precision: The trainer's: 32-true; bf16-mixed; or bf16-true, where DeepSpeed keeps an fp32 copy beside.
         adapters: Whether the weights are frozen under adapters, which peft makes in fp32 by itself.
     """
-    half = precision != "32-true" and (sharded or adapters)
+    half = precision == "bf16-true" or (precision == "bf16-mixed" and adapters)
     return torch.bfloat16 if half else torch.float32
 
 

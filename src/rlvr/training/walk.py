@@ -6,6 +6,14 @@ from torch import Tensor
 
 from rlvr.types import Group
 
+# A round draws at most this many times what is missing, however little the filter let through.
+MAX_OVERDRAW = 8
+
+
+def rate(part: int, whole: int) -> float:
+    """Part that a filter lets through, as the next draw reckons with it."""
+    return max(part / max(whole, 1), 1 / MAX_OVERDRAW)
+
 
 @dataclass(frozen=True)
 class Walk:
