@@ -22,7 +22,7 @@ run: $(VENV)/.run $(if $(findstring rollout=vllm,$(ARGS)),$(VENV)/.vllm) ## trai
 reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one report and its hypotheses; run again, it goes on
 	$(BIN)/python src/train.py -m algo=grpo,self,bbg,nsr,grpo_n,w_reinforce seed=0,1,2 eval.every_n_steps=20 \
 		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
-	$(BIN)/python benchmarks/hypotheses.py logs/multiruns/reproduce
+	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
 
 test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, type-check and run the tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -12,7 +12,7 @@ import time
 import torch
 
 from rlvr.console import console
-from rlvr.report.tables import Grid
+from rlvr.tables import Grid
 from rlvr.training.head import ScoringHead
 
 TOKENS, VOCABULARY, HIDDEN, TURNS = 4096, 151_936, 896, 3

@@ -16,9 +16,9 @@ from rlvr.algo import Correction
 from rlvr.build import quiet
 from rlvr.callbacks import Mismatch
 from rlvr.console import console
-from rlvr.report.tables import Grid
 from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.rollout.vllm import VLLMEngine
+from rlvr.tables import Grid
 from rlvr.training import Sample, packed
 from rlvr.training.logprobs import completion_logps
 

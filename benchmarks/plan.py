@@ -24,12 +24,13 @@ from transformers import AutoModelForCausalLM
 
 from rlvr.build import plan_of
 from rlvr.console import console
-from rlvr.plan import GIB, Plan
-from rlvr.report.tables import Grid
-from rlvr.training import attention, trainable
+from rlvr.models import trainable
+from rlvr.preflight import GIB, Plan
+from rlvr.tables import Grid
+from rlvr.training import attention
 from rlvr.training.batch import MicroBatch, Sample, packed
 from rlvr.training.logprobs import completion_logps
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TOKENS, PROMPT, LONGEST, GROUP = 32_768, 200, 3_072, 8
@@ -111,7 +112,7 @@ def micro_batch(tokens: int, seed: int = 0) -> MicroBatch:
             if left - (length - 1) <= PROMPT + 1:  # too little for another prompt
                 length = left + 1
             if length > 1:
-                samples.append(Sample(problem, Rollout((1,) * length, (0.0,) * length, "", "stop"), 1.0, 1.0))
+                samples.append(Sample(problem, Completion((1,) * length, (0.0,) * length, "", "stop"), 1.0, 1.0))
                 left -= length - 1
     return packed(samples, version=0)
 

@@ -21,8 +21,8 @@ from hydra.utils import instantiate
 
 from rlvr.build import quiet
 from rlvr.console import console
-from rlvr.report.tables import Grid
 from rlvr.rollout import HFEngine, Host, Sampling, named_weights
+from rlvr.tables import Grid
 from rlvr.types import Problem
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,7 @@ def rate(generate: Callable[[], list]) -> float:
     """Completion tokens a second."""
     start = time.perf_counter()
     rollouts_P = generate()
-    return sum(len(r.completion_ids) for rs in rollouts_P for r in rs) / (time.perf_counter() - start)
+    return sum(len(r.token_ids) for rs in rollouts_P for r in rs) / (time.perf_counter() - start)
 
 
 def resident_gib() -> float:
@@ -126,7 +126,7 @@ def main() -> None:
             )
     header = ["policy", "hf", "vllm", "vllm/hf", "vllm/hf fp32", "sync, ms", "weights", "engine", "sync", "peak"]
     threads = torch.get_num_threads()
-    title = f"Rollout engines: tokens/s, sync time, memory in GiB (torch {torch.__version__}, {threads} threads)"
+    title = f"Completion engines: tokens/s, sync time, memory in GiB (torch {torch.__version__}, {threads} threads)"
     console.print(Grid(title, header, rows).rich())
 
 

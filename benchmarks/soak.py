@@ -21,9 +21,9 @@ from statistics import median
 
 import pyarrow.dataset as ds
 
+from rlvr.checkpoint import CheckpointStore
 from rlvr.console import console
-from rlvr.report.tables import Grid
-from rlvr.resume import CheckpointStore
+from rlvr.tables import Grid
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "logs" / "benchmarks" / "soak"

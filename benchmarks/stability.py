@@ -21,7 +21,7 @@ from rlvr.eval import RunRecord
 from rlvr.report.figures import STYLE
 from rlvr.report.interference import interference_figure
 from rlvr.report.runs import measured, read_metrics
-from rlvr.report.tables import Grid
+from rlvr.tables import Grid
 
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / "logs" / "stability"

@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from rlvr.build import build
 from rlvr.console import console
-from rlvr.report.tables import Grid
+from rlvr.tables import Grid
 
 ROOT = Path(__file__).parents[1]
 SKIPPED = 60  # warm-up of allocators and caches, and the first write of samples, which imports pandas

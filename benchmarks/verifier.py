@@ -24,10 +24,10 @@ import math_verify
 import pyarrow.parquet as pq
 
 from rlvr.console import console
-from rlvr.report.tables import Grid
+from rlvr.tables import Grid
 from rlvr.types import Problem
 from rlvr.verify import MathVerifier
-from rlvr.verify.extract import boxes
+from rlvr.verify.math.extract import boxes
 
 Item = tuple[Problem, str]
 KINDS = ("another's", "sign", "digit", "off by one")

@@ -32,7 +32,7 @@ from hydra.utils import instantiate
 
 from rlvr.build import build, quiet
 from rlvr.console import console
-from rlvr.report.tables import Grid
+from rlvr.tables import Grid
 from rlvr.types import Problem, Verdict
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +82,7 @@ class Coin:
 
     def grade(self, items: list[tuple[Problem, str]]) -> list[Verdict]:
         """See `rlvr.verify.Verifier`."""
-        return [Verdict("right" if sum(text.encode()) % 2 else "wrong") for _, text in items]
+        return [Verdict("right" if (odd := sum(text.encode()) % 2) else "wrong", float(odd)) for _, text in items]
 
 
 def overrides(case: Case, folder: Path) -> list[str]:

@@ -10,12 +10,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from rlvr.build import context_of, engine_factory, quiet, sampling_of
-from rlvr.checks import check_evaluation
 from rlvr.console import console, one_sentence_errors
 from rlvr.data import check_lengths, longest_sequence, write_report
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
-from rlvr.machine import check_machine, deterministic_kernels, device
-from rlvr.plan import GIB
+from rlvr.preflight import GIB
+from rlvr.preflight.machine import check_machine, deterministic_kernels, device
+from rlvr.preflight.settings import check_evaluation
 from rlvr.ranks import Ranks, leave_group
 from rlvr.report import report_evaluations, write_setting
 from rlvr.rollout import (

@@ -6,9 +6,9 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from rlvr.checkpoint.export import check_export, export
+from rlvr.checkpoint.start import CONFIG
 from rlvr.console import console, one_sentence_errors
-from rlvr.resume.export import check_export, export
-from rlvr.resume.start import CONFIG
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="export")

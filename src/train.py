@@ -8,13 +8,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from rlvr.build import build, plan_of
-from rlvr.checks import check
+from rlvr.checkpoint import starting_point
 from rlvr.console import console, is_first_rank, one_sentence_errors
 from rlvr.folders import check_folder
-from rlvr.machine import check_disk, check_machine
+from rlvr.preflight.machine import check_disk, check_machine
+from rlvr.preflight.settings import check
 from rlvr.ranks import follow_parent, leave_group
 from rlvr.report import report_run, write_setting
-from rlvr.resume import starting_point
 from rlvr.sweep import objective
 
 

@@ -13,8 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rlvr.algo.advantages import group_normalised
 from rlvr.build import build, plan_of, sampling_of
-from rlvr.checks import check
-from rlvr.types import Verdict
+from rlvr.preflight.settings import check
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 METHODS, MODELS = ("self", "grpo", "grpo_n", "nsr", "bbg"), ("qwen7b", "qwen1_5b", "llama3b", "qwen3_4b")
@@ -163,7 +162,7 @@ def test_adapters_have_a_rate_of_their_own(overrides: list[str], lr: float):
 def test_selfs_rewards_give_grpos_advantages_unchanged():
     """1 and -0.5 for the release, 1 and 0 elsewhere: normalised by the group, both are the same."""
     rewards = instantiate(composed("experiment=self_qwen7b").verifier.rewards)
-    verdicts = [Verdict("right", rewards=rewards), Verdict("wrong", True, rewards), Verdict("wrong", False, rewards)]
+    verdicts = [rewards.verdict("right"), rewards.verdict("wrong"), rewards.verdict("wrong", formatted=False)]
     reward_PG = torch.tensor([[verdict.reward for verdict in verdicts]])
     assert reward_PG.tolist() == [[1.0, -0.5, -0.5]]
     torch.testing.assert_close(group_normalised(reward_PG), group_normalised(torch.tensor([[1.0, 0.0, 0.0]])))

@@ -14,8 +14,9 @@ from benchmarks.gpu_check.results import Finding
 from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import EXACT_LIMIT, ROUNDED_LIMIT
 from rlvr.data.countdown import character_tokenizer
+from rlvr.models import trainable
 from rlvr.rollout import Host, Sampling, named_weights
-from rlvr.training import Sample, packed, trainable
+from rlvr.training import Sample, packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 

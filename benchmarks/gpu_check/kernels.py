@@ -118,7 +118,7 @@ def _plain(policy: Any, rows: list[Sample]) -> Tensor:
     """Through the model as transformers calls it, one sequence at a time: no padding, no packing."""
     found = []
     for row in rows:
-        prompt, completion = row.problem.prompt_ids, row.rollout.completion_ids
+        prompt, completion = row.problem.prompt_ids, row.rollout.token_ids
         ids = torch.tensor([prompt + completion], device=policy.device)
         with torch.no_grad():
             logits = policy(ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
@@ -127,7 +127,7 @@ def _plain(policy: Any, rows: list[Sample]) -> Tensor:
 
 
 def _cut(rollout: Any, length: int) -> Any:
-    return type(rollout)(rollout.completion_ids[:length], rollout.logps[:length], "", "stop")
+    return type(rollout)(rollout.token_ids[:length], rollout.logps[:length], "", "stop")
 
 
 def _first(numbers: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.gpu_check.policies import GIB, config_of, free, need_memory, policy_of, samples
 from benchmarks.gpu_check.results import Finding
-from rlvr.plan.activations import Step, precision_of, shape_of
+from rlvr.preflight.activations import Step, precision_of, shape_of
 from rlvr.training import MicroBatch, packed
 from rlvr.training.logprobs import completion_logps
 

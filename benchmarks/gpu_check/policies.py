@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from benchmarks.gpu_check.results import SkipError
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.training import MicroBatch, PolicyModule, Sample, packed
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 GIB = 2**30
 QWEN = {"vocab_size": 151_936, "max_position_embeddings": 4096, "tie_word_embeddings": True, "num_key_value_heads": 2}
@@ -85,7 +85,7 @@ def samples(vocabulary: int, rows: int, prompt: int, completion: int, group: int
     return [
         Sample(
             problems[row // group],
-            Rollout(tokens(completion), (-1.0,) * completion, "", "length"),
+            Completion(tokens(completion), (-1.0,) * completion, "", "length"),
             advantage=1.0 if row % 2 else -1.0,
             weight=1 / (rows * completion),
         )

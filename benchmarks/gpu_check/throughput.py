@@ -139,7 +139,7 @@ def _rate(engine: Any, *, problems: list, group: int, new: int, device: torch.de
     def call() -> None:
         nonlocal tokens
         rollouts_P = engine.generate(problems, group, Sampling(new), 0, 0)
-        tokens = sum(len(rollout.completion_ids) for rollouts in rollouts_P for rollout in rollouts)
+        tokens = sum(len(rollout.token_ids) for rollouts in rollouts_P for rollout in rollouts)
 
     return _timed(call, device, skipped=1, over=lambda: tokens)
 

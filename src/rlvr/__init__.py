@@ -9,7 +9,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def steps(rollouts: object, minibatches: object) -> int | None:
-    """Optimizer steps of a run, for `trainer.max_steps`; None where `rlvr.checks` will refuse one of the two."""
+    """Optimizer steps of a run, for `trainer.max_steps`; None where the preflight will refuse one of the two."""
     return rollouts * minibatches if isinstance(rollouts, int) and isinstance(minibatches, int) else None
 
 

@@ -18,15 +18,16 @@ from omegaconf import DictConfig, OmegaConf
 from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.callbacks import PassAtKCallback
-from rlvr.checks import devices_of
+from rlvr.checkpoint import SafeCheckpointIO
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
-from rlvr.machine import deterministic_kernels, device
-from rlvr.plan import Plan
-from rlvr.resume import SafeCheckpointIO
+from rlvr.models import Checkpoint, trainable
+from rlvr.preflight import Plan
+from rlvr.preflight.machine import deterministic_kernels, device
+from rlvr.preflight.settings import devices_of
 from rlvr.rollout import EngineFactory, Sampling, call_seed, gpu_gib, usual_cache_gib
-from rlvr.training import Checkpoint, PolicyModule, RolloutDataModule, trainable
+from rlvr.training import PolicyModule, RolloutDataModule
 from rlvr.training.precision import trained_dtype
 from rlvr.verify import Verifier
 

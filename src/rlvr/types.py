@@ -1,4 +1,4 @@
-"""The things that walk through the rooms: plain frozen records, no behaviour beyond reading themselves."""
+"""What is handed from stage to stage: plain frozen records, no behaviour beyond reading themselves."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,39 +25,29 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
+class Completion:
     """One completion sampled from the policy.
 
     Attributes:
-        completion_ids: Sampled token ids, the end-of-sequence token included when one was sampled.
-        logps: Natural-log probability of each sampled token under the policy that sampled it,
-            at the sampling temperature; as long as `completion_ids`.
+        token_ids: Sampled token ids, the end-of-sequence token included when one was sampled; T tokens.
+        logps: Natural-log probability of each token under the policy that sampled it, at the sampling temperature;
+            as long as `token_ids`.
         text: The completion without special tokens, as the verifier sees it.
         finish: `stop` when the policy ended it, `length` when the token limit did.
+        trainable: Which tokens the policy wrote, as long as `token_ids`; the others (a tool's output, say) are read but
+            never learned from. None: all of them.
     """
 
-    completion_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
     logps: tuple[float, ...]
     text: str
     finish: FinishReason
+    trainable: tuple[bool, ...] | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Rewards:
-    """What verdicts are worth.
-
-    Attributes:
-        right: Right answers.
-        wrong: Answers that stand where they were asked for and aren't right, be it that they could not be graded.
-        unformatted: Completions without an answer in that place.
-    """
-
-    right: float = 1.0
-    wrong: float = 0.0
-    unformatted: float = 0.0
-
-
-ZERO_ONE = Rewards()
+    @property
+    def trainable_tokens(self) -> int:
+        """Tokens that the policy wrote."""
+        return len(self.token_ids) if self.trainable is None else sum(self.trainable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +55,26 @@ class Verdict:
     r"""What the verifier says of one completion.
 
     Attributes:
-        status: A time-out or an error is counted apart from `wrong`.
+        status: What counts for Pass@k; a time-out or an error is counted apart from `wrong`.
+        reward: What the policy learns from; a wrong answer may be worth a part of a right one.
         formatted: Whether the answer stands where it was asked for, in a `\boxed{}` say.
-        rewards: What statuses are worth.
     """
 
     status: Status
+    reward: float
     formatted: bool = True
-    rewards: Rewards = ZERO_ONE
-
-    @property
-    def reward(self) -> float:
-        """What the policy learns from; what is right is a matter of `status`."""
-        if self.status == "right":
-            return self.rewards.right
-        return self.rewards.wrong if self.formatted else self.rewards.unformatted
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All G rollouts of one problem with their verdicts, sampled at one policy version."""
+    """All G completions of one problem with their verdicts, sampled at one policy version."""
 
     problem: Problem
-    rollouts: tuple[Rollout, ...]
+    completions: tuple[Completion, ...]
     verdicts: tuple[Verdict, ...]
     version: int
 
     @property
     def successes(self) -> int:
-        """m, the number of right answers among the G rollouts."""
+        """m, the number of right answers among the G completions."""
         return sum(verdict.status == "right" for verdict in self.verdicts)

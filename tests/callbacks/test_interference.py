@@ -42,9 +42,9 @@ def watched(run: Run) -> Interference:
     return next(callback for callback in run.trainer.callbacks if isinstance(callback, Interference))
 
 
-def plain_logp(policy, prompt_ids: tuple[int, ...], completion_ids: tuple[int, ...]) -> float:
+def plain_logp(policy, prompt_ids: tuple[int, ...], token_ids: tuple[int, ...]) -> float:
     """One sequence, one forward pass, as transformers has it by itself."""
-    ids = torch.tensor([[*prompt_ids, *completion_ids]])
+    ids = torch.tensor([[*prompt_ids, *token_ids]])
     with torch.no_grad():
         logp_SV = policy(input_ids=ids).logits[0, len(prompt_ids) - 1 : -1].double().log_softmax(-1)
     return float(logp_SV.gather(1, ids[0, len(prompt_ids) :, None]).sum())
@@ -62,7 +62,7 @@ def test_a_big_step_on_one_problem_is_what_a_direct_computation_says(quick):
     change: dict[str, list[float]] = {}
     for answer in watched(run).answers:
         prompt = problems[answer.problem_id].prompt_ids
-        before, after = (plain_logp(policy, prompt, answer.completion_ids) for policy in (base, trained))
+        before, after = (plain_logp(policy, prompt, answer.token_ids) for policy in (base, trained))
         assert answer.base_logp == pytest.approx(before, abs=1e-4)
         name = "inside" if answer.problem_id in inside else str(answer.bin)
         change.setdefault(f"interference/{name}", []).append(after - before)
@@ -82,9 +82,9 @@ def test_answers_are_right_and_bins_are_the_bases(quick):
     answers, problems = watched(run).answers, {problem.id: problem for problem in run.data.problems}
     base = run.trainer.callbacks[0].record.splits["train"].base
     rate = {name: correct / base.n for name, correct in zip(base.problem_ids, base.correct, strict=True)}
-    assert 100 < sum(len(answer.completion_ids) for answer in answers) <= 150
-    assert len({(answer.problem_id, answer.completion_ids) for answer in answers}) == len(answers)
-    texts = run.tokenizer.batch_decode([answer.completion_ids for answer in answers], skip_special_tokens=True)
+    assert 100 < sum(len(answer.token_ids) for answer in answers) <= 150
+    assert len({(answer.problem_id, answer.token_ids) for answer in answers}) == len(answers)
+    texts = run.tokenizer.batch_decode([answer.token_ids for answer in answers], skip_special_tokens=True)
     verdicts = run.data.verifier.grade([(problems[a.problem_id], t) for a, t in zip(answers, texts, strict=True)])
     assert {verdict.status for verdict in verdicts} == {"right"}
     assert all(answer.bin == difficulty_bin(rate[answer.problem_id]) for answer in answers)

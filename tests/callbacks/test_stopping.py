@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rlvr.build import Run, build
 from rlvr.callbacks import PassAtKStopping
-from rlvr.checks import check
 from rlvr.errors import ConfigError
 from rlvr.eval import RunRecord
+from rlvr.preflight.settings import check
 
 # An evaluation a step on few samples: they go up and down by chance.
 NOISY = [

@@ -105,7 +105,7 @@ class Strict(CountdownVerifier):
     """Nothing is right."""
 
     def grade(self, items):
-        return [Verdict("wrong") for _ in items]
+        return [Verdict("wrong", reward=0.0) for _ in items]
 
 
 def test_other_rules_judge_again_without_sampling(setting, tmp_path: Path):

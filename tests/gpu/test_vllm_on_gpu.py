@@ -12,8 +12,9 @@ import torch
 from rlvr.algo import Correction
 from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import ROUNDED_LIMIT
+from rlvr.models import PackagedPolicy
 from rlvr.rollout import Host, Sampling, named_weights
-from rlvr.training import PackagedPolicy, Sample, packed
+from rlvr.training import Sample, packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 

@@ -16,10 +16,11 @@ from peft import LoraConfig
 from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM
 
+from rlvr.models import Checkpoint, trainable
 from rlvr.ranks import leave_group
 from rlvr.rollout import named_weights
 from rlvr.strategy import ShardedStrategy
-from rlvr.training import Checkpoint, PolicyModule, trainable
+from rlvr.training import PolicyModule
 
 DTYPES = {"32-true": torch.float32, "bf16-true": torch.bfloat16}
 

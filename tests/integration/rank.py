@@ -38,7 +38,7 @@ class Witness(lightning.Callback):
             {
                 "version": walk.version,
                 "problems": [group.problem.id for group in walk.groups],
-                "texts": [rollout.text for group in walk.groups for rollout in group.rollouts],
+                "texts": [rollout.text for group in walk.groups for rollout in group.completions],
                 "weights": [float(weights.sum()), float(weights.square().sum())],
                 "micro_batches": trainer.accumulate_grad_batches,
                 "grad_norm": pl_module.grad_norm,

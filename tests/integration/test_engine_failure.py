@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rlvr.build import build
-from rlvr.resume import CheckpointStore
+from rlvr.checkpoint import CheckpointStore
 from rlvr.rollout import EngineError
 
 vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")

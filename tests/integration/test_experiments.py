@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rlvr.build import build
-from rlvr.checks import check
+from rlvr.preflight.settings import check
 
 EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "experiment").glob("*.yaml"))
 SMALL = [

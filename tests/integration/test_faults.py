@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -16,9 +15,9 @@ import torch
 from test_resume import command, finish, last_step, metrics, texts
 
 from rlvr.build import build
+from rlvr.checkpoint import CheckpointStore
 from rlvr.errors import RunError
-from rlvr.resume import CheckpointStore
-from rlvr.types import ZERO_ONE, Verdict
+from rlvr.types import Verdict
 
 DDP = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"]
 
@@ -162,7 +161,7 @@ class Nan:
 
     def grade(self, items):
         verdicts = self.honest.grade(items)
-        return [Verdict("wrong", rewards=replace(ZERO_ONE, wrong=math.nan)), *verdicts[1:]] if self.now() else verdicts
+        return [Verdict("wrong", reward=math.nan), *verdicts[1:]] if self.now() else verdicts
 
 
 def test_a_reward_that_is_no_number_costs_its_step(quick):

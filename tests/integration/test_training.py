@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 
 from rlvr.algo import SELF
 from rlvr.build import Run, build
+from rlvr.checkpoint import CheckpointStore
 from rlvr.eval import RunRecord
-from rlvr.resume import CheckpointStore
 from rlvr.rollout import HFEngine, Host
 
 FILTERS = ["none", "self", "bbg", "zero_success", "mask_easy", "dynamic"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_resume import ROOT, last_step, metrics, texts
 
-from rlvr.resume import CheckpointStore
+from rlvr.checkpoint import CheckpointStore
 
 SMALL = [
     *("debug=quick", "algo=nsr", "model.steps=20", "data.train_size=64", "data.heldout_size=16"),

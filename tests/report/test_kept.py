@@ -12,7 +12,7 @@ from rlvr.build import build
 from rlvr.eval import RunRecord, kept, kept_samples
 from rlvr.ranks import Ranks
 from rlvr.report import write_setting
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 
 def fit(cfg) -> RunRecord:
@@ -58,7 +58,7 @@ def test_runs_from_one_base_share_its_samples(quick):
 def test_long_texts_are_kept_few_a_problem(tmp_path, monkeypatch):
     """Over the limit: the first right and the first others of each problem; every sample still has a row."""
     monkeypatch.setattr(kept, "ALL_TEXTS", 40)
-    rollouts = [Rollout((1, 2), (-0.1, -0.1), f"text {i % 7}", "stop") for i in range(20)]
+    rollouts = [Completion((1, 2), (-0.1, -0.1), f"text {i % 7}", "stop") for i in range(20)]
     statuses = ["right" if i >= 10 else "wrong" for i in range(20)]
     problem = Problem("p", "prompt", (1,), "answer")
     kept.write_kept(tmp_path / "few.parquet", [problem], [rollouts], [statuses], Ranks(0, 1))

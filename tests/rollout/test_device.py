@@ -12,7 +12,7 @@ from torch import distributed as dist
 from transformers import AutoModelForCausalLM
 
 from rlvr.build import context_of, engine_factory, sampling_of
-from rlvr.machine import device
+from rlvr.preflight.machine import device
 from rlvr.rollout import Host, alone_cache_gib, fingerprint, named_weights
 from rlvr.rollout.process import launched
 from rlvr.rollout.settings import engine_dtype

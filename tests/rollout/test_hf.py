@@ -46,7 +46,7 @@ def test_logps_equal_a_forward_pass_row_by_row(architecture: str, temperature: f
     logp_BT = completion_logps(model, packed(samples, 3), temperature).logp_BT
     assert any(r.finish == "stop" for g in groups for r in g)
     for row, sample in enumerate(samples):
-        prompt, completion = sample.problem.prompt_ids, sample.rollout.completion_ids
+        prompt, completion = sample.problem.prompt_ids, sample.rollout.token_ids
         logits_TV = model(torch.tensor([[*prompt, *completion]])).logits[0, len(prompt) - 1 : -1] / temperature
         alone_T = logits_TV.log_softmax(-1)[torch.arange(len(completion)), torch.tensor(completion)]
         assert (torch.tensor(sample.rollout.logps) - alone_T).abs().max() < 1e-5
@@ -62,7 +62,7 @@ def test_greedy_equals_argmax_without_padding():
     groups = engine.generate(problems(), 1, Sampling(8, temperature=0.0), version=0, seed=0)
     for problem, (rollout,) in zip(problems(), groups, strict=True):
         ids = list(problem.prompt_ids)
-        for token in rollout.completion_ids:
+        for token in rollout.token_ids:
             assert int(model(torch.tensor([ids])).logits[0, -1].argmax()) == token
             ids.append(token)
 
@@ -79,10 +79,10 @@ def test_completions_are_cut_where_the_context_ends():
     for problem, long_ones, short_ones in zip(problems(), whole, cut, strict=True):
         room = 20 - len(problem.prompt_ids)
         for long, short in zip(long_ones, short_ones, strict=True):
-            assert short.completion_ids == long.completion_ids[:room]
-            assert len(short.logps) == len(short.completion_ids)
-            assert short.finish == ("length" if len(long.completion_ids) > room else long.finish)
-            ends.add((len(long.completion_ids) > room, short.finish))
+            assert short.token_ids == long.token_ids[:room]
+            assert len(short.logps) == len(short.token_ids)
+            assert short.finish == ("length" if len(long.token_ids) > room else long.finish)
+            ends.add((len(long.token_ids) > room, short.finish))
     assert {(True, "length"), (False, "stop")} <= ends
     engine.context = 9
     with pytest.raises(EngineError, match="A prompt of 13 tokens leaves no room in the context of 9 tokens"):

@@ -27,7 +27,7 @@ def test_greedy_tokens_equal_those_of_the_hf_engine_before_and_after_an_update(p
         for each in (engine, hf):
             each.sync(version)
         ours, theirs = (each.generate(problems(), 1, greedy, version, 0) for each in (engine, hf))
-        assert [rs[0].completion_ids for rs in ours] == [rs[0].completion_ids for rs in theirs]
+        assert [rs[0].token_ids for rs in ours] == [rs[0].token_ids for rs in theirs]
         assert [rs[0].text for rs in ours] == [rs[0].text for rs in theirs]
         assert [rs[0].finish for rs in ours] == [rs[0].finish for rs in theirs]
         nudge(policy)
@@ -57,8 +57,8 @@ def test_texts_depend_on_the_seed_and_the_problem_only(pair):
     first, again, other = (engine.generate(problems(), 4, TEN, 40, seed) for seed in (1, 1, 2))
     assert first == again != other
     alone = engine.generate(problems()[2:3], 4, TEN, 40, 1)
-    assert [r.completion_ids for r in alone[0]] == [r.completion_ids for r in first[2]]
-    assert len({r.completion_ids for r in first[1]}) > 1  # the n samples of a problem differ
+    assert [r.token_ids for r in alone[0]] == [r.token_ids for r in first[2]]
+    assert len({r.token_ids for r in first[1]}) > 1  # the n samples of a problem differ
 
 
 def test_finish_and_length(pair):
@@ -68,8 +68,8 @@ def test_finish_and_length(pair):
     rollouts = [r for rs in engine.generate(problems(), 32, TEN, 50, 3) for r in rs]
     assert {r.finish for r in rollouts} == {"stop", "length"}
     for rollout in rollouts:
-        assert len(rollout.logps) == len(rollout.completion_ids) <= 10
-        assert (rollout.completion_ids[-1] == 0) == (rollout.finish == "stop")
+        assert len(rollout.logps) == len(rollout.token_ids) <= 10
+        assert (rollout.token_ids[-1] == 0) == (rollout.finish == "stop")
         assert TOKENIZER.eos_token not in rollout.text
 
 
@@ -82,10 +82,10 @@ def test_both_engines_cut_a_completion_where_the_context_ends(pair):
         each.sync(55)
         rollouts_P = each.generate(long, 64, Sampling(max_new_tokens=20, temperature=2.0), 55, 0)
         pairs = [(64 - len(p.prompt_ids), r) for p, rs in zip(long, rollouts_P, strict=True) for r in rs]
-        assert all(len(rollout.completion_ids) <= room for room, rollout in pairs)
+        assert all(len(rollout.token_ids) <= room for room, rollout in pairs)
         cut = [(room, rollout) for room, rollout in pairs if rollout.finish == "length"]
         assert cut
-        assert all(len(rollout.completion_ids) == room for room, rollout in cut)
+        assert all(len(rollout.token_ids) == room for room, rollout in cut)
 
 
 def test_problems_are_handed_over_in_one_call_of_256(pair):
@@ -108,8 +108,8 @@ def test_what_is_skipped_changes_nothing_for_the_rest(pair):
     assert sorted(seen) == [index for index in range(len(problems())) if index not in (0, 2)]
     assert [index for index, rollouts in enumerate(rest) if not rollouts] == [0, 2]
     assert all(len(a) == len(b) for a, b in zip(rest, whole, strict=True) if a)
-    assert [[r.completion_ids for r in rs] for rs in rest if rs] == [
-        [r.completion_ids for r in rs] for index, rs in enumerate(whole) if index not in (0, 2)
+    assert [[r.token_ids for r in rs] for rs in rest if rs] == [
+        [r.token_ids for r in rs] for index, rs in enumerate(whole) if index not in (0, 2)
     ]
 
 

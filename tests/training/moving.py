@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.algo.surrogates import ppo_clip
+from rlvr.models import trainable
 from rlvr.ranks import leave_group
-from rlvr.training import MicroBatch, PolicyModule, Sample, packed, trainable
+from rlvr.training import MicroBatch, PolicyModule, Sample, packed
 from rlvr.training.precision import trained_dtype
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 STEPS, LR = 5, 1e-6
 SIZE = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=96)
@@ -45,7 +46,7 @@ def batches(world_size: int) -> list[MicroBatch]:
         samples = [
             Sample(
                 Problem(str(row), "", tuple(ids[:8]), ""),
-                Rollout(tuple(ids[8:]), (-3.0,) * 16, "", "stop"),
+                Completion(tuple(ids[8:]), (-3.0,) * 16, "", "stop"),
                 1.0 if row % 2 else -0.5,
                 1 / (8 * 16 * world_size),
             )

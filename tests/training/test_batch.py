@@ -11,7 +11,7 @@ from rlvr.errors import ConfigError
 from rlvr.training.attention import Rows, use_packed_attention
 from rlvr.training.batch import Sample, deal, micro_batches, packed, piece_tokens, pieces_of
 from rlvr.training.logprobs import completion_logps
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 VOCABULARY = 31
 SIZE = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48)
@@ -35,7 +35,7 @@ def samples(problems: int = 7, group: int = 4, longest: int = 60, seed: int = 0)
         problem = Problem(str(number), "", tokens(20), "")
         for _ in range(group):
             completion = tokens(longest)
-            rollout = Rollout(completion, (0.0,) * len(completion), "", "stop")
+            rollout = Completion(completion, (0.0,) * len(completion), "", "stop")
             made.append(Sample(problem, rollout, draw.uniform(-1, 1), 1 / len(completion)))
     draw.shuffle(made)
     return made
@@ -43,7 +43,7 @@ def samples(problems: int = 7, group: int = 4, longest: int = 60, seed: int = 0)
 
 def alone(model, sample: Sample, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities and entropies by a plain forward pass over this sequence only, with plain attention."""
-    prompt, completion = sample.problem.prompt_ids, sample.rollout.completion_ids
+    prompt, completion = sample.problem.prompt_ids, sample.rollout.token_ids
     logits_TV = model(torch.tensor([[*prompt, *completion]])).logits[0, len(prompt) - 1 : -1] / temperature
     logp_TV = logits_TV.log_softmax(-1)
     return logp_TV[torch.arange(len(completion)), torch.tensor(completion)], -(logp_TV.exp() * logp_TV).sum(-1)
@@ -106,8 +106,8 @@ def test_nothing_is_padded():
     batch = samples(problems=30, group=8, longest=200)
     micro = packed(batch, version=0)
     prompts = {sample.problem.id: len(sample.problem.prompt_ids) for sample in batch}
-    assert len(micro.token_N) == sum(prompts.values()) + sum(len(s.rollout.completion_ids) - 1 for s in batch)
-    assert len(micro.target_M) == sum(len(s.rollout.completion_ids) for s in batch)
+    assert len(micro.token_N) == sum(prompts.values()) + sum(len(s.rollout.token_ids) - 1 for s in batch)
+    assert len(micro.target_M) == sum(len(s.rollout.token_ids) for s in batch)
     cells = sum(table.numel() for table in micro.rows.tables)
     assert sum(sample.tokens - 1 for sample in batch) / cells > 0.8
 

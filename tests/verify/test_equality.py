@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("math_verify", reason="math-verify is in the extra `math`")
 
-from rlvr.verify.compare import same
-from rlvr.verify.extract import reference
-from rlvr.verify.judge import decide
+from rlvr.verify.math.compare import same
+from rlvr.verify.math.extract import reference
+from rlvr.verify.math.judge import decide
 
 SAME = r"""
 44 | 44\%

@@ -11,7 +11,7 @@ import pytest
 from rlvr.errors import ConfigError
 from rlvr.types import Problem
 from rlvr.verify import MathVerifier
-from rlvr.verify.extract import TAIL_CHARACTERS, boxes
+from rlvr.verify.math.extract import TAIL_CHARACTERS, boxes
 from rlvr.verify.pool import KillablePool
 
 TIMEOUT_S = 2.0

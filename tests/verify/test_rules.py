@@ -10,9 +10,9 @@ from hydra.utils import instantiate
 
 from rlvr.build import build
 from rlvr.errors import ConfigError, RunError
-from rlvr.types import ZERO_ONE, Group, Problem, Rewards, Rollout, Verdict
-from rlvr.verify import MathVerifier
-from rlvr.verify.extract import unboxed
+from rlvr.types import Completion, Group, Problem, Verdict
+from rlvr.verify import ZERO_ONE, MathVerifier, Rewards
+from rlvr.verify.math.extract import unboxed
 from rlvr.verify.pooled import Asked, PooledVerifier
 
 MATH_TRAIN = Path(os.environ.get("RLVR_MATH_TRAIN", Path(__file__).parents[3] / "shared/data/math_train.parquet"))
@@ -70,7 +70,7 @@ def test_rewards():
     assert [verdict.reward for verdict in verdicts] == [1.0, -0.5, -1.0, -1.0, -0.5]
     assert [verdict.formatted for verdict in verdicts] == [True, True, False, False, True]
     assert [verdict.status for verdict in verdicts] == ["right", "wrong", "wrong", "wrong", "timeout"]
-    rollouts = (Rollout((1,), (0.0,), "", "stop"),) * 5
+    rollouts = (Completion((1,), (0.0,), "", "stop"),) * 5
     assert Group(Problem("id", "", (0,), "42"), rollouts, tuple(verdicts), 0).successes == 1
     assert [verdict.reward for verdict in grade(verifier(), r"\boxed{42}", r"\boxed{43}", "42")] == [1.0, 0.0, 0.0]
 

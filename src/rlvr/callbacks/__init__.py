@@ -1,6 +1,5 @@
 """What happens beside the walk: evaluation along the way, metrics, sample tables, what stops a run, interference."""
 
-from rlvr.callbacks.checkpoints import Checkpoints
 from rlvr.callbacks.collapse import CollapseError, CollapseGuard
 from rlvr.callbacks.interference import Interference
 from rlvr.callbacks.metrics import StepMetrics
@@ -11,7 +10,6 @@ from rlvr.callbacks.samples import SampleTable
 from rlvr.callbacks.stopping import PassAtKStopping
 
 __all__ = [
-    "Checkpoints",
     "CollapseError",
     "CollapseGuard",
     "Interference",

@@ -37,7 +37,7 @@ class CollapseGuard(lightning.Callback):
     harder problems. Limits compare averages over `window` rollout batches with those at the best reward so far.
 
     Args:
-        window: Rollout batches averaged over, so that a batch of hard problems is not taken for a collapse.
+        window: Completion batches averaged over, so that a batch of hard problems is not taken for a collapse.
         reward_share: Part of the best reward below which the policy counts as fallen.
         entropy_factor: Times the entropy at the best reward, up or down, beyond which it counts as astray.
     """

@@ -18,7 +18,7 @@ from rlvr.rollout import call_seed
 from rlvr.training import MicroBatch, PolicyModule, RolloutDataModule, Sample, packed
 from rlvr.training.batch import deal, micro_batches, pieces_of
 from rlvr.training.logprobs import completion_logps
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Answer:
 
     Attributes:
         problem_id: The training problem that it solves.
-        completion_ids: Its tokens.
+        token_ids: Its tokens.
         bin: How hard the problem was for the base, see `rlvr.eval.difficulty`.
         base_logp: Log-probability of the whole answer under the base, nats.
     """
 
     problem_id: str
-    completion_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
     bin: int
     base_logp: float
 
@@ -132,7 +132,7 @@ class Interference(lightning.Callback):
         right: dict[str, dict[tuple[int, ...], None]] = {problem.id: {} for problem in mine}  # ordered, each once
         for (problem, rollout), verdict in zip(pairs, verdicts, strict=True):
             if verdict.status == "right":
-                right[problem.id][rollout.completion_ids] = None
+                right[problem.id][rollout.token_ids] = None
         found = ranks.gather([list(right[problem.id])[: self.answers_per_problem] for problem in mine])
         kept = within(found, self.max_tokens)
         return [
@@ -147,7 +147,7 @@ class Interference(lightning.Callback):
         data: RolloutDataModule = trainer.datamodule
         ranks, budget = Ranks.of(trainer), data.micro_batch_tokens
         problems = {problem.id: problem for problem in data.problems}
-        samples = [_sample(problems[answer.problem_id], answer.completion_ids) for answer in self.answers]
+        samples = [_sample(problems[answer.problem_id], answer.token_ids) for answer in self.answers]
         place = {id(sample): index for index, sample in enumerate(samples)}
         pieces = pieces_of(samples, budget)
         parts = deal(pieces, micro_batches(pieces, budget, ranks.size) * ranks.size)[ranks.rank :: ranks.size]
@@ -216,6 +216,6 @@ def _rates(base: Evaluation) -> dict[str, float]:
     return {name: correct / base.n for name, correct in zip(base.problem_ids, base.correct, strict=True)}
 
 
-def _sample(problem: Problem, completion_ids: tuple[int, ...]) -> Sample:
-    rollout = Rollout(completion_ids, (0.0,) * len(completion_ids), "", "stop")
+def _sample(problem: Problem, token_ids: tuple[int, ...]) -> Sample:
+    rollout = Completion(token_ids, (0.0,) * len(token_ids), "", "stop")
     return Sample(problem, rollout, advantage=0.0, weight=0.0)

@@ -15,7 +15,7 @@ from rlvr.rollout import call_seed
 from rlvr.training import PolicyModule, RolloutDataModule, Sample, packed
 from rlvr.training.batch import deal, micro_batches, pieces_of
 from rlvr.training.logprobs import completion_logps
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 # Mean |difference| in nats that rounding and other kernels leave, with room above what `benchmarks/mismatch.py` printed
 # for a model of 135M parameters: 9e-6 in fp32, 0.033 with an engine in bfloat16.
@@ -87,7 +87,7 @@ class MismatchGuard(lightning.Callback):
         if batch_idx or data.last_walk is None:
             return
         walk = data.last_walk
-        pairs = [(group.problem, group.rollouts[0]) for group in walk.groups[: self.rollouts]]
+        pairs = [(group.problem, group.completions[0]) for group in walk.groups[: self.rollouts]]
         with data.stopwatch.phase("guard"):
             data.metrics |= self.check(trainer, pl_module, pairs, walk.version).metrics()
 
@@ -104,7 +104,7 @@ class MismatchGuard(lightning.Callback):
         self.check(trainer, pl_module, pairs, version)
 
     def check(
-        self, trainer: Any, module: PolicyModule, pairs: Sequence[tuple[Problem, Rollout]], version: int
+        self, trainer: Any, module: PolicyModule, pairs: Sequence[tuple[Problem, Completion]], version: int
     ) -> Mismatch:
         """Compare on this rank, decide on all.
 
@@ -118,7 +118,7 @@ class MismatchGuard(lightning.Callback):
             raise MismatchError(_sentence(found, worst, limit, version))
         return found
 
-    def _compare(self, trainer: Any, module: PolicyModule, pairs: Sequence[tuple[Problem, Rollout]]) -> Mismatch:
+    def _compare(self, trainer: Any, module: PolicyModule, pairs: Sequence[tuple[Problem, Completion]]) -> Mismatch:
         """In micro-batches, as many on every rank: under ZeRO-3 a forward pass is a collective."""
         data: RolloutDataModule = trainer.datamodule
         pieces = pieces_of([Sample(*pair, advantage=0.0, weight=0.0) for pair in pairs], data.micro_batch_tokens)

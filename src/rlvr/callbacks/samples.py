@@ -86,7 +86,7 @@ def _rows(walk: Walk) -> list[tuple[Any, ...]]:
     rows = []
     for group, weight, advantages in zip(walk.groups, walk.weight_P.tolist(), walk.advantage_PG.tolist(), strict=True):
         problem = group.problem
-        for rollout, verdict, advantage in zip(group.rollouts, group.verdicts, advantages, strict=True):
+        for rollout, verdict, advantage in zip(group.completions, group.verdicts, advantages, strict=True):
             graded = (problem.id, problem.prompt, rollout.text, verdict.status, advantage, weight)
-            rows.append((group.version, *graded, len(rollout.completion_ids), rollout.finish))
+            rows.append((group.version, *graded, len(rollout.token_ids), rollout.finish))
     return rows

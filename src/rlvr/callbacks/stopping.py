@@ -10,7 +10,8 @@ import lightning
 from rlvr.callbacks.pass_at_k import PassAtKCallback
 from rlvr.console import console
 from rlvr.files import make_folder
-from rlvr.training import RolloutDataModule, save_policy
+from rlvr.models import save_policy
+from rlvr.training import RolloutDataModule
 
 RECORD = "early_stopping.json"
 

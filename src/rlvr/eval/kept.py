@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from rlvr.files import write_whole
 from rlvr.ranks import Ranks
-from rlvr.types import Problem, Rollout, Status
+from rlvr.types import Completion, Problem, Status
 
 # Above so many characters only a few texts of every problem are kept: the first that are right and the first that
 # are not. 500 problems x 256 short answers are 1 million, the same number of long derivations 1,000 million.
@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
 def write_kept(
     path: Path,
     problems: Sequence[Problem],
-    rollouts_PN: Sequence[Sequence[Rollout]],
+    rollouts_PN: Sequence[Sequence[Completion]],
     status_PN: Sequence[Sequence[Status]],
     ranks: Ranks,
 ) -> None:
@@ -63,14 +63,14 @@ def write_kept(
 
 
 def _rows(
-    problem: Problem, rollouts: Sequence[Rollout], statuses: Sequence[Status], all_texts: bool
+    problem: Problem, rollouts: Sequence[Completion], statuses: Sequence[Status], all_texts: bool
 ) -> Iterator[tuple[Any, ...]]:
     seen: Counter[bool] = Counter()
     for number, (rollout, status) in enumerate(zip(rollouts, statuses, strict=True)):
         right = status == "right"
         text = rollout.text if all_texts or seen[right] < FEW else None
         seen[right] += 1
-        ended = (rollout.finish, len(rollout.completion_ids))
+        ended = (rollout.finish, len(rollout.token_ids))
         yield (problem.id, problem.prompt, number, status, *ended, text_id(rollout.text), text)
 
 

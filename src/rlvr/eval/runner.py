@@ -15,7 +15,7 @@ from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
 from rlvr.files import write_whole
 from rlvr.ranks import Ranks
 from rlvr.rollout import RolloutEngine, Sampling
-from rlvr.types import Problem, Rollout, Status
+from rlvr.types import Completion, Problem, Status
 from rlvr.verify import Verifier
 
 
@@ -82,7 +82,7 @@ class Graded:
 
     problems: Sequence[Problem]
     n: int
-    rollouts_PN: Sequence[Sequence[Rollout]]
+    rollouts_PN: Sequence[Sequence[Completion]]
     status_PN: Sequence[Sequence[Status]]
     ranks: Ranks
 
@@ -103,7 +103,7 @@ class Graded:
             yield (
                 problem.id,
                 statuses.count("right"),
-                sum(len(rollout.completion_ids) for rollout in rollouts),
+                sum(len(rollout.token_ids) for rollout in rollouts),
                 sum(rollout.finish == "length" for rollout in rollouts),
                 sum(sum(rollout.logps) for rollout in rollouts),
             )

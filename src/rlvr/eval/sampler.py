@@ -11,7 +11,7 @@ from rlvr.console import Bar, bar
 from rlvr.eval.store import Row, SampleStore, prompt_name
 from rlvr.ranks import Ranks
 from rlvr.rollout import RolloutEngine, Sampling, call_seed
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 from rlvr.verify import Verifier
 
 # Completions in one engine call: few calls, whose results still fit into memory.
@@ -94,7 +94,7 @@ class Call:
             if not any((problem.id, number) in self.missing for number in numbers)
         }
 
-    def keep(self, index: int, rollouts: tuple[Rollout, ...]) -> None:
+    def keep(self, index: int, rollouts: tuple[Completion, ...]) -> None:
         """Pass on what was missing."""
         problem = self.problems[index]
         new = [(i, rollout) for i, rollout in enumerate(rollouts, self.first) if (problem.id, i) in self.missing]
@@ -125,10 +125,10 @@ class Grader:
         self.job, self.verifier, self.store = job, verifier, store
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._running: list[Future[None]] = []
-        self._waiting: list[tuple[Problem, int, Rollout]] = []
+        self._waiting: list[tuple[Problem, int, Completion]] = []
         self._since = time.monotonic()
 
-    def add(self, problem: Problem, rollouts: Sequence[tuple[int, Rollout]]) -> None:
+    def add(self, problem: Problem, rollouts: Sequence[tuple[int, Completion]]) -> None:
         """Take a problem's completions and their numbers."""
         if not self._waiting:
             self._since = time.monotonic()
@@ -158,12 +158,12 @@ class Grader:
             self._running.remove(future)
             future.result()
 
-    def _judge(self, batch: Sequence[tuple[Problem, int, Rollout]]) -> None:
+    def _judge(self, batch: Sequence[tuple[Problem, int, Completion]]) -> None:
         verdicts = self.verifier.grade([(problem, rollout.text) for problem, _, rollout in batch])
         pairs = zip(batch, verdicts, strict=True)
         self.store.append([self._row(*item, verdict.status) for item, verdict in pairs])
 
-    def _row(self, problem: Problem, number: int, rollout: Rollout, status: str) -> Row:
+    def _row(self, problem: Problem, number: int, rollout: Completion, status: str) -> Row:
         return {
             "problem_id": problem.id,
             "prompt": prompt_name(problem),
@@ -172,7 +172,7 @@ class Grader:
             "rules": self.job.rules,
             "answer": self.verifier.answer(rollout.text),
             "finish": rollout.finish,
-            "tokens": len(rollout.completion_ids),
+            "tokens": len(rollout.token_ids),
             "logp": sum(rollout.logps),
             "text": rollout.text,
         }

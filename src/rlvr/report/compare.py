@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from rlvr.eval import bootstrap_mean
 from rlvr.eval.bootstrap import FloatArray
-from rlvr.report.tables import Grid, Row, interval_of, with_interval
+from rlvr.report.tables import interval_of, with_interval
+from rlvr.tables import Grid, Row
 
 Values = Mapping[int, FloatArray]
 """Pass@k of each seed and problem, [S, P], by k."""

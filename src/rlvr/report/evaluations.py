@@ -11,7 +11,8 @@ from rlvr.console import console
 from rlvr.eval import Outcome
 from rlvr.eval.outcome import FILE_NAME
 from rlvr.report.figures import evaluations_figure
-from rlvr.report.tables import Grid, shown_ks, with_interval
+from rlvr.report.tables import shown_ks, with_interval
+from rlvr.tables import Grid
 
 # Above these shares a reader is told.
 TRUNCATED, FAILED = 0.1, 0.01

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from rlvr.files import write_whole
 from rlvr.report.figures import STYLE, canvas
-from rlvr.report.tables import Grid, Row
+from rlvr.tables import Grid, Row
 
 REM_AN_INCH = 7.2
 

@@ -18,7 +18,8 @@ from rlvr.report.sections.texts import texts
 from rlvr.report.sections.training import training
 from rlvr.report.sections.transitions import transitions
 from rlvr.report.study import SPLIT_NAMES, Study, suffix
-from rlvr.report.tables import Grid, run_table
+from rlvr.report.tables import run_table
+from rlvr.tables import Grid
 
 TITLE = "Reasoning boundary before and after training"
 

@@ -10,7 +10,7 @@ import torch
 
 from rlvr.errors import RunError
 from rlvr.rollout.weights import Weights
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 
 class EngineError(RunError):
@@ -36,7 +36,7 @@ class Sampling:
     top_p: float = 1.0
 
 
-OnFinished = Callable[[int, tuple[Rollout, ...]], None]
+OnFinished = Callable[[int, tuple[Completion, ...]], None]
 
 
 class RolloutEngine(Protocol):
@@ -54,7 +54,7 @@ class RolloutEngine(Protocol):
         seed: int,
         on_finished: OnFinished | None = None,
         skip: Collection[int] = (),
-    ) -> list[tuple[Rollout, ...]]:
+    ) -> list[tuple[Completion, ...]]:
         """`n` completions for each problem, in order, the same for the same weights and seed.
 
         Args:

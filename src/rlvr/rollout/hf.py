@@ -13,7 +13,7 @@ from rlvr.rollout.attention import use_grouped_attention
 from rlvr.rollout.cache import roomy_cache
 from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced
 from rlvr.rollout.weights import base_of
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 # Likeliest tokens among which a nucleus is looked for first: a tenth of the time of sorting a large vocabulary.
 LIKELIEST = 1024
@@ -91,7 +91,7 @@ class HFEngine:
         seed: int,
         on_finished: OnFinished | None = None,
         skip: Collection[int] = (),
-    ) -> list[tuple[Rollout, ...]]:
+    ) -> list[tuple[Completion, ...]]:
         """See `RolloutEngine.generate`."""
         require_synced(self.version, version)
         longest = max((len(problem.prompt_ids) for problem in problems), default=0)
@@ -100,7 +100,7 @@ class HFEngine:
         training = self.policy.training
         self.policy.eval()
         per_call = max(1, self.max_tokens // (n * min(longest + sampling.max_new_tokens, self.context)))
-        results: list[tuple[Rollout, ...]] = []
+        results: list[tuple[Completion, ...]] = []
         devices = [self.policy.device] if self.policy.device.type == "cuda" else []
         try:
             with torch.inference_mode(), torch.random.fork_rng(devices), self.autocast():
@@ -123,7 +123,7 @@ class HFEngine:
             self.policy.train(training)
         return results
 
-    def _generate_chunk(self, problems: Sequence[Problem], n: int, sampling: Sampling) -> list[tuple[Rollout, ...]]:
+    def _generate_chunk(self, problems: Sequence[Problem], n: int, sampling: Sampling) -> list[tuple[Completion, ...]]:
         prompt_BS, mask_BS = self._left_padded([problem.prompt_ids for problem in problems])
         recorder = LogpRecorder(sampling.temperature, sampling.top_p)
         cache = self._shared_prefill(prompt_BS, mask_BS, n)
@@ -168,7 +168,7 @@ class HFEngine:
         cache.batch_repeat_interleave(n)
         return cache
 
-    def _rollouts(self, completion_BT: Tensor, logp_BT: Tensor, room_B: Sequence[int]) -> list[Rollout]:
+    def _rollouts(self, completion_BT: Tensor, logp_BT: Tensor, room_B: Sequence[int]) -> list[Completion]:
         """Cut every row after its first end-of-sequence token, or where its room ends."""
         room_B1 = torch.tensor(room_B, device=completion_BT.device)[:, None]
         ended_BT = torch.isin(completion_BT, torch.tensor(self._eos, device=completion_BT.device))
@@ -179,7 +179,7 @@ class HFEngine:
         kept = [row[:length] for row, length in zip(tokens, lengths, strict=True)]
         texts = self.tokenizer.batch_decode(kept, skip_special_tokens=True)
         return [
-            Rollout(tuple(ids), tuple(logp[: len(ids)]), text, "stop" if stopped else "length")
+            Completion(tuple(ids), tuple(logp[: len(ids)]), text, "stop" if stopped else "length")
             for ids, logp, text, stopped in zip(kept, logps, texts, ended, strict=True)
         ]
 

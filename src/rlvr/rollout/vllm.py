@@ -18,7 +18,7 @@ from rlvr.rollout.hf import eos_ids
 from rlvr.rollout.process import undisturbed
 from rlvr.rollout.settings import config_folder, device_arguments, engine_dtype, gpu_gib, usual_cache_gib
 from rlvr.rollout.watchdog import Watchdog
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vllm is imported
 logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])  # for what it says while being imported
@@ -143,13 +143,13 @@ class VLLMEngine:
         seed: int,
         on_finished: OnFinished | None = None,
         skip: Collection[int] = (),
-    ) -> list[tuple[Rollout, ...]]:
+    ) -> list[tuple[Completion, ...]]:
         """See `RolloutEngine.generate`."""
         require_synced(self.version, version)
         wanted = [index for index in range(len(problems)) if index not in skip]
         requests = [(problems[index].prompt_ids, call_seed(seed, problems[index].id)) for index in wanted]
         requests, first = self._shared(requests)
-        results: list[tuple[Rollout, ...]] = [()] * len(problems)
+        results: list[tuple[Completion, ...]] = [()] * len(problems)
 
         def keep(request: int, output: Any) -> None:
             if first <= request < first + len(wanted):  # else another rank's
@@ -222,10 +222,10 @@ class VLLMEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _rollouts(self, output: Any) -> tuple[Rollout, ...]:
+    def _rollouts(self, output: Any) -> tuple[Completion, ...]:
         texts = self.tokenizer.batch_decode([o.token_ids for o in output.outputs], skip_special_tokens=True)
         return tuple(
-            Rollout(tuple(o.token_ids), tuple(o.logprobs.logprobs), text, o.finish_reason)
+            Completion(tuple(o.token_ids), tuple(o.logprobs.logprobs), text, o.finish_reason)
             for o, text in zip(output.outputs, texts, strict=True)
         )
 

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
+from rlvr.checkpoint.start import finished as training_finished
 from rlvr.eval import RunRecord, powers_of_two
 from rlvr.eval.outcome import FILE_NAME as EVALUATION
 from rlvr.eval.record import FILE_NAME as RECORD
 from rlvr.files import write_whole
-from rlvr.resume.start import finished as training_finished
 
 State = Literal["waiting", "running", "done", "skipped", "failed", "stopped"]
 JOBS_FILE = "jobs.json"

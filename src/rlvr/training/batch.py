@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rlvr.training.attention import Rows
-from rlvr.types import Problem, Rollout
+from rlvr.types import Completion, Problem
 
 # Rows of attention are at most this much shorter than the longest beside them.
 SIMILAR = 0.8
@@ -32,14 +32,14 @@ class Sample:
     """
 
     problem: Problem
-    rollout: Rollout
+    rollout: Completion
     advantage: float
     weight: float
 
     @property
     def tokens(self) -> int:
         """Prompt and completion."""
-        return len(self.problem.prompt_ids) + len(self.rollout.completion_ids)
+        return len(self.problem.prompt_ids) + len(self.rollout.token_ids)
 
 
 class MicroBatch:
@@ -139,7 +139,7 @@ def deal(pieces: Sequence[Piece], parts: int) -> list[list[Piece]]:
 
 def piece_tokens(piece: Piece) -> int:
     """Packed tokens of a piece, its prompt counted once."""
-    return len(piece[0].problem.prompt_ids) + sum(len(sample.rollout.completion_ids) - 1 for sample in piece)
+    return len(piece[0].problem.prompt_ids) + sum(len(sample.rollout.token_ids) - 1 for sample in piece)
 
 
 def _heaviest(dealt: list[list[Piece]]) -> int:
@@ -165,7 +165,7 @@ def packed(samples: Sequence[Sample], version: int) -> MicroBatch:
         index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1)
         rows = Rows((index[None],), index)
         return MicroBatch(index, index, rows, index, index, index[None] + 1, zero[None], zero, zero, None, version)
-    completions = [sample.rollout.completion_ids for sample in samples]
+    completions = [sample.rollout.token_ids for sample in samples]
     tokens, place_B3 = _laid_out(samples)
     prompt_B1, length_B1, own_B1 = place_B3[:, :, None].unbind(1)
     size_B1 = torch.tensor([[len(sample.problem.prompt_ids)] for sample in samples])
@@ -198,7 +198,7 @@ def _laid_out(samples: Sequence[Sample]) -> tuple[list[int], Tensor]:
     prompts: dict[str, int] = {}
     places: list[tuple[int, int, int]] = []
     for sample in samples:
-        completion = sample.rollout.completion_ids
+        completion = sample.rollout.token_ids
         if sample.problem.id not in prompts:
             prompts[sample.problem.id] = len(tokens)
             tokens += sample.problem.prompt_ids

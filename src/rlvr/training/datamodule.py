@@ -16,10 +16,10 @@ from rlvr.algo import Filter, Loss
 from rlvr.data import ProblemCursor
 from rlvr.ranks import Ranks
 from rlvr.rollout import EngineFactory, Gathered, Host, RolloutEngine, Sampling, call_seed, named_weights, whole
+from rlvr.timing import Stopwatch
 from rlvr.training.batch import MicroBatch, Sample, deal, micro_batches, packed, pieces_of
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.metrics import walk_metrics
-from rlvr.training.timing import Stopwatch
 from rlvr.training.walk import Walk, rate
 from rlvr.types import Group, Problem
 from rlvr.verify import Verifier
@@ -164,7 +164,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         greedy = replace(self.sampling, temperature=0.0)
         with self.stopwatch.phase("greedy"):
             rollouts_P = self.engine.generate(problems, 1, greedy, version, seed=0)
-            self._greedy_tokens += sum(len(rollouts[0].completion_ids) for rollouts in rollouts_P)
+            self._greedy_tokens += sum(len(rollouts[0].token_ids) for rollouts in rollouts_P)
         with self.stopwatch.phase("verify"):
             verdicts = self.verifier.grade([(p, rs[0].text) for p, rs in zip(problems, rollouts_P, strict=True)])
             return [verdict.status == "right" for verdict in verdicts]
@@ -189,7 +189,7 @@ class RolloutDataModule(lightning.LightningDataModule):
     def _samples(self, walk: Walk, index_P: Tensor) -> list[Sample]:
         groups = [walk.groups[index] for index in index_P.tolist()]
         advantage_PG = walk.advantage_PG[index_P]
-        lengths = [[float(len(rollout.completion_ids)) for rollout in group.rollouts] for group in groups]
+        lengths = [[float(len(rollout.token_ids)) for rollout in group.completions] for group in groups]
         length_PG = torch.tensor(lengths).reshape(advantage_PG.shape)
         share_PG, count = self.loss.aggregation(advantage_PG, length_PG, self.sampling.max_new_tokens)
         # One denominator for the whole optimizer step, over all micro-batches and ranks.

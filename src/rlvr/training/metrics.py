@@ -44,7 +44,7 @@ def _counts(walk: Walk) -> dict[str, float]:
     """This rank's sums, from which the means over all ranks follow."""
     live_PG = walk.advantage_PG != 0
     kept_P, live_P = walk.weight_P > 0, live_PG.any(dim=1)
-    rollouts = [rollout for group in walk.groups for rollout in group.rollouts]
+    rollouts = [rollout for group in walk.groups for rollout in group.completions]
     verdicts = [verdict for group in walk.groups for verdict in group.verdicts]
     statuses = [verdict.status for verdict in verdicts]
     successes = [group.successes for group in walk.groups]
@@ -55,7 +55,7 @@ def _counts(walk: Walk) -> dict[str, float]:
         "live": int((live_P & kept_P).sum()),
         "trained": int(live_PG.sum()),
         "rollouts": len(rollouts),
-        "tokens": sum(len(rollout.completion_ids) for rollout in rollouts),
+        "tokens": sum(len(rollout.token_ids) for rollout in rollouts),
         "logp": sum(map(sum, (rollout.logps for rollout in rollouts))),
         "truncated": sum(rollout.finish == "length" for rollout in rollouts),
         **{status: statuses.count(status) for status in ("right", "wrong", "timeout", "error")},

@@ -14,10 +14,10 @@ from transformers import PreTrainedModel
 from rlvr.algo import Correction
 from rlvr.algo.correction import RatioSums
 from rlvr.algo.surrogates import Surrogate
+from rlvr.models.streamed import Checkpoint, fill
 from rlvr.training.batch import MicroBatch
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.precision import UpdateShare
-from rlvr.training.streamed import Checkpoint, fill
 
 LrSchedule = Literal["constant", "cosine"]
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]

@@ -3,6 +3,7 @@
 from rlvr.verify.countdown import CountdownVerifier
 from rlvr.verify.math import MathVerifier
 from rlvr.verify.reasoning import ReasoningGymVerifier
+from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.verifier import Verifier
 
-__all__ = ["CountdownVerifier", "MathVerifier", "ReasoningGymVerifier", "Verifier"]
+__all__ = ["ZERO_ONE", "CountdownVerifier", "MathVerifier", "ReasoningGymVerifier", "Rewards", "Verifier"]

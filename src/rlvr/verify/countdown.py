@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rlvr.types import Problem, Verdict
 
 _EXPRESSION = re.compile(r"[1-9](?:[+\-*][1-9])*")
-RIGHT, WRONG = Verdict("right"), Verdict("wrong")
+RIGHT, WRONG = Verdict("right", reward=1.0), Verdict("wrong", reward=0.0)
 
 
 class CountdownVerifier:

@@ -11,8 +11,7 @@ from multiprocessing.connection import wait
 from types import ModuleType
 
 from rlvr.errors import ConfigError
-from rlvr.types import Status
-from rlvr.verify.worker import Judge, Question, serve
+from rlvr.verify.worker import Judge, Question, Reply, serve
 
 # Questions handed over at a time, so that no process waits for its next one; each keeps a time limit of its own.
 MAX_BATCH = 8
@@ -39,13 +38,13 @@ class KillablePool:
         # At exit, and when nobody holds the pool any more.
         weakref.finalize(self, _kill_all, self._workers)
 
-    def ask(self, questions: Sequence[Question]) -> list[Status]:
-        """The status of each question, in order.
+    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+        """The reply to each question, in order.
 
         Raises:
             ConfigError: When a process can't even start.
         """
-        statuses: list[Status] = ["error"] * len(questions)
+        replies: list[Reply] = [("error", 0.0)] * len(questions)
         waiting = deque(range(len(questions)))
         try:
             while waiting or any(worker.indices for worker in self._workers):
@@ -55,14 +54,14 @@ class KillablePool:
                         count = min(MAX_BATCH, 1 + len(waiting) // (2 * self._size))
                         indices = [waiting.popleft() for _ in range(count)]
                         worker.give(indices, [questions[index] for index in indices])
-                self._listen(statuses, waiting)
+                self._listen(replies, waiting)
             # A killed process is replaced now, not when the next question waits for it.
             self._refill(min(self._size, len(questions)))
         finally:
             # After an interrupt, a late reply must not be taken for the reply to the next question.
             for worker in [worker for worker in self._workers if worker.indices]:
                 self._drop(worker)
-        return statuses
+        return replies
 
     def _refill(self, count: int) -> None:
         for worker in [worker for worker in self._workers if not worker.indices and not worker.process.is_alive()]:
@@ -72,7 +71,7 @@ class KillablePool:
         while len(self._workers) < count:
             self._workers.append(_Worker(self._load, self._timeout_s, self._memory_gib))
 
-    def _listen(self, statuses: list[Status], waiting: deque[int]) -> None:
+    def _listen(self, replies: list[Reply], waiting: deque[int]) -> None:
         """Wait for the next reply or deadline, and note what came of it."""
         talking = {worker.connection: worker for worker in self._workers if worker.indices or not worker.ready}
         left_s = min(worker.deadline for worker in talking.values()) - time.monotonic()
@@ -81,10 +80,10 @@ class KillablePool:
             if connection in heard and not worker.ready:
                 self._greet(worker)
             elif connection in heard:
-                statuses[worker.indices[0]] = worker.reply()
+                replies[worker.indices[0]] = worker.reply()
                 worker.indices.popleft()
             elif worker.indices and time.monotonic() >= worker.deadline:
-                statuses[worker.indices.popleft()] = "timeout"
+                replies[worker.indices.popleft()] = ("timeout", 0.0)
                 worker.kill()
             if not worker.alive:
                 # What it had not come to yet is not its questions' fault.
@@ -133,15 +132,15 @@ class _Worker:
         with contextlib.suppress(OSError):
             self.connection.send(questions)
 
-    def reply(self) -> Status:
-        """The status of the question that it was at; it goes on to the next."""
+    def reply(self) -> Reply:
+        """The reply to the question that it was at; it goes on to the next."""
         try:
-            status: Status = self.connection.recv()
+            reply: Reply = self.connection.recv()
         except (EOFError, OSError):
             self.kill()
-            return "error"
+            return "error", 0.0
         self.deadline = time.monotonic() + self._timeout_s if len(self.indices) > 1 else float("inf")
-        return status
+        return reply
 
     def kill(self) -> None:
         self.alive = False

@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlvr.errors import ConfigError, RunError
-from rlvr.types import Problem, Rewards, Status, Verdict
+from rlvr.types import Problem, Status, Verdict
 from rlvr.verify.pool import KillablePool
-from rlvr.verify.worker import Judge, Question
+from rlvr.verify.rewards import Rewards
+from rlvr.verify.worker import Judge, Question, Reply
 
 # Fewer failures than this say nothing about a share.
 ENOUGH_FAILURES = 8
 EXAMPLES = 3
 EXAMPLE_CHARACTERS = 160
+# Of several replies about one completion, the first of these counts.
+ORDER: tuple[Status, ...] = ("right", "timeout", "error", "wrong")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class PooledVerifier:
         memory_gib: float,
         max_failed_share: float,
         rewards: Rewards,
+        partial: bool = False,
     ) -> None:
         """Start nothing yet; the arguments are those of the subclasses and of KillablePool."""
         if not rewards.right > 0 >= max(rewards.wrong, rewards.unformatted):
@@ -46,6 +50,7 @@ class PooledVerifier:
         self._timeout_s = timeout_s
         self._max_failed_share = max_failed_share
         self._rewards = rewards
+        self._partial = partial
 
     def asked(self, problem: Problem, text: str) -> Asked:
         """The questions that decide on a completion."""
@@ -64,23 +69,24 @@ class PooledVerifier:
         asked = [self.asked(problem, text) for problem, text in items]
         # Many rollouts of a group give the same answer: it is judged once.
         questions = list(dict.fromkeys(question for each in asked for question in each.questions))
-        statuses = self._statuses(questions)
-        verdicts = [
-            Verdict(_best([statuses[question] for question in each.questions]), each.formatted, self._rewards)
-            for each in asked
-        ]
+        replies = self._replies(questions)
+        verdicts = [self._verdict(each, [replies[question] for question in each.questions]) for each in asked]
         self._stop_where_failing(items, verdicts)
         return verdicts
 
-    def _statuses(self, questions: Sequence[Question]) -> dict[Question, Status]:
-        statuses: dict[Question, Status] = {}
+    def _verdict(self, asked: Asked, replies: Sequence[Reply]) -> Verdict:
+        status, score = min(replies, key=lambda reply: (ORDER.index(reply[0]), -reply[1]), default=("wrong", 0.0))
+        return self._rewards.verdict(status, asked.formatted, score if self._partial else 0.0)
+
+    def _replies(self, questions: Sequence[Question]) -> dict[Question, Reply]:
+        replies: dict[Question, Reply] = {}
         hard = []
         for question in questions:
             if (right := self.plain(question)) is None:
                 hard.append(question)
             else:
-                statuses[question] = "right" if right else "wrong"
-        return statuses | dict(zip(hard, self._pool.ask(hard), strict=True))
+                replies[question] = ("right" if right else "wrong", 0.0)
+        return replies | dict(zip(hard, self._pool.ask(hard), strict=True))
 
     def _stop_where_failing(self, items: Sequence[tuple[Problem, str]], verdicts: Sequence[Verdict]) -> None:
         failed = [index for index, verdict in enumerate(verdicts) if verdict.status in ("timeout", "error")]
@@ -96,8 +102,3 @@ class PooledVerifier:
             f"give an answer more time (verifier.timeout_s={self._timeout_s:g}) or memory (verifier.memory_gib), or "
             f"raise the share: {examples}."
         )
-
-
-def _best(statuses: Sequence[Status]) -> Status:
-    order: tuple[Status, ...] = ("right", "timeout", "error", "wrong")
-    return min(statuses, key=order.index, default="wrong")

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from rlvr.errors import ConfigError
-from rlvr.types import ZERO_ONE, Problem, Rewards
-from rlvr.verify.extract import boxes, tagged
+from rlvr.types import Problem
+from rlvr.verify.math.extract import boxes, tagged
 from rlvr.verify.pooled import Asked, PooledVerifier
+from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question
 
 
 class ReasoningGymVerifier(PooledVerifier):
-    """Right when the task's scorer gives the final answer its full score; partial scores are wrong."""
+    """Right when the task's scorer gives the final answer its full score; less is wrong."""
 
     def __init__(
         self,
@@ -22,6 +23,7 @@ class ReasoningGymVerifier(PooledVerifier):
         memory_gib: float,
         max_failed_share: float = 1.0,
         rewards: Rewards = ZERO_ONE,
+        partial: bool = False,
     ) -> None:
         """Processes start at the first answer.
 
@@ -31,13 +33,14 @@ class ReasoningGymVerifier(PooledVerifier):
             memory_gib: Memory of one process; an answer that needs more isn't right.
             max_failed_share: Share of a batch that may time out or fail before the run ends.
             rewards: What verdicts are worth.
+            partial: Whether a wrong answer is worth the part of a right one that the scorer gives it.
 
         Raises:
             ConfigError: When reasoning_gym isn't installed, or a setting means nothing.
         """
         if importlib.util.find_spec("reasoning_gym") is None:
             raise ConfigError('verifier=reasoning_gym: the package reasoning-gym is missing; pip install -e ".[math]".')
-        super().__init__(load_scorers, workers, timeout_s, memory_gib, max_failed_share, rewards)
+        super().__init__(load_scorers, workers, timeout_s, memory_gib, max_failed_share, rewards, partial)
 
     def asked(self, problem: Problem, text: str) -> Asked:
         r"""What stands in the last `<answer>`, or else in the last `\boxed{}`.
@@ -68,8 +71,8 @@ def load_scorers() -> Judge:
 
     scorer = lru_cache(get_score_answer_fn)
 
-    def judge(question: Question) -> bool:
+    def judge(question: Question) -> float:
         written = json.loads(question[0])
-        return bool(scorer(written["task"])(question[1], written["entry"]) >= 1)
+        return float(scorer(written["task"])(question[1], written["entry"]))
 
     return judge

@@ -11,7 +11,10 @@ from typing import Any
 from rlvr.types import Status
 
 Question = tuple[str, str]
-Judge = Callable[[Question], bool]
+Judge = Callable[[Question], float]
+"""How far an answer is right: 1 is right, less is wrong and may be worth a part."""
+Reply = tuple[Status, float]
+"""A status, and the part of a right answer's worth: 0 where the status is not `wrong`, which says it all."""
 
 _READING = {"os.listdir", "os.scandir"}  # what an import does
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
@@ -38,9 +41,9 @@ def serve(connection: Connection, load: Callable[[], Judge], timeout_s: float, m
                 # The parent keeps the time. Should it be killed itself, this ends an endless question: the alarm has no
                 # handler, so it ends the process.
                 signal.setitimer(signal.ITIMER_REAL, 2 * timeout_s + 1)
-                status = _status(judge, question)
+                reply = _reply(judge, question)
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                connection.send(status)
+                connection.send(reply)
 
 
 def refuse(event: str, args: tuple[Any, ...]) -> None:
@@ -57,8 +60,9 @@ def refuse(event: str, args: tuple[Any, ...]) -> None:
         raise PermissionError(f"A verifier process must not {event}.")
 
 
-def _status(judge: Judge, question: Question) -> Status:
+def _reply(judge: Judge, question: Question) -> Reply:
     try:
-        return "right" if judge(question) else "wrong"
+        score = float(judge(question))
     except Exception:  # whatever a library raises on a model's text; counted apart from `wrong`
-        return "error"
+        return "error", 0.0
+    return ("right", 0.0) if score >= 1 else ("wrong", max(score, 0.0))

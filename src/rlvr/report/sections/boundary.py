@@ -8,7 +8,7 @@ from rlvr.eval.ledger import LEVELS, Kind
 from rlvr.report.page import Block, Note, Output, Section, Table
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled
-from rlvr.report.tables import Grid, Row
+from rlvr.tables import Grid, Row
 
 COUNTED: tuple[tuple[str, Kind], ...] = (("entries", "entry"), ("losses", "loss"))
 

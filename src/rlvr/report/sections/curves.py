@@ -9,7 +9,8 @@ from rlvr.report.page import Figure, Note, Output, Section, Table
 from rlvr.report.paths import RunPath
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled
-from rlvr.report.tables import Grid, Row, shown_ks
+from rlvr.report.tables import shown_ks
+from rlvr.tables import Grid, Row
 
 
 def plane(study: Study, out: Output) -> Section:

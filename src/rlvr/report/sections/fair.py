@@ -10,7 +10,8 @@ from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.paths import Place, RunPath, common_gain, early_stop, first_at, place_at
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
-from rlvr.report.tables import Row, shown_ks
+from rlvr.report.tables import shown_ks
+from rlvr.tables import Row
 
 SHARES = (0.5, 1.0)  # of the smallest budget, and of the smallest gain
 EARLY = "GRPO, stopped early"

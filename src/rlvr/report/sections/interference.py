@@ -3,7 +3,7 @@
 from rlvr.report.interference import draw_interference
 from rlvr.report.page import Figure, Output, Section
 from rlvr.report.study import Study
-from rlvr.report.tables import Row
+from rlvr.tables import Row
 
 CAPTION = (
     "One line of panels a run. Left: what an update changes in the log-probability of the base's right answers to "

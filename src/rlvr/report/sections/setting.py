@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rlvr.report.page import Block, Note, Output, Section, Table
 from rlvr.report.runs import RunFolder
 from rlvr.report.study import Study
-from rlvr.report.tables import Grid, Row
+from rlvr.tables import Grid, Row
 
 # Say where a run lies or what a file is called, not what was done.
 LOCAL = ("paths.", "callbacks.", "logger.", "hydra.")

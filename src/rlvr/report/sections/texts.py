@@ -11,7 +11,7 @@ from rlvr.report.page import Block, Note, Output, Pair, Section, Side, Table
 from rlvr.report.pool import Method
 from rlvr.report.samples import Samples, read_samples
 from rlvr.report.study import Study, spelled
-from rlvr.report.tables import Grid, Row
+from rlvr.tables import Grid, Row
 
 # Right answers among which different texts are counted, so that a policy with more of them is at no advantage; with
 # few samples a problem, half of these.

@@ -11,7 +11,7 @@ from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.pool import Method
 from rlvr.report.runs import RunFolder
 from rlvr.report.study import Study
-from rlvr.report.tables import Grid, Row
+from rlvr.tables import Grid, Row
 
 CURVES = {
     "rollout/reward": "reward (share right)",

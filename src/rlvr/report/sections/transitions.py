@@ -11,7 +11,7 @@ from rlvr.report.figures import COLUMNS, colours, rate_axes
 from rlvr.report.page import Block, Figure, Output, Section
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
-from rlvr.report.tables import Row
+from rlvr.tables import Row
 
 # The bins of difficulty, named by their largest success rate of the base; the lowest in three, for in it are the
 # problems that it never solved.

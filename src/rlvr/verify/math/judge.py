@@ -13,8 +13,8 @@ from math_verify import verify
 from sympy import Eq, Expr, Float, GreaterThan, I, LessThan, Ne, Rational, StrictGreaterThan, StrictLessThan, Symbol
 from sympy.core.relational import Relational
 
-from rlvr.verify.compare import same
-from rlvr.verify.number import number, stands_for
+from rlvr.verify.math.compare import same
+from rlvr.verify.math.number import number, stands_for
 
 # Its defaults read 2(3) as 2 + 3, and A as a.
 _READING = ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False)

@@ -7,8 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from rlvr.build import build, plan_of
-from rlvr.checks import check
 from rlvr.errors import ConfigError
+from rlvr.preflight.settings import check
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -131,7 +131,7 @@ def test_what_deepspeed_is_set_to_is_what_is_counted():
     """Buckets and sub-groups; live parameters are DeepSpeed's own default."""
     from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
 
-    from rlvr.plan.memory import BUCKET, LIVE, SUB_GROUP
+    from rlvr.preflight.memory import BUCKET, LIVE, SUB_GROUP
     from rlvr.strategy import ShardedStrategy
 
     zero = DeepSpeedZeroConfig(**ShardedStrategy(stage=3).config["zero_optimization"])

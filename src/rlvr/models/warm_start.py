@@ -18,7 +18,7 @@ from rlvr.console import bar
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.files import make_folder
-from rlvr.training.streamed import Checkpoint
+from rlvr.models.streamed import Checkpoint
 
 # Part of the cache key: raise it when the code below makes another policy from the same settings.
 RECIPE = 2

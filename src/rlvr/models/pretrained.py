@@ -9,8 +9,8 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError, cause_of
+from rlvr.models.streamed import Checkpoint
 from rlvr.rollout import Gathered, base_of, named_weights
-from rlvr.training.streamed import Checkpoint
 
 
 class PolicySource(Protocol):

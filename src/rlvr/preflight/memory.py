@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from rlvr.plan.activations import GIB, Step
+from rlvr.preflight.activations import GIB, Step
 
 # DeepSpeed's, in elements. Parameters that ZeRO-3 has gathered at a time: its `stage3_max_live_parameters`.
 LIVE = 10**9

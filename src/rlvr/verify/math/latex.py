@@ -6,7 +6,7 @@ currency, percent and degree signs) comes out between double quotes: `12"cm"^{2}
 
 import re
 
-from rlvr.verify.spelling import (
+from rlvr.verify.math.spelling import (
     CHARACTERS,
     COMMANDS,
     CONJUNCTIONS,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from rlvr.verify.latex import clean
-from rlvr.verify.number import number
-from rlvr.verify.units import CURRENCIES, unit_of
+from rlvr.verify.math.latex import clean
+from rlvr.verify.math.number import number
+from rlvr.verify.math.units import CURRENCIES, unit_of
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from rlvr.errors import ConfigError
-from rlvr.training import Checkpoint
-from rlvr.training.streamed import fill
+from rlvr.models import Checkpoint
+from rlvr.models.streamed import fill
 
 SIZE = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, intermediate_size=96)
 CPU = torch.device("cpu")

@@ -6,10 +6,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from rlvr.build import build
+from rlvr.checkpoint import CheckpointStore, starting_point
+from rlvr.checkpoint.start import CONFIG, VOUCHED, run_folder
 from rlvr.errors import ConfigError, RunError
 from rlvr.ranks import Ranks
-from rlvr.resume import CheckpointStore, starting_point
-from rlvr.resume.start import CONFIG, VOUCHED, run_folder
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_rank_0_alone_reads_every_byte(run, monkeypatch):
     cfg, folder, store = run
     (store.path(8) / CONFIG).write_bytes(bytes(reversed((store.path(8) / CONFIG).read_bytes())))  # as long as before
     monkeypatch.delenv(VOUCHED, raising=False)
-    monkeypatch.setattr("rlvr.resume.start._changed", lambda cfg, checkpoint: ())  # it cannot be read any more
+    monkeypatch.setattr("rlvr.checkpoint.start._changed", lambda cfg, checkpoint: ())  # it cannot be read any more
     monkeypatch.setenv("RANK", "1")
     assert starting_point(cfg, folder).checkpoint == store.path(8)
     monkeypatch.setenv("RANK", "0")

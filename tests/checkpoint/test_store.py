@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from rlvr.resume import CheckpointStore, SafeCheckpointIO
-from rlvr.resume.io import weights_of
-from rlvr.resume.store import MANIFEST, fault_of
+from rlvr.checkpoint import CheckpointStore, SafeCheckpointIO
+from rlvr.checkpoint.io import weights_of
+from rlvr.checkpoint.store import MANIFEST, fault_of
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from rlvr.checkpoint.io import WEIGHTS, weights_of
+from rlvr.checkpoint.store import MODEL, fault_of
 from rlvr.errors import ConfigError
-from rlvr.resume.io import WEIGHTS, weights_of
-from rlvr.resume.store import MODEL, fault_of
+from rlvr.models import save_policy, trainable
 from rlvr.rollout import base_of, whole
-from rlvr.training import save_policy, trainable
 
 PREFIX = "policy."  # what the LightningModule calls the policy
 

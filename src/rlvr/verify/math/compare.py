@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from itertools import product
 
-from rlvr.verify.answer import Answer, Many, One, readings, words_of
-from rlvr.verify.latex import clean
-from rlvr.verify.number import stands_for
+from rlvr.verify.math.answer import Answer, Many, One, readings, words_of
+from rlvr.verify.math.latex import clean
+from rlvr.verify.math.number import stands_for
 
 MAX_UNORDERED = 64
 

@@ -1,6 +1,6 @@
-"""Tables of what LaTeX commands and Unicode characters are in an answer's one spelling (`rlvr.verify.latex`)."""
+"""Tables of what LaTeX commands and Unicode characters are in an answer's one spelling (`rlvr.verify.math.latex`)."""
 
-from rlvr.verify.units import BARE_UNITS
+from rlvr.verify.math.units import BARE_UNITS
 
 _words = str.split
 

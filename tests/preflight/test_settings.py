@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from rlvr.build import build, label, plan_of, sampling_of
-from rlvr.checks import check
 from rlvr.errors import ConfigError
 from rlvr.folders import check_folder
-from rlvr.machine import check_disk, check_machine
+from rlvr.preflight.machine import check_disk, check_machine
+from rlvr.preflight.settings import check
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_a_disk_too_small_for_checkpoints_is_one_sentence(tmp_path):
 
 def test_a_missing_vllm_is_one_sentence(quick, monkeypatch):
     """With the command that installs it, before anything starts."""
-    monkeypatch.setattr("rlvr.machine.find_spec", lambda name: None)
+    monkeypatch.setattr("rlvr.preflight.machine.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="rollout=vllm: vLLM is not installed; `make vllm` installs"):
         check_machine(quick("rollout=vllm"))
 
 
 def test_a_hub_that_does_not_answer_is_one_sentence(quick, monkeypatch):
     """A model that is nowhere to be had, before anything is loaded."""
-    monkeypatch.setattr("rlvr.machine.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("rlvr.preflight.machine.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(
         ConfigError, match=r"model\.name=nobody/nothing: no such folder, not in the cache, and http://127"
     ):

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.files import make_folder
-from rlvr.training.streamed import Checkpoint
+from rlvr.models.streamed import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Decides what was written before `make reproduce`: `python benchmarks/hypotheses.py logs/multiruns/reproduce`.
+"""Decides what was written before `make reproduce`: `python studies/hypotheses.py logs/multiruns/reproduce`.
 
 docs/results/hypotheses.md says what is claimed and how it is decided. This prints each decision on all seeds, and on
 those whose results had not been seen before.
@@ -18,7 +18,8 @@ from rlvr.eval.bootstrap import FloatArray, bootstrap_mean, draws
 from rlvr.report.paths import RunPath, first_at
 from rlvr.report.pool import Method
 from rlvr.report.study import Study
-from rlvr.report.tables import Grid, with_interval
+from rlvr.report.tables import with_interval
+from rlvr.tables import Grid
 
 Decision = Literal["supported", "refuted", "undecided"]
 SEEN = 0  # seed of the earlier run

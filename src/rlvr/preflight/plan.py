@@ -7,11 +7,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from rlvr.errors import ConfigError
-from rlvr.plan.activations import GIB, Shape, Step, lora_parameters, precision_of, shape_of
-from rlvr.plan.memory import Memory
+from rlvr.preflight.activations import GIB, Shape, Step, lora_parameters, precision_of, shape_of
+from rlvr.preflight.memory import Memory
 
 if TYPE_CHECKING:
-    from rlvr.report.tables import Grid
+    from rlvr.tables import Grid
 
 # Rows of attention lie beside others of similar length and are padded to the longest: so much more.
 PADDED = 1.1
@@ -85,7 +85,7 @@ class Plan:
 
     @property
     def rollouts(self) -> int:
-        """Rollout batches."""
+        """Completion batches."""
         return ceil(self.max_steps / self.minibatches_per_rollout)
 
     @property
@@ -223,7 +223,7 @@ class Plan:
 
     def table(self) -> "Grid":
         """All of it."""
-        from rlvr.report.tables import Grid  # which needs Hydra; a plan alone does not
+        from rlvr.tables import Grid  # which needs Hydra; a plan alone does not
 
         cut = f", cut at the context of {self.context:,}" if self.evaluations_are_cut else ""
         rows = [

@@ -7,12 +7,12 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
+from rlvr.checkpoint.changes import Change, changes
+from rlvr.checkpoint.store import CheckpointStore, fault_of
 from rlvr.console import console, is_first_rank
 from rlvr.errors import ConfigError
 from rlvr.eval import RunRecord
 from rlvr.eval.record import FILE_NAME
-from rlvr.resume.changes import Change, changes
-from rlvr.resume.store import CheckpointStore, fault_of
 
 CHECKPOINTS = "checkpoints"  # in a run's folder
 CONFIG = "config.yaml"  # in a checkpoint's

@@ -10,13 +10,12 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Checkpoint
 
+from rlvr.checkpoint.start import CONFIG
+from rlvr.checkpoint.store import MODEL, CheckpointStore, bytes_of
 from rlvr.errors import InterruptionError, RunError, cause_of
+from rlvr.models import save_policy
 from rlvr.ranks import Ranks
-from rlvr.resume import CheckpointStore
-from rlvr.resume.start import CONFIG
-from rlvr.resume.store import MODEL, bytes_of
 from rlvr.rollout.weights import base_of
-from rlvr.training import save_policy
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # the last is what SLURM is usually told to send
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rlvr.errors import ConfigError
-from rlvr.types import ZERO_ONE, Problem, Rewards
-from rlvr.verify.compare import same
-from rlvr.verify.extract import boxes, reference, unboxed
-from rlvr.verify.latex import clean
+from rlvr.types import Problem
+from rlvr.verify.math.compare import same
+from rlvr.verify.math.extract import boxes, reference, unboxed
+from rlvr.verify.math.latex import clean
 from rlvr.verify.pooled import Asked, PooledVerifier
+from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question
 
 
@@ -76,7 +77,7 @@ class MathVerifier(PooledVerifier):
 
 def load_judge() -> Judge:
     """Import math-verify, in a worker, and return the function that compares two answers."""
-    from rlvr.verify.judge import judge
+    from rlvr.verify.math.judge import judge
 
     logging.disable(logging.CRITICAL)  # it warns that there is no timeout; the parent keeps the time
     return judge

@@ -1,0 +1,16 @@
+"""Where the policy comes from, and how it is written as a plain Hugging Face folder."""
+
+from rlvr.models.gguf import PackagedPolicy
+from rlvr.models.pretrained import PolicySource, PretrainedPolicy, save_policy, trainable
+from rlvr.models.streamed import Checkpoint
+from rlvr.models.warm_start import WarmStartedPolicy
+
+__all__ = [
+    "Checkpoint",
+    "PackagedPolicy",
+    "PolicySource",
+    "PretrainedPolicy",
+    "WarmStartedPolicy",
+    "save_policy",
+    "trainable",
+]
