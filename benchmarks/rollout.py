@@ -126,7 +126,7 @@ def main() -> None:
             )
     header = ["policy", "hf", "vllm", "vllm/hf", "vllm/hf fp32", "sync, ms", "weights", "engine", "sync", "peak"]
     threads = torch.get_num_threads()
-    title = f"Completion engines: tokens/s, sync time, memory in GiB (torch {torch.__version__}, {threads} threads)"
+    title = f"Rollout engines: tokens/s, sync time, memory in GiB (torch {torch.__version__}, {threads} threads)"
     console.print(Grid(title, header, rows).rich())
 
 

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import context_of, engine_factory, quiet, sampling_of
+from rlvr.build import context_of, engine_of, quiet, sampling_of, sized_engine
 from rlvr.console import console, one_sentence_errors
 from rlvr.data import check_lengths, longest_sequence, write_report
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
@@ -37,7 +37,7 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check_evaluation(cfg)
-        check_machine(cfg)
+        check_machine(cfg, [engine_of(cfg).traits.package])
         evaluate(cfg, run_dir)
 
 
@@ -60,7 +60,7 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     longest = longest_sequence(splits.heldout, tokens, context)
     rules = short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))
     job = Job(splits.heldout, cfg.eval.n, sampling, call_seed(cfg.seed, "eval"), rules)
-    engine_kind = (cfg.rollout.engine._target_, cfg.rollout.engine.get("dtype"))
+    engine_kind = (cfg.rollout.engine._target_, engine_of(cfg).traits.dtype)
     key = short_hash(fingerprint(named_weights(policy)), job.seed, sampling, context, engine_kind)
     store = SampleStore(Path(cfg.paths.log_dir) / "samples" / key)
     if ranks.rank == 0:
@@ -85,13 +85,13 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
 def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> RolloutEngine:
     """The engine, no trainer beside it: the policy goes to the GPU only where the engine has no weights of its own."""
     place = device()
-    ranks_per_engine = cfg.rollout.engine.get("tensor_parallel_size")
-    if ranks_per_engine is None:
+    traits = engine_of(cfg).traits
+    if not traits.own_weights:
         policy = policy.to(place)
-    size = engine_dtype(cfg.rollout.engine.get("dtype"), place, policy.dtype).itemsize / (ranks_per_engine or 1)
+    size = engine_dtype(traits.dtype, place, policy.dtype).itemsize / traits.ranks_per_engine
     cache_gib = alone_cache_gib(gpu_gib(place), policy.num_parameters() * size / GIB)
     host = Host(policy, tokenizer, lambda: named_weights(policy), place)
-    return engine_factory(cfg, longest, cache_gib)(host)
+    return sized_engine(cfg, longest, cache_gib).build(host)
 
 
 def name_of(cfg: DictConfig) -> str:

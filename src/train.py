@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import build, plan_of
+from rlvr.build import build, engine_of, plan_of, strategy_traits
 from rlvr.checkpoint import starting_point
 from rlvr.console import console, is_first_rank, one_sentence_errors
 from rlvr.folders import check_folder
@@ -32,7 +32,7 @@ def main(cfg: DictConfig) -> float | None:
             console.print(plan.table().rich())
             plan.check()
             return None
-        check_machine(cfg)
+        check_machine(cfg, [engine_of(cfg).traits.package, strategy_traits(cfg).package])
         plan = plan_of(cfg)
         plan.check()
         check_disk(plan.checkpoint_gib, Path(cfg.paths.log_dir))

@@ -5,11 +5,14 @@ pi/mu makes the estimate unbiased, truncation bounds its variance. Both log-prob
 so this is apart from the surrogate's ratio, which measures how far training has moved since.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from rlvr.algo.tokens import Sums, Tokens
 
 Level = Literal["token", "sequence"]
 Beyond = Literal["truncate", "mask"]
@@ -32,60 +35,29 @@ class Correction:
     cap: float
     beyond: Beyond
 
-    def __call__(self, logp_BT: Tensor, engine_logp_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, "RatioSums"]:
-        """Weights of the loss of each token, without gradient, and what there is to log.
-
-        Args:
-            logp_BT: The trainer's log-probabilities at sampling time.
-            engine_logp_BT: The engine's.
-            mask_BT: 1 for completion tokens.
-        """
-        mask_BT = mask_BT.to(logp_BT.dtype)
-        log_ratio_BT = ((logp_BT - engine_logp_BT) * mask_BT).detach()
+    def __call__(self, tokens: Tokens) -> tuple[Tensor, Sums]:
+        """Weights of the loss of each token, without gradient, and what there is to log."""
+        mask_BT = tokens.mask_BT.to(tokens.old_logp_BT.dtype)
+        log_ratio_BT = ((tokens.old_logp_BT - tokens.engine_logp_BT) * mask_BT).detach()
         if self.level == "sequence":
             log_ratio_BT = log_ratio_BT.sum(dim=1, keepdim=True).expand_as(log_ratio_BT)
         ratio_BT = torch.exp(log_ratio_BT)
         over_BT = ratio_BT > self.cap
         bound = self.cap if self.beyond == "truncate" else 0.0
         weight_BT = torch.where(over_BT, bound, ratio_BT)
-        return weight_BT, RatioSums(
-            tokens=mask_BT.sum(),
-            ratio=(ratio_BT * mask_BT).sum(),
-            beyond=(over_BT * mask_BT).sum(),
-            weight=(weight_BT * mask_BT).sum(),
-            weight_squared=(weight_BT.square() * mask_BT).sum(),
-        )
+        return weight_BT, {
+            "correction/ratio": (ratio_BT * mask_BT).sum(),
+            "correction/beyond": (over_BT * mask_BT).sum(),
+            "correction/weight": (weight_BT * mask_BT).sum(),
+            "correction/weight_squared": (weight_BT.square() * mask_BT).sum(),
+        }
 
-
-@dataclass(frozen=True)
-class RatioSums:
-    """Sums over tokens, which add up over micro-batches.
-
-    Attributes:
-        tokens: Number of tokens.
-        ratio: Of pi/mu before the cap.
-        beyond: Tokens above the cap.
-        weight: Of the weights after the cap.
-        weight_squared: Of their squares.
-    """
-
-    tokens: Tensor
-    ratio: Tensor
-    beyond: Tensor
-    weight: Tensor
-    weight_squared: Tensor
-
-    def __add__(self, other: "RatioSums") -> "RatioSums":
-        """Both together."""
-        names = self.__dataclass_fields__
-        return RatioSums(**{name: getattr(self, name) + getattr(other, name) for name in names})
-
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Mean ratio, share above the cap, and the effective sample size, (sum w)^2 / sum w^2, as a share of tokens."""
-        tokens = max(float(self.tokens), 1.0)
-        spread = max(tokens * float(self.weight_squared), 1e-30)
+        tokens = max(sums["tokens"], 1.0)
+        spread = max(tokens * sums["correction/weight_squared"], 1e-30)
         return {
-            "correction/ratio": float(self.ratio) / tokens,
-            "correction/clipped_share": float(self.beyond) / tokens,
-            "correction/effective_share": float(self.weight) ** 2 / spread,
+            "correction/ratio": sums["correction/ratio"] / tokens,
+            "correction/clipped_share": sums["correction/beyond"] / tokens,
+            "correction/effective_share": sums["correction/weight"] ** 2 / spread,
         }

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rlvr.algo.advantages import Outcomes
 from rlvr.algo.aggregation import Aggregation
 from rlvr.algo.surrogates import Surrogate
 
@@ -19,7 +20,7 @@ class Loss:
 
     Attributes:
         name: The field's name for this point in the grid.
-        advantage: reward_PG -> advantage_PG.
+        advantage: See `advantages`.
         keep: Sign of the advantages that keep their gradient; the rest become 0 after the group's statistics
             were taken over all of it (GRPO-N and GSPO-N, arXiv 2510.04028: mask second-hand, rest ours).
         surrogate: See `surrogates`.
@@ -28,15 +29,15 @@ class Loss:
     """
 
     name: str
-    advantage: Callable[[Tensor], Tensor]
+    advantage: Callable[[Outcomes], Tensor]
     keep: Keep
     surrogate: Surrogate
     aggregation: Aggregation
     min_group: int = 1
 
-    def advantages(self, reward_PG: Tensor, weight_P: Tensor) -> Tensor:
-        """Masked advantages [P, G], each group scaled by the filter's weight; 0 means: no forward, no backward."""
-        advantage_PG = self.advantage(reward_PG)
+    def advantages(self, outcomes: Outcomes, weight_P: Tensor) -> Tensor:
+        """Masked advantages [P, G], each group scaled by the filter's weight; 0 carries no gradient."""
+        advantage_PG = self.advantage(outcomes)
         if self.keep != "all":
             sign = 1.0 if self.keep == "positive" else -1.0
             advantage_PG = torch.where(sign * advantage_PG <= 0, 0.0, advantage_PG)  # keeps what is no number

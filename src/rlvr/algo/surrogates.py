@@ -1,6 +1,6 @@
 """Surrogates: the differentiable objective of a token or sequence, given its advantage. Lower is better.
 
-Every surrogate maps (logp_BT, old_logp_BT, advantage_B, mask_BT) to a loss_BT and a clipped_BT (1 where
+Every surrogate maps (logp_BT, old_logp_BT, advantage_BT, mask_BT) to a loss_BT and a clipped_BT (1 where
 clipping took the gradient away). Where the policy has not moved since sampling, the ratio is 1 and all of them
 have the policy gradient -A * grad log pi.
 """
@@ -16,7 +16,7 @@ Surrogate = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 def ppo_clip(
     logp_BT: Tensor,
     old_logp_BT: Tensor,
-    advantage_B: Tensor,
+    advantage_BT: Tensor,
     mask_BT: Tensor,
     clip_low: float,
     clip_high: float,
@@ -27,18 +27,18 @@ def ppo_clip(
     Args:
         logp_BT: Log-probabilities under the policy being trained.
         old_logp_BT: The same under the policy that sampled.
-        advantage_B: One advantage a sequence.
+        advantage_BT: The advantage of each token; most methods give a sequence one.
         mask_BT: 1 for completion tokens.
         clip_low: Lower clip width.
         clip_high: Upper clip width.
         dual_clip: For A < 0, bounds the loss by -A times this (SELF's code: 3). None: no bound (NSR's code).
     """
     ratio_BT = torch.exp(logp_BT - old_logp_BT)
-    loss_BT, clipped_BT = _clipped(ratio_BT, advantage_B[:, None], clip_low, clip_high)
+    loss_BT, clipped_BT = _clipped(ratio_BT, advantage_BT, clip_low, clip_high)
     if dual_clip is not None:
-        bound_B1 = -advantage_B[:, None] * dual_clip
-        over_BT = (advantage_B[:, None] < 0) & (loss_BT > bound_B1)
-        loss_BT = torch.where(over_BT, bound_B1, loss_BT)
+        bound_BT = -advantage_BT * dual_clip
+        over_BT = (advantage_BT < 0) & (loss_BT > bound_BT)
+        loss_BT = torch.where(over_BT, bound_BT, loss_BT)
         clipped_BT = clipped_BT | over_BT
     return loss_BT * mask_BT, clipped_BT & mask_BT.bool()
 
@@ -46,7 +46,7 @@ def ppo_clip(
 def gspo_clip(
     logp_BT: Tensor,
     old_logp_BT: Tensor,
-    advantage_B: Tensor,
+    advantage_BT: Tensor,
     mask_BT: Tensor,
     clip_low: float,
     clip_high: float,
@@ -57,8 +57,8 @@ def gspo_clip(
     """
     lengths_B1 = mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
     log_ratio_B1 = ((logp_BT - old_logp_BT) * mask_BT).sum(dim=1, keepdim=True) / lengths_B1
-    loss_B1, clipped_B1 = _clipped(torch.exp(log_ratio_B1), advantage_B[:, None], clip_low, clip_high)
-    return loss_B1 * mask_BT, clipped_B1 & mask_BT.bool()
+    loss_BT, clipped_BT = _clipped(torch.exp(log_ratio_B1), advantage_BT, clip_low, clip_high)
+    return loss_BT * mask_BT, clipped_BT & mask_BT.bool()
 
 
 def _clipped(ratio: Tensor, advantage: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:

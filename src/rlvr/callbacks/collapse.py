@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import lightning
-
+from rlvr.callbacks.listener import Listener
 from rlvr.errors import RunError
-from rlvr.training import RolloutDataModule
+from rlvr.step import RolloutBatch
+from rlvr.training import RunContext
 
 
 class CollapseError(RunError):
@@ -21,58 +21,60 @@ class Level:
 
     Attributes:
         step: Optimizer steps taken before the last of them was sampled.
-        reward: Share of right answers, see `solved_share`.
+        accuracy: Share of right answers, see `solved_share`.
         entropy: Mean of -log p over sampled tokens, nats.
     """
 
     step: int
-    reward: float
+    accuracy: float
     entropy: float
 
 
-class CollapseGuard(lightning.Callback):
-    """Ends a run whose reward has fallen far below its best while its entropy has left the range of healthy ones.
+class CollapseGuard(Listener):
+    """Ends a run whose accuracy has fallen far below its best while its entropy has left the range of healthy ones.
 
-    Either alone happens in healthy runs: entropy halves while GRPO learns, and reward falls when a filter turns to
-    harder problems. Limits compare averages over `window` rollout batches with those at the best reward so far.
+    Either alone happens in healthy runs: entropy halves while GRPO learns, and accuracy falls when a filter turns to
+    harder problems. Limits compare averages over `window` rollout batches with those at the best accuracy so far.
 
     Args:
-        window: Completion batches averaged over, so that a batch of hard problems is not taken for a collapse.
-        reward_share: Part of the best reward below which the policy counts as fallen.
-        entropy_factor: Times the entropy at the best reward, up or down, beyond which it counts as astray.
+        context: What the run's parts share.
+        window: Rollout batches averaged over, so that a batch of hard problems is not taken for a collapse.
+        accuracy_share: Part of the best accuracy below which the policy counts as fallen.
+        entropy_factor: Times the entropy at the best accuracy, up or down, beyond which it counts as astray.
     """
 
-    def __init__(self, window: int, reward_share: float, entropy_factor: float) -> None:
+    def __init__(self, context: RunContext, window: int, accuracy_share: float, entropy_factor: float) -> None:
         self.window = window
-        self.reward_share = reward_share
+        self.accuracy_share = accuracy_share
         self.entropy_factor = entropy_factor
         self.best: Level | None = None
         self.now: Level | None = None
         self._recent: deque[tuple[float, float]] = deque(maxlen=window)
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_rollout(
+        self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
+    ) -> Mapping[str, float]:
         """Look at each rollout batch before it is learned from.
 
         Raises:
             CollapseError: On every rank.
         """
-        data: RolloutDataModule = trainer.datamodule
-        if batch_idx or data.last_walk is None or "rollout/reward" not in data.metrics:
-            return  # The last: a filter found every problem solved.
-        reward = solved_share(data.metrics, data.group_size)
-        if self.see(data.last_walk.version, reward, data.metrics["rollout/entropy"]):
-            raise CollapseError(self._sentence(trainer.optimizers[0].param_groups[0]["lr"]))
+        if "rollout/accuracy" in metrics:  # else a filter found every problem solved
+            accuracy = solved_share(metrics, batch.advantage_PG.shape[1])
+            if self.see(batch.version, accuracy, metrics["rollout/entropy"]):
+                raise CollapseError(self._sentence(trainer.optimizers[0].param_groups[0]["lr"]))
+        return {}
 
-    def see(self, step: int, reward: float, entropy: float) -> bool:
+    def see(self, step: int, accuracy: float, entropy: float) -> bool:
         """Take one rollout batch in, sampled after `step` optimizer steps; whether the run has collapsed."""
-        self._recent.append((reward, entropy))
+        self._recent.append((accuracy, entropy))
         if len(self._recent) < self.window:
             return False
         now = self.now = Level(step, *(sum(values) / self.window for values in zip(*self._recent, strict=True)))
-        if self.best is None or now.reward >= self.best.reward:
+        if self.best is None or now.accuracy >= self.best.accuracy:
             self.best = now
         lowest, highest = self.best.entropy / self.entropy_factor, self.best.entropy * self.entropy_factor
-        return now.reward < self.reward_share * self.best.reward and not lowest <= now.entropy <= highest
+        return now.accuracy < self.accuracy_share * self.best.accuracy and not lowest <= now.entropy <= highest
 
     def state_dict(self) -> dict[str, Any]:
         """The window and the best level."""
@@ -89,8 +91,8 @@ class CollapseGuard(lightning.Callback):
         assert now is not None
         return (
             f"The policy has collapsed by step {now.step}: over the last {self.window} rollout batches "
-            f"{100 * now.reward:.2g} % of the answers were right, {100 * best.reward:.2g} % at its best (up to step "
-            f"{best.step}), and its entropy went from {best.entropy:.2g} to {abs(now.entropy):.2g} nats a token. "
+            f"{100 * now.accuracy:.2g} % of the answers were right, {100 * best.accuracy:.2g} % at its best (up to "
+            f"step {best.step}), and its entropy went from {best.entropy:.2g} to {abs(now.entropy):.2g} nats a token. "
             f"Checkpoints so far are intact, those up to step {best.step} are from before the fall; try an "
             f"optimizer.lr below {lr:g}, or ~callbacks.collapse if this was meant."
         )
@@ -99,8 +101,8 @@ class CollapseGuard(lightning.Callback):
 def solved_share(metrics: Mapping[str, float], group_size: int) -> float:
     """Share of right answers had every problem drawn been sampled.
 
-    Problems that SELF drops count as solved, for it does so when the greedy answer is right. Without them the reward of
-    a run that learns everything would fall to 0: what is left to sample is what it can't solve.
+    Problems that SELF drops count as solved, for it does so when the greedy answer is right. Without them the accuracy
+    of a run that learns everything would fall to 0: what is left to sample is what it can't solve.
 
     Args:
         metrics: A step's, by their stable names.
@@ -108,4 +110,4 @@ def solved_share(metrics: Mapping[str, float], group_size: int) -> float:
     """
     rollouts = metrics["rollout/tokens"] / metrics["rollout/completion_length"]
     drawn = metrics["filter/drawn"] * group_size
-    return (metrics["rollout/reward"] * rollouts + drawn - rollouts) / drawn
+    return (metrics["rollout/accuracy"] * rollouts + drawn - rollouts) / drawn

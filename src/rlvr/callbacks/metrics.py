@@ -2,26 +2,34 @@
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
 import lightning
 import torch
 
+from rlvr.callbacks.listener import Listener
 from rlvr.console import Bar, bar, console
-from rlvr.training import PolicyModule, RolloutDataModule
+from rlvr.step import RolloutBatch
+from rlvr.training import PolicyModule, RunContext
 
 # Steps in a row that change less than this part of the trained numbers, after which a warning is due.
 FEW, IN_A_ROW = 0.5, 5
 
 
-class StepMetrics(lightning.Callback):
+class StepMetrics(Listener):
     """One row of metrics an optimizer step (docs/metrics.md) and the training's progress bar.
 
     Seconds are those since the last row, evaluations left out, so that the phases of a step add up to it.
+
+    Args:
+        context: Its clock has the seconds of each phase.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: RunContext) -> None:
+        self.clock = context.clock
+        self._rollout: Mapping[str, float] = {}
         self._stack = ExitStack()
         self._bar: Bar | None = None
         self._mark = self._step_start = 0.0
@@ -32,8 +40,15 @@ class StepMetrics(lightning.Callback):
         if trainer.is_global_zero:
             steps = int(trainer.max_steps)
             self._bar = self._stack.enter_context(bar("Training", steps, trainer.global_step))
-        trainer.datamodule.stopwatch.forget("eval")  # type: ignore[attr-defined]  # it was over before the clock starts
+        self.clock.forget("eval")  # it was over before the clock starts
         self._step_start = time.perf_counter()
+
+    def on_rollout(
+        self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Keep what the rows of this batch begin with."""
+        self._rollout = metrics
+        return {}
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """The forward pass begins."""
@@ -60,9 +75,9 @@ class StepMetrics(lightning.Callback):
             logger.log_metrics(metrics, step=trainer.global_step)
         if self._bar:
             shown = {
-                "reward": metrics.get("rollout/reward", 0.0),
+                "accuracy": metrics.get("rollout/accuracy", 0.0),
                 "entropy": metrics.get("rollout/entropy", 0.0),
-                "kept": 1 - metrics.get("filter/gated_share", 0.0),
+                "selected": 1 - metrics.get("filter/gated_share", 0.0),
                 "tok/s": metrics.get("rollout/tokens", 0.0) / metrics["time/step"],
             }
             self._bar.advance(1, **shown)
@@ -90,18 +105,17 @@ class StepMetrics(lightning.Callback):
         if trainer.strategy.root_device.type == "cuda":
             torch.cuda.synchronize()  # else the clock would tell how fast work is handed over, not how fast it is done
         now = time.perf_counter()
-        trainer.datamodule.stopwatch.add(phase, now - self._mark)
+        self.clock.add(phase, now - self._mark)
         self._mark = now
 
     def _row(self, trainer: Any, module: PolicyModule) -> dict[str, float]:
-        data: RolloutDataModule = trainer.datamodule
         now = time.perf_counter()
-        seconds = data.stopwatch.take()
+        seconds = self.clock.take()
         # Evaluations along the way fall between two rows, but are not part of a step.
         seconds["step"] = now - self._step_start - seconds.pop("eval", 0.0)
         self._step_start = now
         return {
-            **data.metrics,
+            **self._rollout,
             "train/grad_norm": module.grad_norm,
             "train/skipped": float(not math.isfinite(module.grad_norm)),
             **module.take_metrics(),

@@ -1,21 +1,19 @@
 """Stops a run whose rollouts do not come from the policy that is being trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
-import lightning
 import torch
 from torch import Tensor
 
+from rlvr.callbacks.listener import Listener
 from rlvr.errors import RunError
 from rlvr.ranks import Ranks
 from rlvr.rollout import call_seed
-from rlvr.training import PolicyModule, RolloutDataModule, Sample, packed
-from rlvr.training.batch import deal, micro_batches, pieces_of
-from rlvr.training.logprobs import completion_logps
-from rlvr.types import Completion, Problem
+from rlvr.step import RolloutBatch, TrainingSample, sample_groups
+from rlvr.training import PolicyModule, RunContext, score_samples
+from rlvr.types import Group
 
 # Mean |difference| in nats that rounding and other kernels leave, with room above what `benchmarks/mismatch.py` printed
 # for a model of 135M parameters: 9e-6 in fp32, 0.033 with an engine in bfloat16.
@@ -47,7 +45,9 @@ class Mismatch:
 
     @classmethod
     def between(cls, logp_N: Tensor, engine_logp_N: Tensor) -> "Mismatch":
-        """Compare the trainer's with the engine's."""
+        """Compare the trainer's with the engine's; no tokens are not apart at all."""
+        if not len(logp_N):
+            return cls(0.0, 0.0, 0.0, 0.0, 0)
         difference_N = logp_N.double() - engine_logp_N.double()
         # Not finite is as far apart as can be, and must not pass a comparison.
         size_N = difference_N.abs().nan_to_num(nan=float("inf"), posinf=float("inf"))
@@ -66,79 +66,68 @@ class Mismatch:
         return {f"mismatch/{name}": getattr(self, name) for name in names}
 
 
-class MismatchGuard(lightning.Callback):
-    """Recomputes log-probabilities of rollouts with the trainer's policy, and ends the run where they disagree.
+class MismatchGuard(Listener):
+    """Recomputes log-probabilities of completions with the trainer's policy, and ends the run where they disagree.
 
-    It looks at the rollouts of every step before anything is trained on them, and once more before the last
-    evaluation, whose weights no step would have checked.
+    It looks at every rollout batch before anything is trained on it, and once more before the last evaluation, whose
+    weights no step would have checked.
 
     Args:
+        context: What the run's parts share.
         rollouts: How many are recomputed.
         mean_limit: Mean |difference| above which the run ends, in nats; None: by the precision of engine and trainer.
     """
 
-    def __init__(self, rollouts: int, mean_limit: float | None) -> None:
+    def __init__(self, context: RunContext, rollouts: int, mean_limit: float | None) -> None:
+        self.context = context
         self.rollouts = rollouts
         self.mean_limit = mean_limit
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Look at the rollouts that the first optimizer step of an epoch is about to learn from."""
-        data: RolloutDataModule = trainer.datamodule
-        if batch_idx or data.last_walk is None:
-            return
-        walk = data.last_walk
-        pairs = [(group.problem, group.completions[0]) for group in walk.groups[: self.rollouts]]
-        with data.stopwatch.phase("guard"):
-            data.metrics |= self.check(trainer, pl_module, pairs, walk.version).metrics()
+    def on_rollout(
+        self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Look at the completions that the step is about to learn from."""
+        with self.context.clock.phase("guard"):
+            return self.check(trainer, pl_module, batch.groups[: self.rollouts], batch.version).metrics()
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Sync and sample a few completions with the last weights, as the evaluation that follows will."""
-        data: RolloutDataModule = trainer.datamodule
-        version = trainer.global_step
-        problems = data.problems[: self.rollouts]
-        data.engine.sync(version)
-        seed = call_seed(data.seed, "guard", version)
-        rollouts_P = data.engine.generate(problems, 1, data.sampling, version, seed)
-        data.engine.sleep()  # the forward pass needs the memory
-        pairs = [(problem, rollouts[0]) for problem, rollouts in zip(problems, rollouts_P, strict=True)]
-        self.check(trainer, pl_module, pairs, version)
+        context, version = self.context, trainer.global_step
+        context.engine.sync(version)
+        seed = call_seed(context.seed, "guard", version)
+        problems = context.problems[: self.rollouts]
+        groups = sample_groups(context.engine, context.verifier, problems, 1, context.sampling, version, seed)
+        context.engine.sleep()  # the forward pass needs the memory
+        self.check(trainer, pl_module, groups, version)
 
-    def check(
-        self, trainer: Any, module: PolicyModule, pairs: Sequence[tuple[Problem, Completion]], version: int
-    ) -> Mismatch:
-        """Compare on this rank, decide on all.
+    def check(self, trainer: Any, module: PolicyModule, groups: Sequence[Group], version: int) -> Mismatch:
+        """Compare the first completion of each group on this rank, and decide on all.
 
         Raises:
-            MismatchError: On every rank, when any rank's rollouts are too far off.
+            MismatchError: On every rank, when any rank's completions are too far off.
         """
-        found, ranks = self._compare(trainer, module, pairs), Ranks.of(trainer)
+        samples = [TrainingSample.of(group.problem, group.completions[0]) for group in groups]
+        scored = score_samples(trainer, module, samples, self.context.micro_batch_tokens)
+        found = Mismatch.between(_together(scored), _together(list(map(_engine_logps, samples))))
         limit = self.mean_limit or (EXACT_LIMIT if self._exact(trainer) else ROUNDED_LIMIT)
-        worst = ranks.largest(found.mean)
+        worst = Ranks.of(trainer).largest(found.mean)
         if not worst <= limit:
             raise MismatchError(_sentence(found, worst, limit, version))
         return found
 
-    def _compare(self, trainer: Any, module: PolicyModule, pairs: Sequence[tuple[Problem, Completion]]) -> Mismatch:
-        """In micro-batches, as many on every rank: under ZeRO-3 a forward pass is a collective."""
-        data: RolloutDataModule = trainer.datamodule
-        pieces = pieces_of([Sample(*pair, advantage=0.0, weight=0.0) for pair in pairs], data.micro_batch_tokens)
-        count = int(Ranks.of(trainer).largest(micro_batches(pieces, data.micro_batch_tokens, ranks=1)))
-        trainers, engines = [torch.empty(0)], [torch.empty(0)]
-        with torch.no_grad(), trainer.precision_plugin.forward_context():
-            for part in deal(pieces, count):
-                batch = packed(list(chain.from_iterable(part)), version=0).to(module.device)
-                logp_BT = completion_logps(module.policy, batch, data.sampling.temperature).logp_BT
-                kept_BT = batch.mask_BT.bool() & bool(part)  # an empty part holds a token of no sample
-                trainers.append(logp_BT[kept_BT].cpu())
-                engines.append(batch.engine_logp_BT[kept_BT].cpu())
-        if not pairs:
-            return Mismatch(0.0, 0.0, 0.0, 0.0, 0)
-        return Mismatch.between(torch.cat(trainers), torch.cat(engines))
-
     def _exact(self, trainer: Any) -> bool:
         """Whether both compute in fp32: what the engine's dtype and the trainer's precision say."""
-        engine_dtype = getattr(trainer.datamodule.engine, "dtype", trainer.lightning_module.policy.dtype)
-        return engine_dtype == torch.float32 and trainer.precision.startswith("32")
+        return self.context.engine.dtype == torch.float32 and str(trainer.precision).startswith("32")
+
+
+def _engine_logps(sample: TrainingSample) -> Tensor:
+    completion = sample.completion
+    logp_T = torch.tensor(completion.logps)
+    return logp_T if completion.trainable is None else logp_T[torch.tensor(completion.trainable)]
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([torch.empty(0), *parts])
 
 
 def _sentence(found: Mismatch, worst: float, limit: float, version: int) -> str:

@@ -1,7 +1,6 @@
 """Counts optimizer steps without a finite gradient, which changed nothing, and ends a run of nothing else."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -9,19 +8,20 @@ import torch
 from torch import Tensor
 
 from rlvr.errors import RunError
-from rlvr.training import MicroBatch
+from rlvr.training import MicroBatch, RunContext
 
 
 class NonFiniteGuard(lightning.Callback):
     """One bad batch costs one step; a policy that gives nothing else ends the run, its batches kept.
 
     Args:
-        run_dir: Where `nonfinite-rank.pt` goes: the micro-batches of the last step, readable with `weights_only`.
+        context: Its run_dir is where `nonfinite-rank.pt` goes: the micro-batches of the last step, readable with
+            `weights_only`.
         limit: Steps in a row after which the run ends.
     """
 
-    def __init__(self, run_dir: Path, limit: int) -> None:
-        self.run_dir = Path(run_dir)
+    def __init__(self, context: RunContext, limit: int) -> None:
+        self.run_dir = context.run_dir
         self.limit = limit
         self._in_a_row = 0
         self._batches: list[MicroBatch] = []

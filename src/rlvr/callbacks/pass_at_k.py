@@ -8,59 +8,64 @@ from typing import Any
 
 import lightning
 
+from rlvr.callbacks.listener import Listener
 from rlvr.console import console
 from rlvr.eval import Evaluation, Graded, RunRecord, SplitRecord, evaluate, kept_samples
 from rlvr.files import share_file
 from rlvr.ranks import Ranks
 from rlvr.rollout import Sampling, call_seed, fingerprint, named_weights
+from rlvr.step import RolloutBatch
+from rlvr.strategy import sharding_of
+from rlvr.training import RunContext
 from rlvr.types import Problem
 
 GuessRate = Callable[[Problem], float | None]
 
 
-class PassAtKCallback(lightning.Callback):
+class PassAtKCallback(Listener):
     """Pass@k of the base, of the policy every `every_n_steps` optimizer steps, and at the end.
 
     Args:
+        context: What the run's parts share.
         problems: Evaluation problems by split: `heldout`, and `train` for a part of the pool.
         n: Samples a problem.
         sampling: How they are drawn.
         every_n_steps: Optimizer steps between evaluations along the way.
         path_problems: Problems of each split (the first ones) in the evaluations along the way.
-        seed: The run's seed.
         label: The method's name in tables and figures.
         guess_rate: Chance of a blind guess, where the task knows it.
         cache_dir: Where the base's results and samples are kept, so that runs from one base share them.
         known: All that these depend on, apart from the base's weights.
-        run_dir: The run's folder.
+        listeners: Told of every evaluation, in this order.
     """
 
     def __init__(
         self,
+        context: RunContext,
         problems: Mapping[str, Sequence[Problem]],
         n: int,
         sampling: Sampling,
         every_n_steps: int,
         path_problems: int,
-        seed: int,
         label: str,
         guess_rate: GuessRate,
         cache_dir: Path,
         known: tuple[Any, ...],
-        run_dir: Path,
+        listeners: Sequence[Listener],
     ) -> None:
+        self.context = context
         self.problems = problems
         self.n = n
         self.sampling = sampling
         self.every_n_steps = every_n_steps
         self.path_problems = path_problems
-        self.seed = seed
         self.guess_rate = guess_rate
         self.cache_dir = cache_dir
         self.known = known
         self.base_key: str | None = None
-        self.run_dir = run_dir
-        self.record = RunRecord(label, seed, {})
+        self.listeners = listeners
+        self._tokens = 0.0  # generated for the present rollout batch
+        self.record = RunRecord(label, context.seed, {})
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Evaluate the base, or read what an earlier run from the same base left."""
@@ -71,25 +76,33 @@ class PassAtKCallback(lightning.Callback):
             cached = self.cache_dir / f"eval-{self.base_key}-{split}.json"
             if not resumed:
                 rates = [rate for problem in problems if (rate := self.guess_rate(problem)) is not None]
-                base = self._base(trainer, problems, f"Base, {split} problems", cached)
-                self.record.splits[split] = SplitRecord(base, guess_rate=rates or None)
+                counts = self._base(trainer, problems, f"Base, {split} problems", cached)
+                self.record.splits[split] = SplitRecord(counts, guess_rate=rates or None)
             samples = cached.with_suffix(".parquet")
             if trainer.is_global_zero and samples.exists():
-                share_file(samples, kept_samples(self.run_dir, split, "base"))
+                share_file(samples, kept_samples(self.context.run_dir, split, "base"))
+        base = {split: record.base for split, record in self.record.splits.items()}
+        for listener in self.listeners:
+            listener.on_base(trainer, pl_module, base)
         if not resumed:
-            self._keep(trainer, 0, {split: record.base for split, record in self.record.splits.items()})
+            self._keep(trainer, pl_module, 0, base)
+
+    def on_rollout(
+        self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Count what is generated for the steps on this batch."""
+        self._tokens = metrics.get("rollout/tokens", 0.0) + metrics["rollout/greedy_tokens"]
+        return {}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Count what was generated for the steps just taken, and evaluate along the way."""
+        """Note what was generated for the steps just taken, and evaluate along the way."""
         step = trainer.global_step
-        metrics = trainer.datamodule.metrics  # type: ignore[attr-defined]
-        tokens = metrics.get("rollout/tokens", 0.0) + metrics["rollout/greedy_tokens"]
-        self.record.generated[step] = max(self.record.generated.values(), default=0.0) + tokens
+        self.record.generated[step] = max(self.record.generated.values(), default=0.0) + self._tokens
         if step % self.every_n_steps == 0 and step < trainer.max_steps:
             some = {split: problems[: self.path_problems] for split, problems in self.problems.items()}
             titles = {"heldout": f"Step {step}", "train": f"Step {step}, training problems"}
             found = {split: self._evaluate(trainer, some[split], titles[split]).counts() for split in some}
-            self._keep(trainer, step, found)
+            self._keep(trainer, pl_module, step, found)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Evaluate the trained policy on all problems."""
@@ -97,8 +110,8 @@ class PassAtKCallback(lightning.Callback):
         for split, problems in self.problems.items():
             graded = self._evaluate(trainer, problems, f"Trained, {split} problems")
             found[split] = self.record.splits[split].trained = graded.counts()
-            graded.keep(kept_samples(self.run_dir, split, "trained"))
-        self._keep(trainer, trainer.global_step, found)
+            graded.keep(kept_samples(self.context.run_dir, split, "trained"))
+        self._keep(trainer, pl_module, trainer.global_step, found)
 
     def state_dict(self) -> dict[str, Any]:
         """The record so far, so that a resumed run, in whatever folder, knows its base and its path."""
@@ -110,7 +123,7 @@ class PassAtKCallback(lightning.Callback):
 
     def _key(self, trainer: Any, module: Any) -> str:
         """Names the base where it is, in the type that it is trained in: a collective where it is sharded."""
-        base = fingerprint(named_weights(module.policy, trainer.datamodule.gathered))
+        base = fingerprint(named_weights(module.policy, sharding_of(trainer.strategy).gathered))
         return hashlib.sha256(repr((base, *self.known)).encode()).hexdigest()[:12]
 
     def _base(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str, cached: Path) -> Evaluation:
@@ -129,18 +142,16 @@ class PassAtKCallback(lightning.Callback):
         return counts
 
     def _evaluate(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str) -> Graded:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        version = trainer.global_step
-        seed = call_seed(self.seed, "eval", version, title)
-        with data.stopwatch.phase("eval"):
-            return evaluate(
-                data.engine, data.verifier, problems, self.n, self.sampling, version, seed, title, Ranks.of(trainer)
-            )
+        context, version = self.context, trainer.global_step
+        seed = call_seed(context.seed, "eval", version, title)
+        engine, verifier, ranks = context.engine, context.verifier, Ranks.of(trainer)
+        with context.clock.phase("eval"):
+            return evaluate(engine, verifier, problems, self.n, self.sampling, version, seed, title, ranks)
 
-    def _keep(self, trainer: lightning.Trainer, step: int, found: Mapping[str, Evaluation]) -> None:
+    def _keep(self, trainer: lightning.Trainer, pl_module: Any, step: int, found: Mapping[str, Evaluation]) -> None:
         """Add points to the paths, log them and write the record, so that a run that dies leaves what it found."""
-        for split, evaluation in found.items():
-            point = _first(evaluation, self.path_problems)
+        points = {split: _first(evaluation, self.path_problems) for split, evaluation in found.items()}
+        for split, point in points.items():
             self.record.splits[split].path[step] = point
             numbers = {f"pass@{k}": point.pass_at(k) for k in _shown(self.n)}
             group = "eval" if split == "heldout" else f"eval_{split}"
@@ -150,7 +161,9 @@ class PassAtKCallback(lightning.Callback):
                 shown = "  ".join(f"{name} {100 * value:5.1f}" for name, value in numbers.items())
                 console.print(f"[dim]step {step:>5}[/] {split:<8} {shown}  entropy {point.entropy:.2f}")
         if trainer.is_global_zero:
-            self.record.write(self.run_dir)
+            self.record.write(self.context.run_dir)
+        for listener in self.listeners:
+            listener.on_evaluation(trainer, pl_module, step, points)
 
 
 def _first(evaluation: Evaluation, count: int) -> Evaluation:

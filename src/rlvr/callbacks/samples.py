@@ -1,13 +1,14 @@
 """Keeps every rollout of the training with its verdict and advantage."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import lightning
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rlvr.training import Walk
+from rlvr.callbacks.listener import Listener
+from rlvr.step import RolloutBatch
+from rlvr.training import RunContext
 
 SCHEMA = pa.schema(
     [
@@ -28,28 +29,31 @@ SCHEMA = pa.schema(
 ROWS = 16_384
 
 
-class SampleTable(lightning.Callback):
+class SampleTable(Listener):
     """Writes `samples.parquet`, a folder of parts that any parquet reader takes as one table.
 
     Args:
-        run_dir: The run's folder.
+        context: Its run_dir is where the table goes.
     """
 
-    def __init__(self, run_dir: Path) -> None:
-        self.folder = Path(run_dir) / "samples.parquet"
+    def __init__(self, context: RunContext) -> None:
+        self.folder = context.run_dir / "samples.parquet"
         self._rows: list[tuple[Any, ...]] = []
 
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """A run from the beginning leaves nothing of an earlier one in its folder."""
-        if trainer.global_step == 0:
+        if trainer.ckpt_path is None:
             for part in self.folder.glob(f"part-*-{trainer.global_rank}.parquet"):
                 part.unlink()
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Take the walk that this epoch trained on."""
-        self._rows += _rows(trainer.datamodule.last_walk)
+    def on_rollout(
+        self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Take the batch's rows."""
+        self._rows += _rows(batch)
         if len(self._rows) >= ROWS:
             self._write(trainer)
+        return {}
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """What a checkpoint has behind it is on disk before it counts."""
@@ -82,9 +86,11 @@ class SampleTable(lightning.Callback):
         self._rows = []
 
 
-def _rows(walk: Walk) -> list[tuple[Any, ...]]:
+def _rows(batch: RolloutBatch) -> list[tuple[Any, ...]]:
     rows = []
-    for group, weight, advantages in zip(walk.groups, walk.weight_P.tolist(), walk.advantage_PG.tolist(), strict=True):
+    for group, weight, advantages in zip(
+        batch.groups, batch.weight_P.tolist(), batch.advantage_PG.tolist(), strict=True
+    ):
         problem = group.problem
         for rollout, verdict, advantage in zip(group.completions, group.verdicts, advantages, strict=True):
             graded = (problem.id, problem.prompt, rollout.text, verdict.status, advantage, weight)

@@ -16,6 +16,8 @@ from rlvr.errors import InterruptionError, RunError, cause_of
 from rlvr.models import save_policy
 from rlvr.ranks import Ranks
 from rlvr.rollout.weights import base_of
+from rlvr.strategy import sharding_of
+from rlvr.training import RunContext
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # the last is what SLURM is usually told to send
 
@@ -28,13 +30,14 @@ class Checkpoints(Checkpoint):
     are finished first, on all ranks, whichever of them was told. A second SIGINT ends the process at once.
 
     Args:
-        run_dir: The run's folder.
+        context: What the run's parts share.
         every_n_rollouts: Rollouts, which are Lightning's epochs, between checkpoints.
         keep: How many stay; 2, so that a damaged one has one to fall back on.
     """
 
-    def __init__(self, run_dir: Path, every_n_rollouts: int, keep: int) -> None:
-        self.run_dir = Path(run_dir)
+    def __init__(self, context: RunContext, every_n_rollouts: int, keep: int) -> None:
+        self.context = context
+        self.run_dir = context.run_dir
         self.store = CheckpointStore(self.run_dir / "checkpoints")
         self.every_n_rollouts = every_n_rollouts
         self.keep = keep
@@ -86,14 +89,14 @@ class Checkpoints(Checkpoint):
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Keep the policy while ranks can still put their shards together: the engine's end takes that from them."""
-        data = trainer.datamodule
-        save_policy(pl_module.policy, data.tokenizer, self.run_dir / "policy", data.gathered, trainer.is_global_zero)
+        gathered, folder = sharding_of(trainer.strategy).gathered, self.run_dir / "policy"
+        save_policy(pl_module.policy, self.context.tokenizer, folder, gathered, trainer.is_global_zero)
 
     def on_exception(self, trainer: Any, pl_module: lightning.LightningModule, exception: BaseException) -> None:
         """Free the engine before its process group goes: Lightning leaves that out after an exception. Only after our
         own, where all ranks are still there."""
         if isinstance(exception, InterruptionError):
-            trainer.datamodule.teardown("fit")
+            self.context.engine.close()
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Give the signals back."""
@@ -127,7 +130,7 @@ class Checkpoints(Checkpoint):
         try:
             if trainer.is_global_zero:
                 shutil.rmtree(aside, ignore_errors=True)
-                self._describe(aside, pl_module, trainer)
+                self._describe(aside, pl_module)
             ranks.meet()
             trainer.save_checkpoint(aside)
             ranks.meet()
@@ -142,7 +145,7 @@ class Checkpoints(Checkpoint):
             ) from error
         ranks.meet()
 
-    def _describe(self, aside: Path, pl_module: Any, trainer: Any) -> None:
+    def _describe(self, aside: Path, pl_module: Any) -> None:
         aside.mkdir(parents=True)
         if (self.run_dir / CONFIG).exists():
             shutil.copy(self.run_dir / CONFIG, aside / CONFIG)
@@ -150,7 +153,7 @@ class Checkpoints(Checkpoint):
         model.config.save_pretrained(aside / MODEL)
         if model.generation_config is not None:
             model.generation_config.save_pretrained(aside / MODEL)
-        trainer.datamodule.tokenizer.save_pretrained(aside / MODEL)
+        self.context.tokenizer.save_pretrained(aside / MODEL)
 
     def _check_room(self, trainer: lightning.Trainer, step: int) -> None:
         steps = self.store.steps()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from rlvr.files import write_whole
 from rlvr.ranks import Ranks
-from rlvr.types import Completion, Problem, Status
+from rlvr.types import Group
 
 # Above so many characters only a few texts of every problem are kept: the first that are right and the first that
 # are not. 500 problems x 256 short answers are 1 million, the same number of long derivations 1,000 million.
@@ -34,25 +34,18 @@ SCHEMA = pa.schema(
 
 def write_kept(
     path: Path,
-    problems: Sequence[Problem],
-    rollouts_PN: Sequence[Sequence[Completion]],
-    status_PN: Sequence[Sequence[Status]],
+    groups: Sequence[Group],
     ranks: Ranks,
 ) -> None:
     """One row a sample, as `SCHEMA` says, whole or not at all: a collective, the first rank writes.
 
     Args:
         path: A parquet file.
-        problems: P problems, this rank's share.
-        rollouts_PN: n completions of each.
-        status_PN: Their verdicts.
+        groups: This rank's part.
         ranks: Among which all problems were dealt out.
     """
-    size = sum(ranks.pool([sum(len(rollout.text) for rollouts in rollouts_PN for rollout in rollouts)]))
-    mine = [
-        list(_rows(problem, rollouts, statuses, all_texts=size <= ALL_TEXTS))
-        for problem, rollouts, statuses in zip(problems, rollouts_PN, status_PN, strict=True)
-    ]
+    size = sum(ranks.pool([sum(len(one.text) for group in groups for one in group.completions)]))
+    mine = [list(_rows(group, all_texts=size <= ALL_TEXTS)) for group in groups]
     rows = [row for of_problem in ranks.gather(mine) for row in of_problem]
     if ranks.rank:
         return
@@ -62,16 +55,15 @@ def write_kept(
     write_whole(path, sink.getvalue().to_pybytes())
 
 
-def _rows(
-    problem: Problem, rollouts: Sequence[Completion], statuses: Sequence[Status], all_texts: bool
-) -> Iterator[tuple[Any, ...]]:
+def _rows(group: Group, all_texts: bool) -> Iterator[tuple[Any, ...]]:
     seen: Counter[bool] = Counter()
-    for number, (rollout, status) in enumerate(zip(rollouts, statuses, strict=True)):
-        right = status == "right"
-        text = rollout.text if all_texts or seen[right] < FEW else None
+    problem = group.problem
+    for number, (one, verdict) in enumerate(zip(group.completions, group.verdicts, strict=True)):
+        right = verdict.status == "right"
+        text = one.text if all_texts or seen[right] < FEW else None
         seen[right] += 1
-        ended = (rollout.finish, len(rollout.token_ids))
-        yield (problem.id, problem.prompt, number, status, *ended, text_id(rollout.text), text)
+        ended = (one.finish, len(one.token_ids))
+        yield (problem.id, problem.prompt, number, verdict.status, *ended, text_id(one.text), text)
 
 
 def text_id(text: str) -> int:

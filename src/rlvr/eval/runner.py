@@ -1,7 +1,7 @@
 """Samples and grades a set of problems, and keeps the counts from which every Pass@k follows."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
 from rlvr.files import write_whole
 from rlvr.ranks import Ranks
 from rlvr.rollout import RolloutEngine, Sampling
-from rlvr.types import Completion, Problem, Status
+from rlvr.step import sample_groups
+from rlvr.types import Group, Problem
 from rlvr.verify import Verifier
 
 
@@ -70,25 +71,21 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Graded:
-    """This rank's share of an evaluation's samples with their verdicts.
+    """This rank's part of an evaluation's samples.
 
     Attributes:
-        problems: P problems of this rank.
+        groups: n graded completions of each problem.
         n: Samples a problem.
-        rollouts_PN: n completions of each.
-        status_PN: Their verdicts.
         ranks: Among which all problems were dealt out.
     """
 
-    problems: Sequence[Problem]
+    groups: Sequence[Group]
     n: int
-    rollouts_PN: Sequence[Sequence[Completion]]
-    status_PN: Sequence[Sequence[Status]]
     ranks: Ranks
 
     def counts(self) -> Evaluation:
         """What all figures and tables need, of all ranks' problems and the same on every rank: a collective."""
-        ids, correct, tokens, truncated, logps = zip(*self.ranks.gather(list(self._counted())), strict=True)
+        ids, correct, tokens, truncated, logps = zip(*self.ranks.gather(list(map(_counted, self.groups))), strict=True)
         samples = self.n * len(ids)
         return Evaluation(
             self.n, ids, correct, sum(tokens) / samples, sum(truncated) / samples, -sum(logps) / sum(tokens)
@@ -96,17 +93,17 @@ class Graded:
 
     def keep(self, path: Path) -> None:
         """Leave verdicts and texts for the report: a collective, the first rank writes."""
-        write_kept(path, self.problems, self.rollouts_PN, self.status_PN, self.ranks)
+        write_kept(path, self.groups, self.ranks)
 
-    def _counted(self) -> Iterator[tuple[str, int, int, int, float]]:
-        for problem, rollouts, statuses in zip(self.problems, self.rollouts_PN, self.status_PN, strict=True):
-            yield (
-                problem.id,
-                statuses.count("right"),
-                sum(len(rollout.token_ids) for rollout in rollouts),
-                sum(rollout.finish == "length" for rollout in rollouts),
-                sum(sum(rollout.logps) for rollout in rollouts),
-            )
+
+def _counted(group: Group) -> tuple[str, int, int, int, float]:
+    return (
+        group.problem.id,
+        group.successes,
+        sum(len(one.token_ids) for one in group.completions),
+        sum(one.finish == "length" for one in group.completions),
+        sum(sum(one.logps) for one in group.completions),
+    )
 
 
 def evaluate(
@@ -136,11 +133,6 @@ def evaluate(
     engine.sync(version)
     mine: Sequence[Problem] = ranks.share(problems)
     with bar(title, len(mine) * n, transient=True) as progress:
-        rollouts_PN = engine.generate(
-            mine, n, sampling, version, seed, on_finished=lambda _, rollouts: progress.advance(len(rollouts))
-        )
+        groups = sample_groups(engine, verifier, mine, n, sampling, version, seed, on_sampled=progress.advance)
     engine.sleep()
-    pairs = [(problem, r.text) for problem, rs in zip(mine, rollouts_PN, strict=True) for r in rs]
-    status_N = [verdict.status for verdict in verifier.grade(pairs)]
-    status_PN = [status_N[start : start + n] for start in range(0, len(status_N), n)]
-    return Graded(mine, n, rollouts_PN, status_PN, ranks)
+    return Graded(groups, n, ranks)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,26 +17,38 @@ from rlvr.errors import ConfigError
 HUB_TIMEOUT_S = 4.0
 
 
-def check_machine(cfg: DictConfig) -> None:
+def check_machine(cfg: DictConfig, packages: Collection[str | None]) -> None:
     """Look at the cheap things first.
+
+    Args:
+        cfg: The composed config.
+        packages: What engine and strategy need.
 
     Raises:
         ConfigError: With the sentence of the first thing that is missing here.
     """
-    for look in (installed, devices, model_at_hand):
-        if lack := look(cfg):
+    for lack in (missing(packages), adapters(cfg), devices(cfg), model_at_hand(cfg)):
+        if lack:
             raise ConfigError(lack)
 
 
-def installed(cfg: DictConfig) -> str | None:
-    """Libraries that only some settings need."""
-    if cfg.rollout.engine._target_.startswith("rlvr.rollout.vllm") and not find_spec("vllm"):
-        return "rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine."
+# How to install what only some settings need.
+REMEDIES = {
+    "vllm": "rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine.",
+    "deepspeed": "trainer.strategy: DeepSpeed is not installed; `pip install '.[deepspeed]'` installs it.",
+}
+
+
+def missing(packages: Collection[str | None]) -> str | None:
+    """The first package that is not installed, and how to install it."""
+    lacking = [package for package in packages if package and not find_spec(package)]
+    return REMEDIES.get(lacking[0], f"The package {lacking[0]} is not installed.") if lacking else None
+
+
+def adapters(cfg: DictConfig) -> str | None:
+    """What LoRA needs."""
     if cfg.get("lora") and not find_spec("peft"):
         return "lora: peft is not installed; `pip install '.[lora]'` installs it."
-    strategy = cfg.trainer.get("strategy") if "trainer" in cfg else None
-    if isinstance(strategy, DictConfig) and "rlvr.strategy" in strategy._target_ and not find_spec("deepspeed"):
-        return "trainer.strategy: DeepSpeed is not installed; `pip install '.[deepspeed]'` installs it."
     return None
 
 

@@ -85,7 +85,7 @@ class Plan:
 
     @property
     def rollouts(self) -> int:
-        """Completion batches."""
+        """Rollout batches."""
         return ceil(self.max_steps / self.minibatches_per_rollout)
 
     @property

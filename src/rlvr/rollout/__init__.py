@@ -1,15 +1,17 @@
-"""Room 2: completions from the current policy, with their log-probabilities."""
+"""Completions from the current policy, with their log-probabilities."""
 
 from rlvr.rollout.engine import (
     EngineError,
-    EngineFactory,
+    EngineSettings,
+    EngineTraits,
     Host,
+    LazyEngine,
     RolloutEngine,
     Sampling,
     StaleEngineError,
     call_seed,
 )
-from rlvr.rollout.hf import HFEngine
+from rlvr.rollout.engines import HF, VLLM
 from rlvr.rollout.settings import alone_cache_gib, engine_dtype, gpu_gib, usual_cache_gib
 from rlvr.rollout.weights import (
     Gathered,
@@ -23,11 +25,14 @@ from rlvr.rollout.weights import (
 )
 
 __all__ = [
+    "HF",
+    "VLLM",
     "EngineError",
-    "EngineFactory",
+    "EngineSettings",
+    "EngineTraits",
     "Gathered",
-    "HFEngine",
     "Host",
+    "LazyEngine",
     "RolloutEngine",
     "Sampling",
     "StaleEngineError",

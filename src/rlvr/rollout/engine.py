@@ -1,10 +1,11 @@
 """What a rollout engine must offer."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 
@@ -41,6 +42,10 @@ OnFinished = Callable[[int, tuple[Completion, ...]], None]
 
 class RolloutEngine(Protocol):
     """Samples completions from the current policy."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
 
     def sync(self, version: int) -> None:
         """Make the engine's weights those of the policy at `version` (optimizer steps taken); idempotent."""
@@ -97,8 +102,105 @@ class Host:
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
-EngineFactory = Callable[[Host], RolloutEngine]
-"""Builds an engine; called once the strategy has put the policy in its place."""
+@dataclass(frozen=True)
+class EngineTraits:
+    """What is known of an engine from its settings alone.
+
+    Attributes:
+        own_weights: It samples from a copy of the weights, not from the policy's own parameters.
+        ranks_per_engine: Ranks that share an engine.
+        dtype: What it computes in, by torch's name; None: it chooses by the device.
+        context: Longest prompt and completion together, tokens; None: what the run needs.
+        kv_cache_gib: Key-value cache beside the policy, GiB a rank; None: it chooses by the device; 0: none that stays.
+        package: What has to be installed; None: nothing.
+    """
+
+    own_weights: bool
+    ranks_per_engine: int = 1
+    dtype: str | None = None
+    context: int | None = None
+    kv_cache_gib: float | None = 0.0
+    package: str | None = None
+
+
+class EngineSettings(ABC):
+    """An engine before it is built: what a config of `rollout.engine` makes. A further engine is one of these."""
+
+    @property
+    @abstractmethod
+    def traits(self) -> EngineTraits:
+        """What the run reckons with."""
+
+    @abstractmethod
+    def build(self, host: Host) -> RolloutEngine:
+        """The engine; called once the strategy has put the policy in its place."""
+
+    def sized(self, longest: int, kv_cache_gib: float | None) -> Self:
+        """The same with what was left open filled in.
+
+        Args:
+            longest: Tokens of the run's longest prompt and completion together.
+            kv_cache_gib: Key-value cache, GiB; None: the engine's own choice.
+        """
+        return self
+
+
+class LazyEngine:
+    """An engine that is built at its first use: only then are device and weights where the strategy wants them.
+
+    Args:
+        settings: Of the engine.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self._host: Callable[[], Host] | None = None
+        self._engine: RolloutEngine | None = None
+
+    def attach(self, host: Callable[[], Host]) -> None:
+        """Say what to build it beside; asked for at the first use, to which all ranks come together."""
+        self._host = host
+
+    @property
+    def built(self) -> RolloutEngine:
+        """The engine itself."""
+        if self._engine is None:
+            if self._host is None:
+                raise RuntimeError("The rollout engine is used before there is a trainer to build it beside.")
+            self._engine = self.settings.build(self._host())
+        return self._engine
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """See `RolloutEngine`."""
+        return self.built.dtype
+
+    def sync(self, version: int) -> None:
+        """See `RolloutEngine`."""
+        self.built.sync(version)
+
+    def generate(
+        self,
+        problems: Sequence[Problem],
+        n: int,
+        sampling: Sampling,
+        version: int,
+        seed: int,
+        on_finished: OnFinished | None = None,
+        skip: Collection[int] = (),
+    ) -> list[tuple[Completion, ...]]:
+        """See `RolloutEngine`."""
+        return self.built.generate(problems, n, sampling, version, seed, on_finished, skip)
+
+    def sleep(self) -> None:
+        """See `RolloutEngine`."""
+        self.built.sleep()
+
+    def close(self) -> None:
+        """Free the engine, if it was built."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
 
 def call_seed(*parts: object) -> int:

@@ -64,6 +64,7 @@ class HFEngine:
         policy, tokenizer = host.policy, host.tokenizer
         use_grouped_attention(base_of(policy))
         self.policy: PreTrainedModel = policy
+        self.dtype = policy.dtype
         self.tokenizer = tokenizer
         self.autocast = host.autocast
         self.max_tokens = max_tokens

@@ -14,6 +14,7 @@ from torch import distributed as dist
 
 from rlvr.errors import cause_of
 from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced
+from rlvr.rollout.engines import VLLM
 from rlvr.rollout.hf import eos_ids
 from rlvr.rollout.process import undisturbed
 from rlvr.rollout.settings import config_folder, device_arguments, engine_dtype, gpu_gib, usual_cache_gib
@@ -47,37 +48,21 @@ class VLLMEngine:
 
     Args:
         host: The policy, in its place; its config says what vLLM builds, and its weights are copied at every sync.
-        max_model_len: Longest prompt and completion together, tokens; None: the policy's context.
-        kv_cache_gib: Key-value cache, GiB a rank; None: 1 on CPU, 0.3 of the memory of a GPU.
-        max_num_seqs: Completions side by side.
-        tensor_parallel_size: Ranks that share an engine; neighbours in rank order.
-        dtype: Of the engine's weights and activations; None: bfloat16 on CUDA, where vLLM's fast kernels want it, else
-            the policy's.
-        hang_timeout_s: The process ends when a decoding step takes longer.
-        cache_dir: Where the engine's config lies; vLLM finds what it has compiled again by that place.
+        settings: Where they leave the longest sequence open it is the policy's context, where the key-value cache,
+            1 GiB on CPU and 0.3 of the memory of a GPU.
 
     Raises:
         EngineError: When vLLM refuses the policy or the memory.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        max_model_len: int | None,
-        kv_cache_gib: float | None,
-        max_num_seqs: int,
-        tensor_parallel_size: int,
-        dtype: str | None,
-        hang_timeout_s: float,
-        cache_dir: Path,
-    ) -> None:
+    def __init__(self, host: Host, settings: VLLM) -> None:
         policy, device = host.policy, host.device
         on_gpu = device.type == "cuda"
         self.tokenizer = host.tokenizer
         self.weights = host.weights
-        self.tensor_parallel_size = tensor_parallel_size
-        self.dtype = engine_dtype(dtype, device, policy.dtype)
-        self.hang_timeout_s = hang_timeout_s
+        self.tensor_parallel_size = settings.tensor_parallel_size
+        self.dtype = engine_dtype(settings.dtype, device, policy.dtype)
+        self.hang_timeout_s = settings.hang_timeout_s
         self.version: int | None = None
         self.can_sleep = on_gpu  # the CPU build has no sleep mode
         self._asleep = False
@@ -86,21 +71,21 @@ class VLLMEngine:
         if self._own_group:
             backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
             dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-        kv_cache_gib = kv_cache_gib or usual_cache_gib(gpu_gib(device))
-        context = max_model_len or policy.config.max_position_embeddings
+        kv_cache_gib = settings.kv_cache_gib or usual_cache_gib(gpu_gib(device))
+        context = settings.max_model_len or policy.config.max_position_embeddings
         try:
             with undisturbed(device):
                 self.llm = LLM(
-                    model=str(config_folder(policy, Path(cache_dir))),
+                    model=str(config_folder(policy, Path(settings.cache_dir))),
                     skip_tokenizer_init=True,
                     generation_config="vllm",  # none of the checkpoint's own sampling defaults
                     load_format="dummy",  # weights come from the trainer, never from a file
                     dtype=self.dtype,  # type: ignore[arg-type]
                     max_model_len=context,
                     kv_cache_memory_bytes=int(kv_cache_gib * GIB),
-                    max_num_seqs=max_num_seqs,
+                    max_num_seqs=settings.max_num_seqs,
                     distributed_executor_backend="external_launcher",
-                    tensor_parallel_size=tensor_parallel_size,
+                    tensor_parallel_size=settings.tensor_parallel_size,
                     seed=0,  # every request has its own; ranks of one engine must agree here
                     logprobs_mode="processed_logprobs",  # at the sampling temperature
                     disable_log_stats=True,

@@ -1,5 +1,6 @@
-"""DeepSpeed as it must be for this work; the only place that imports deepspeed."""
+"""How a policy is spread over ranks; the only place that imports deepspeed."""
 
 from rlvr.strategy.deepspeed import ShardedStrategy, whole_weights
+from rlvr.strategy.sharding import Sharding, StrategyTraits, Whole, sharding_of
 
-__all__ = ["ShardedStrategy", "whole_weights"]
+__all__ = ["ShardedStrategy", "Sharding", "StrategyTraits", "Whole", "sharding_of", "whole_weights"]

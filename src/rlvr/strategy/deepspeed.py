@@ -2,7 +2,7 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 
 from rlvr.rollout.process import launched
+from rlvr.strategy.sharding import StrategyTraits
 
 TAG = "checkpoint"  # the folder that Lightning has DeepSpeed write its shards to
 
@@ -52,6 +53,11 @@ class ShardedStrategy(DeepSpeedStrategy):
         # DeepSpeed's own Adam for offloaded states is a C++ extension that a compiler has to build; torch's runs there.
         self.config["zero_force_ds_cpu_optimizer"] = False
 
+    @classmethod
+    def traits(cls, stage: int, offload_optimizer: bool = False, **settings: Any) -> StrategyTraits:
+        """Known before anything is made, from the constructor's arguments."""
+        return StrategyTraits(stage, offload_optimizer, keeps_masters=True, package="deepspeed")
+
     # --- what this work asks of a strategy --------------------------------------------------------------------
 
     def gathered(self, parameters: Sequence[Parameter]) -> AbstractContextManager[Any]:
@@ -79,13 +85,12 @@ class ShardedStrategy(DeepSpeedStrategy):
         with launched(self.root_device):  # it takes the GPU of LOCAL_RANK, which with trainer.devices=[2,3] is another
             deepspeed.zero.Init(module=module, config_dict_or_path=self.config)
 
-    @property
-    def grad_norm(self) -> float:
+    def gradient_norm(self) -> float:
         """Norm of the last step's whole gradient, before clipping: DeepSpeed clips by itself, over all shards."""
         norm = self.deepspeed_engine.get_global_grad_norm()
         return float(norm) if norm is not None else 0.0
 
-    def masters(self) -> list[Tensor]:
+    def masters(self, trained: Iterable[Parameter]) -> list[Tensor]:
         """This rank's part of the fp32 numbers that the optimizer adds to; weights in bf16 are rounded from them."""
         optimizer: Any = self.deepspeed_engine.optimizer
         return list(

@@ -1,7 +1,6 @@
-"""From rollouts to packed micro-batches: what the LightningModule gets to see."""
+"""From training samples to packed micro-batches: what the LightningModule gets to see."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heapreplace
 from itertools import chain
 from math import ceil
@@ -10,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rlvr.algo import Tokens
+from rlvr.step.samples import TrainingSample
 from rlvr.training.attention import Rows
-from rlvr.types import Completion, Problem
 
 # Rows of attention are at most this much shorter than the longest beside them.
 SIMILAR = 0.8
@@ -20,30 +20,8 @@ SIMILAR = 0.8
 LARGEST_PIECE = 0.25
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One rollout that carries gradient.
-
-    Attributes:
-        problem: Where the prompt comes from.
-        rollout: The completion.
-        advantage: Its advantage, masked and weighted.
-        weight: Numerator weight of each of its tokens over the global denominator of the optimizer step.
-    """
-
-    problem: Problem
-    rollout: Completion
-    advantage: float
-    weight: float
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and completion."""
-        return len(self.problem.prompt_ids) + len(self.rollout.token_ids)
-
-
 class MicroBatch:
-    """B completions, packed: N tokens without padding, M of the hidden states predict a completion token.
+    """B completions, packed: N tokens without padding, M of the hidden states predict a token that is trained.
 
     Not a dataclass on purpose: Lightning's precision plugins reach into those and cast what they find, and weights
     and log-probabilities must stay in fp32 whatever the policy computes in.
@@ -52,14 +30,16 @@ class MicroBatch:
         token_N: Prompts, each once, and completions, each less its last token, which predicts nothing.
         position_N: Position of each in its sequence.
         rows: How attention sees them.
-        before_M: For every completion token the index of the token before it.
-        target_M: The completion tokens, sequence by sequence.
-        mask_BT: 1 for completion tokens.
+        before_M: For every trained completion token the index of the token before it.
+        target_M: The trained completion tokens, sequence by sequence.
+        mask_BT: 1 for completion tokens that are trained; M of them.
         engine_logp_BT: Log-probabilities under the engine that sampled.
-        advantage_B: One advantage a sequence.
-        weight_B: Weight of each token of a sequence in the loss; these sum to at most 1 over tokens and ranks.
-        old_logp_BT: Log-probabilities before the first update on this rollout, or None while the policy is
+        advantage_BT: Advantages.
+        weight_BT: Weights of the tokens' surrogates in the loss.
+        auxiliary_weight_BT: Weights of the tokens in auxiliary terms.
+        old_logp_BT: Log-probabilities before the first update on this rollout batch, or None while the policy is
             still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
+        reference_logp_BT: Log-probabilities under a reference policy, where the method has one.
         version: Policy version that sampled.
     """
 
@@ -72,10 +52,12 @@ class MicroBatch:
         target_M: Tensor,
         mask_BT: Tensor,
         engine_logp_BT: Tensor,
-        advantage_B: Tensor,
-        weight_B: Tensor,
-        old_logp_BT: Tensor | None,
+        advantage_BT: Tensor,
+        weight_BT: Tensor,
+        auxiliary_weight_BT: Tensor,
         version: int,
+        old_logp_BT: Tensor | None = None,
+        reference_logp_BT: Tensor | None = None,
     ) -> None:
         self.token_N = token_N
         self.position_N = position_N
@@ -84,14 +66,30 @@ class MicroBatch:
         self.target_M = target_M
         self.mask_BT = mask_BT
         self.engine_logp_BT = engine_logp_BT
-        self.advantage_B = advantage_B
-        self.weight_B = weight_B
-        self.old_logp_BT = old_logp_BT
+        self.advantage_BT = advantage_BT
+        self.weight_BT = weight_BT
+        self.auxiliary_weight_BT = auxiliary_weight_BT
         self.version = version
+        self.old_logp_BT = old_logp_BT
+        self.reference_logp_BT = reference_logp_BT
 
     def with_old(self, old_logp_BT: Tensor) -> "MicroBatch":
         """The same batch with its old log-probabilities."""
         return MicroBatch(**{**vars(self), "old_logp_BT": old_logp_BT})
+
+    def tokens(self, logp_BT: Tensor, entropy_BT: Tensor) -> Tokens:
+        """What the objective sees, given what the policy says of the completions."""
+        return Tokens(
+            logp_BT=logp_BT,
+            entropy_BT=entropy_BT,
+            old_logp_BT=logp_BT.detach() if self.old_logp_BT is None else self.old_logp_BT,
+            engine_logp_BT=self.engine_logp_BT,
+            advantage_BT=self.advantage_BT,
+            weight_BT=self.weight_BT,
+            auxiliary_weight_BT=self.auxiliary_weight_BT,
+            mask_BT=self.mask_BT,
+            reference_logp_BT=self.reference_logp_BT,
+        )
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "MicroBatch":
         """The same batch on `device`; Lightning calls this."""
@@ -104,10 +102,10 @@ class MicroBatch:
 
 # --- dealing out ----------------------------------------------------------------------------------------------
 
-Piece = list[Sample]  # completions of one problem that share a prompt
+Piece = list[TrainingSample]  # completions of one problem that share a prompt
 
 
-def pieces_of(samples: Sequence[Sample], budget: int) -> list[Piece]:
+def pieces_of(samples: Sequence[TrainingSample], budget: int) -> list[Piece]:
     """Completions by problem, in parts of at most a quarter of `budget` tokens where that is possible."""
     by_problem: dict[str, Piece] = {}
     for sample in samples:
@@ -139,7 +137,7 @@ def deal(pieces: Sequence[Piece], parts: int) -> list[list[Piece]]:
 
 def piece_tokens(piece: Piece) -> int:
     """Packed tokens of a piece, its prompt counted once."""
-    return len(piece[0].problem.prompt_ids) + sum(len(sample.rollout.token_ids) - 1 for sample in piece)
+    return len(piece[0].problem.prompt_ids) + sum(len(sample.completion.token_ids) - 1 for sample in piece)
 
 
 def _heaviest(dealt: list[list[Piece]]) -> int:
@@ -159,13 +157,12 @@ def _cut(piece: Piece, most: float) -> Iterator[Piece]:
 # --- packing --------------------------------------------------------------------------------------------------
 
 
-def packed(samples: Sequence[Sample], version: int) -> MicroBatch:
+def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
     """Pack completions, in the order given. None: a single token of weight 0, inside the graph."""
     if not samples:
-        index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1)
+        index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1, 1)
         rows = Rows((index[None],), index)
-        return MicroBatch(index, index, rows, index, index, index[None] + 1, zero[None], zero, zero, None, version)
-    completions = [sample.rollout.token_ids for sample in samples]
+        return MicroBatch(index, index, rows, index, index, index[None] + 1, zero, zero, zero, zero, version)
     tokens, place_B3 = _laid_out(samples)
     prompt_B1, length_B1, own_B1 = place_B3[:, :, None].unbind(1)
     size_B1 = torch.tensor([[len(sample.problem.prompt_ids)] for sample in samples])
@@ -175,30 +172,51 @@ def packed(samples: Sequence[Sample], version: int) -> MicroBatch:
     real_BS = column_S < size_B1 + length_B1 - 1
     position_N = torch.empty(len(tokens), dtype=torch.long)
     position_N[index_BS[real_BS]] = column_S.expand_as(index_BS)[real_BS]
-    mask_BT = torch.arange(int(length_B1.max())) < length_B1
-    logp_M = torch.tensor(list(chain.from_iterable(sample.rollout.logps for sample in samples)))
+    written_BT = torch.arange(int(length_B1.max())) < length_B1
+    before_M = index_BS[real_BS & (column_S >= size_B1 - 1)]
+    target_M = torch.tensor(list(chain.from_iterable(sample.completion.token_ids for sample in samples)))
+    mask_BT = written_BT
+    if any(sample.completion.trainable for sample in samples):
+        trained_M = torch.cat([_trainable(sample) for sample in samples])
+        mask_BT = torch.zeros_like(written_BT).masked_scatter(written_BT, trained_M)
+        before_M, target_M = before_M[trained_M], target_M[trained_M]
+
+    def stream(values_BT: Sequence[Tensor]) -> Tensor:
+        return torch.zeros(written_BT.shape).masked_scatter(written_BT, torch.cat(list(values_BT))) * mask_BT
+
     return MicroBatch(
         token_N=torch.tensor(tokens),
         position_N=position_N,
         rows=_rows(index_BS, real_BS, len(tokens)),
-        before_M=index_BS[real_BS & (column_S >= size_B1 - 1)],
-        target_M=torch.tensor(list(chain.from_iterable(completions))),
+        before_M=before_M,
+        target_M=target_M,
         mask_BT=mask_BT.long(),
-        engine_logp_BT=torch.zeros(mask_BT.shape).masked_scatter(mask_BT, logp_M),
-        advantage_B=torch.tensor([sample.advantage for sample in samples]),
-        weight_B=torch.tensor([sample.weight for sample in samples]),
-        old_logp_BT=None,
+        engine_logp_BT=stream([torch.tensor(sample.completion.logps) for sample in samples]),
+        advantage_BT=stream([sample.advantage_T for sample in samples]),
+        weight_BT=stream([sample.weight_T for sample in samples]),
+        auxiliary_weight_BT=stream([sample.auxiliary_weight_T for sample in samples]),
         version=version,
+        reference_logp_BT=_reference(samples, stream),
     )
 
 
-def _laid_out(samples: Sequence[Sample]) -> tuple[list[int], Tensor]:
+def _trainable(sample: TrainingSample) -> Tensor:
+    trainable, tokens = sample.completion.trainable, len(sample.completion.token_ids)
+    return torch.ones(tokens, dtype=torch.bool) if trainable is None else torch.tensor(trainable)
+
+
+def _reference(samples: Sequence[TrainingSample], stream: Callable[[Sequence[Tensor]], Tensor]) -> Tensor | None:
+    found = [sample.reference_logp_T for sample in samples if sample.reference_logp_T is not None]
+    return stream(found) if len(found) == len(samples) else None
+
+
+def _laid_out(samples: Sequence[TrainingSample]) -> tuple[list[int], Tensor]:
     """The packed tokens; for every sample where its prompt starts, its completion's length, where that starts."""
     tokens: list[int] = []
     prompts: dict[str, int] = {}
     places: list[tuple[int, int, int]] = []
     for sample in samples:
-        completion = sample.rollout.token_ids
+        completion = sample.completion.token_ids
         if sample.problem.id not in prompts:
             prompts[sample.problem.id] = len(tokens)
             tokens += sample.problem.prompt_ids

@@ -1,4 +1,4 @@
-"""The LightningModule: a policy, a surrogate and an optimizer. It knows nothing of filters or advantages."""
+"""The LightningModule: a policy, an objective and an optimizer. It knows nothing else of the method."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,10 +11,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
-from rlvr.algo import Correction
-from rlvr.algo.correction import RatioSums
-from rlvr.algo.surrogates import Surrogate
+from rlvr.algo import Objective, Sums
 from rlvr.models.streamed import Checkpoint, fill
+from rlvr.strategy import sharding_of
 from rlvr.training.batch import MicroBatch
 from rlvr.training.logprobs import completion_logps
 from rlvr.training.precision import UpdateShare
@@ -28,8 +27,7 @@ class PolicyModule(lightning.LightningModule):
 
     Args:
         policy: The model.
-        surrogate: Loss per token, see `algo.surrogates`.
-        correction: For an engine whose probabilities are not quite the trainer's; None: taken to be the same.
+        objective: What is minimised, see `algo.objective`.
         optimizer: Builds the optimizer from the trainable parameters.
         warmup_steps: Optimizer steps over which the learning rate rises linearly.
         lr_schedule: What it does then: `constant`, or `cosine` down to 0 at the trainer's last step.
@@ -41,8 +39,7 @@ class PolicyModule(lightning.LightningModule):
     def __init__(
         self,
         policy: PreTrainedModel,
-        surrogate: Surrogate,
-        correction: Correction | None,
+        objective: Objective,
         optimizer: OptimizerFactory,
         warmup_steps: int,
         lr_schedule: LrSchedule,
@@ -53,18 +50,14 @@ class PolicyModule(lightning.LightningModule):
         super().__init__()
         self.checkpoint = checkpoint
         self.policy = policy.train()
-        self.surrogate = surrogate
-        self.correction = correction
+        self.objective = objective
         self.make_optimizer = optimizer
         self.warmup_steps = warmup_steps
         self.lr_schedule = lr_schedule
         self.temperature = temperature
         self.minibatches_per_rollout = minibatches_per_rollout
         self._grad_norm = 0.0
-        self._clipped_tokens: Tensor | int = 0
-        self._entropy: Tensor | int = 0
-        self._tokens: Tensor | int = 0
-        self._ratios: RatioSums | None = None
+        self._sums: Sums = {}
         self._updates = UpdateShare([])
 
     @property
@@ -76,8 +69,9 @@ class PolicyModule(lightning.LightningModule):
         """Bring in weights that were left in their files, now that all ranks are there to take their parts."""
         if self.checkpoint is None:
             return
-        strategy: Any = self.trainer.strategy
-        fill(self.policy, self.checkpoint, strategy.partition, strategy.root_device, self.trainer.is_global_zero)
+        strategy = self.trainer.strategy
+        partition = sharding_of(strategy).partition
+        fill(self.policy, self.checkpoint, partition, strategy.root_device, self.trainer.is_global_zero)
         # DeepSpeed moves no module whose parameters are partitioned: its buffers would stay where they are.
         self.to(strategy.root_device)
         self.checkpoint = None  # Lightning may call again
@@ -85,54 +79,34 @@ class PolicyModule(lightning.LightningModule):
     def on_train_batch_start(self, batch: MicroBatch, batch_idx: int) -> None:
         """Before a step's first micro-batch: look at what it is about to change."""
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
-            masters = getattr(self.trainer.strategy, "masters", None)
             trained = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
-            self._updates = UpdateShare(masters() if masters else trained)
+            self._updates = UpdateShare(sharding_of(self.trainer.strategy).masters(trained))
 
     def training_step(self, batch: MicroBatch, batch_idx: int) -> Tensor:
-        """Weighted sum of the surrogate; over all micro-batches and ranks of a step it is the method's mean.
+        """The objective on one micro-batch; over all of them and all ranks of a step it is the method's loss.
 
         Raises:
             RuntimeError: When the batch was sampled by a policy too old for this step.
         """
         if not 0 <= self.version - batch.version < self.minibatches_per_rollout:
             raise RuntimeError(f"A batch of policy version {batch.version} reached version {self.version}.")
-        logp_BT, entropy_BT = completion_logps(self.policy, batch, self.temperature)
-        old_logp_BT = logp_BT.detach() if batch.old_logp_BT is None else batch.old_logp_BT
-        loss_BT, clipped_BT = self.surrogate(logp_BT, old_logp_BT, batch.advantage_B, batch.mask_BT)
-        if self.correction:
-            # Both at sampling time; the surrogate's own ratio says how far training has moved since.
-            weight_BT, sums = self.correction(old_logp_BT, batch.engine_logp_BT, batch.mask_BT)
-            loss_BT = loss_BT * weight_BT
-            self._ratios = self._ratios + sums if self._ratios else sums
-        # Tensors, so that the device need not be waited for before the backward pass.
-        self._clipped_tokens += clipped_BT.sum()
-        self._entropy += entropy_BT.sum()
-        self._tokens += batch.mask_BT.sum()
+        scores = completion_logps(self.policy, batch, self.temperature)
+        loss, sums = self.objective(batch.tokens(scores.logp_BT, scores.entropy_BT))
+        self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
         # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
         # weights were divided by the step's global count already: undo both.
-        scale = self.trainer.accumulate_grad_batches * self.trainer.world_size
-        return (loss_BT.sum(dim=1) * batch.weight_B).sum() * scale
+        return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
 
     @property
     def grad_norm(self) -> float:
         """Norm of the last step's gradient, before clipping."""
-        return float(getattr(self.trainer.strategy, "grad_norm", self._grad_norm))
+        norm = sharding_of(self.trainer.strategy).gradient_norm()
+        return self._grad_norm if norm is None else norm
 
     def take_metrics(self) -> dict[str, float]:
-        """What the trained tokens showed since the last call: share clipped, entropy, and the correction's ratios; and
-        the share of the trained numbers that the last step changed."""
-        tokens = max(float(self._tokens), 1.0)
-        metrics = {
-            "train/clipped_share": float(self._clipped_tokens) / tokens,
-            "train/entropy": float(self._entropy) / tokens,
-            "train/update_share": self._updates.share(),
-        }
-        if self._ratios:
-            metrics |= self._ratios.metrics()
-        self._clipped_tokens = self._entropy = self._tokens = 0
-        self._ratios = None
-        return metrics
+        """What the trained tokens showed since the last call, and the share of the trained numbers that changed."""
+        sums, self._sums = self._sums, {}
+        return {**self.objective.metrics(sums), "train/update_share": self._updates.share()}
 
     def configure_gradient_clipping(
         self,
@@ -142,7 +116,7 @@ class PolicyModule(lightning.LightningModule):
     ) -> None:
         """Clip by the global norm and keep the norm from before, unless the strategy does both over its shards; a step
         whose gradient is not finite changes nothing."""
-        if hasattr(self.trainer.strategy, "grad_norm"):
+        if sharding_of(self.trainer.strategy).gradient_norm() is not None:
             return
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         limit = float("inf") if gradient_clip_val is None else float(gradient_clip_val)

@@ -1,0 +1,66 @@
+"""What an optimizer step minimises: a surrogate, factors of its tokens, and terms beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from rlvr.algo.auxiliary import Auxiliary
+from rlvr.algo.surrogates import Surrogate
+from rlvr.algo.tokens import Sums, Tokens, TokenWeight
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The sum over tokens of weight x factors x surrogate, plus the mean of each auxiliary term.
+
+    Attributes:
+        surrogate: See `algo.surrogates`.
+        token_weights: Factors of the tokens' surrogates, the correction for the engine among them.
+        auxiliary: Terms beside the surrogate, see `algo.auxiliary`.
+    """
+
+    surrogate: Surrogate
+    token_weights: Sequence[TokenWeight] = ()
+    auxiliary: Sequence[Auxiliary] = field(default_factory=tuple)
+
+    @property
+    def entropy_gradient(self) -> bool:
+        """Whether a term needs the entropy with its gradient."""
+        return any(term.entropy_gradient for term in self.auxiliary)
+
+    @property
+    def needs_every_completion(self) -> bool:
+        """Whether completions without advantage go through the policy, too: auxiliary terms learn from them."""
+        return bool(self.auxiliary)
+
+    def __call__(self, tokens: Tokens) -> tuple[Tensor, Sums]:
+        """The loss of a micro-batch, which adds up over micro-batches and ranks, and what there is to log."""
+        loss_BT, clipped_BT = self.surrogate(tokens.logp_BT, tokens.old_logp_BT, tokens.advantage_BT, tokens.mask_BT)
+        # Tensors, so that the device need not be waited for before the backward pass.
+        sums = {
+            "tokens": tokens.mask_BT.sum(),
+            "clipped": clipped_BT.sum(),
+            "entropy": tokens.entropy_BT.detach().sum(),
+        }
+        for factor in self.token_weights:
+            factor_BT, logged = factor(tokens)
+            loss_BT = loss_BT * factor_BT
+            sums |= logged
+        loss = (loss_BT * tokens.weight_BT).sum()
+        for term in self.auxiliary:
+            loss = loss + (term(tokens) * tokens.auxiliary_weight_BT).sum()
+        return loss, sums
+
+    def metrics(self, sums: Sums) -> dict[str, float]:
+        """What the trained tokens of a step show, by stable names.
+
+        Args:
+            sums: Those of all its micro-batches together.
+        """
+        numbers = {name: float(value) for name, value in sums.items()}
+        tokens = max(numbers["tokens"], 1.0)
+        metrics = {"train/clipped_share": numbers["clipped"] / tokens, "train/entropy": numbers["entropy"] / tokens}
+        for factor in self.token_weights:
+            metrics |= factor.metrics(numbers)
+        return metrics

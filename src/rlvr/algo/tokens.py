@@ -1,0 +1,48 @@
+"""What an objective sees of a micro-batch: one number a token, [B, T] each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+Sums = dict[str, Tensor]
+"""Sums over tokens by name, which add up over micro-batches."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """B completions of T tokens; everything is 0 where `mask_BT` is.
+
+    Attributes:
+        logp_BT: Log-probabilities under the policy that is trained, with gradient.
+        entropy_BT: Entropies of the distributions that the tokens were drawn from, nats; with gradient where an
+            auxiliary term asks for it.
+        old_logp_BT: Log-probabilities under the policy that sampled, as the trainer computes them.
+        engine_logp_BT: The same as the engine computed them.
+        reference_logp_BT: Log-probabilities under a reference policy, where the method has one.
+        advantage_BT: Advantages.
+        weight_BT: What each token's surrogate weighs; the denominator of the optimizer step is in it.
+        auxiliary_weight_BT: What each token weighs in auxiliary terms, likewise.
+        mask_BT: 1 for completion tokens that the policy wrote.
+    """
+
+    logp_BT: Tensor
+    entropy_BT: Tensor
+    old_logp_BT: Tensor
+    engine_logp_BT: Tensor
+    advantage_BT: Tensor
+    weight_BT: Tensor
+    auxiliary_weight_BT: Tensor
+    mask_BT: Tensor
+    reference_logp_BT: Tensor | None = None
+
+
+class TokenWeight(Protocol):
+    """Factors of the tokens' surrogates."""
+
+    def __call__(self, tokens: Tokens) -> tuple[Tensor, Sums]:
+        """A factor for each token [B, T], without gradient, and sums for `metrics`."""
+
+    def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """What there is to log of a step, by stable names, from the sums of all its micro-batches."""

@@ -1,0 +1,85 @@
+"""The parts of a run that one group of the config describes each."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig
+from transformers import PretrainedConfig, PreTrainedModel
+
+from rlvr.algo import Loss, Objective
+from rlvr.data import ProblemSource
+from rlvr.errors import ConfigError
+from rlvr.models import Checkpoint
+from rlvr.rollout import EngineSettings, Sampling
+from rlvr.strategy import StrategyTraits
+from rlvr.training.precision import trained_dtype
+
+
+def engine_of(cfg: DictConfig) -> EngineSettings:
+    """The configured engine, unbuilt; it says what it is."""
+    settings: EngineSettings = instantiate(cfg.rollout.engine)
+    return settings
+
+
+def strategy_traits(cfg: DictConfig) -> StrategyTraits:
+    """What the configured strategy says of itself; one that says nothing keeps everything whole on every rank."""
+    strategy = cfg.trainer.get("strategy") if "trainer" in cfg else None
+    if not isinstance(strategy, DictConfig):
+        return StrategyTraits()
+    traits = getattr(get_class(strategy._target_), "traits", None)
+    settings = {str(key): value for key, value in strategy.items() if not str(key).startswith("_")}
+    return traits(**settings) if traits else StrategyTraits()
+
+
+def sized_engine(cfg: DictConfig, longest: int, kv_cache_gib: float | None = None) -> EngineSettings:
+    """The configured engine; one with weights of its own gets room for the run's longest sequence and no more.
+
+    Args:
+        cfg: The composed config.
+        longest: Tokens of the longest prompt and completion together.
+        kv_cache_gib: Its key-value cache where the config leaves that open; None: the engine's own default.
+    """
+    return engine_of(cfg).sized(longest, kv_cache_gib)
+
+
+def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
+    """The policy, its tokenizer, and, under ZeRO-3, the files in which its weights still are."""
+    dtype = trained_dtype(cfg.trainer.precision, adapters=bool(cfg.lora))
+    maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
+    if not strategy_traits(cfg).shards_parameters:
+        return (*maker.load(*place, dtype), None)
+    checkpoint: Checkpoint = maker.checkpoint(*place)
+    return checkpoint.hollow(dtype), checkpoint.tokenizer(), checkpoint
+
+
+def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
+    """The rollout's sampling, its length taken from the data set where the config leaves it open.
+
+    Raises:
+        ConfigError: When neither says how long a completion may be.
+    """
+    settings = dict(cfg.rollout.sampling)
+    settings["max_new_tokens"] = settings["max_new_tokens"] or source.max_completion_tokens
+    if settings["max_new_tokens"] is None:
+        raise ConfigError("rollout.sampling.max_new_tokens=null: this data set sets no length; give one, such as 3072.")
+    return instantiate(settings)
+
+
+def objective_of(cfg: DictConfig, loss: Loss) -> Objective:
+    """The loss's surrogate, the correction for the engine, and the terms beside them."""
+    correction = cfg.algo.get("correction")
+    auxiliary = [instantiate(term) for term in (cfg.algo.get("auxiliary") or {}).values()]
+    return Objective(loss.surrogate, [instantiate(correction)] if correction else [], auxiliary)
+
+
+def context_of(cfg: DictConfig, config: PretrainedConfig) -> int:
+    """Longest prompt and completion together that policy and engine can hold, in tokens."""
+    return min(config.max_position_embeddings, engine_of(cfg).traits.context or sys.maxsize)
+
+
+def label(cfg: DictConfig) -> str:
+    """The published name of the composed pair, else `filter+loss`."""
+    pair = f"{cfg.algo.filter.name}+{cfg.algo.loss.name}"
+    return cfg.algo.name if pair == cfg.algo.pair else pair

@@ -1,0 +1,203 @@
+"""Puts a run together."""
+
+import gc
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import transformers
+from hydra.utils import instantiate
+from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
+from omegaconf import DictConfig, OmegaConf
+
+from rlvr.build.parts import context_of, label, objective_of, policy_of, sampling_of, sized_engine
+from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
+from rlvr.checkpoint import SafeCheckpointIO
+from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
+from rlvr.errors import ConfigError
+from rlvr.loggers import MetricsCsv, Tolerant
+from rlvr.models import trainable
+from rlvr.preflight.machine import deterministic_kernels
+from rlvr.preflight.settings import devices_of
+from rlvr.rollout import LazyEngine, Sampling, call_seed
+from rlvr.step import Collector
+from rlvr.timing import Stopwatch
+from rlvr.training import PolicyModule, RolloutDataModule, RunContext
+from rlvr.verify import Verifier
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that training needs."""
+
+    trainer: lightning.Trainer
+    module: PolicyModule
+    data: RolloutDataModule
+    tokenizer: Any
+
+
+def build(cfg: DictConfig) -> Run:
+    """Make or load the policy, and put the rooms together."""
+    quiet()
+    plugins = [SafeCheckpointIO(), *launcher(devices_of(cfg))]
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    if cfg.deterministic:
+        deterministic_kernels()
+    source: ProblemSource = instantiate(cfg.data)
+    source.prepare()
+    filter_, loss = instantiate(cfg.algo.filter), instantiate(cfg.algo.loss)
+    sampling = sampling_of(cfg, source)
+    evaluated = Sampling(cfg.eval.max_new_tokens or sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
+    policy, tokenizer, checkpoint = policy_of(cfg, source)
+    verifier: Verifier = instantiate(cfg.verifier)
+    splits = source.splits(tokenizer, verifier.readable)
+    problems = {"train": splits.train, "heldout": splits.heldout}
+    write_report(Path(cfg.paths.run_dir), splits.readings, problems, tokenizer)
+    if len(splits.train) < cfg.batch.problems_per_step:
+        raise ConfigError(
+            f"batch.problems_per_step={cfg.batch.problems_per_step}: the pool has only {len(splits.train)} problems."
+        )
+    context_tokens = context_of(cfg, policy.config)
+    context = RunContext(
+        run_dir=Path(cfg.paths.run_dir),
+        problems=splits.train,
+        tokenizer=tokenizer,
+        engine=LazyEngine(sized_engine(cfg, longest(splits, sampling, evaluated, context_tokens))),
+        verifier=verifier,
+        sampling=sampling,
+        seed=cfg.seed,
+        micro_batch_tokens=cfg.batch.micro_batch_tokens,
+        clock=Stopwatch(),
+    )
+    callbacks = callbacks_of(cfg, context, source, splits, evaluated, context_tokens)
+    data = RolloutDataModule(
+        context=context,
+        collector=partial(
+            Collector,
+            splits.train,
+            context.engine,
+            verifier,
+            filter_,
+            loss,
+            sampling,
+            cfg.batch.problems_per_step,
+            cfg.batch.group_size,
+            cfg.seed,
+            clock=context.clock,
+        ),
+        minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
+        listeners=[callback for callback in callbacks if isinstance(callback, Listener)],
+    )
+    lora = instantiate(cfg.lora) if cfg.lora else None
+    torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
+    module = PolicyModule(
+        policy=trainable(policy, lora, cfg.gradient_checkpointing),
+        objective=objective_of(cfg, loss),
+        optimizer=instantiate(cfg.optimizer),
+        warmup_steps=cfg.warmup_steps,
+        lr_schedule=cfg.lr_schedule,
+        temperature=sampling.temperature,
+        minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
+        checkpoint=checkpoint,
+    )
+    made = [instantiate(logger) for logger in cfg.logger.values()]
+    loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins)
+    # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
+    gc.freeze()
+    return Run(trainer, module, data, tokenizer)
+
+
+def longest(splits: Splits, sampling: Sampling, evaluated: Sampling, context: int) -> int:
+    """Tokens of the longest prompt and completion together that the run will see.
+
+    Raises:
+        ConfigError: When a prompt leaves no room in the policy's context.
+    """
+    check_lengths(splits.train, sampling.max_new_tokens, context)
+    check_lengths(splits.heldout, 1, context)
+    everything = [*splits.train, *splits.heldout]
+    trained = longest_sequence(splits.train, sampling.max_new_tokens, context)
+    return max(trained, longest_sequence(everything, evaluated.max_new_tokens, context))
+
+
+def callbacks_of(
+    cfg: DictConfig, context: RunContext, source: ProblemSource, splits: Splits, sampling: Sampling, tokens: int
+) -> list[lightning.Callback]:
+    """All callbacks in the order in which they act; ours are handed what the run's parts share."""
+    listeners: list[Listener] = []
+    settings = [*cfg.callbacks.values(), *([cfg.rollout.guard] if "guard" in cfg.rollout else [])]
+    made = [instantiate(each) for each in settings]
+    callbacks: list[lightning.Callback] = [each(context) if isinstance(each, partial) else each for each in made]
+    callbacks.append(evaluation(cfg, context, source, splits, sampling, tokens, listeners))
+    ordered = in_order(callbacks, ORDER)
+    listeners += [callback for callback in ordered if isinstance(callback, Listener)]
+    return ordered
+
+
+def launcher(devices: int | None) -> list[ClusterEnvironment]:
+    """Lightning starts the ranks itself where Slurm has started one process for all GPUs, as a job's script without
+    srun; left to itself it would expect Slurm to have started them all.
+
+    Raises:
+        ConfigError: Under Submitit, whose command Lightning can't repeat for the other ranks.
+    """
+    alone = os.environ.get("SLURM_NTASKS") == "1" and not TorchElasticEnvironment.detect()
+    if not alone or devices == 1:
+        return []
+    if "SUBMITIT_EXECUTOR" in os.environ:
+        raise ConfigError(
+            f"trainer.devices={devices}: Submitit has started one task, and under it every task is a rank; give "
+            f"hydra.launcher.tasks_per_node={devices} hydra.launcher.gpus_per_node={devices}."
+        )
+    return [LightningEnvironment()]
+
+
+def evaluation(
+    cfg: DictConfig,
+    run: RunContext,
+    source: ProblemSource,
+    splits: Splits,
+    sampling: Sampling,
+    context: int,
+    listeners: Sequence[Listener],
+) -> PassAtKCallback:
+    """The callback that evaluates base, path and trained policy as `eval` says."""
+    problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
+    asked = [problem.id for group in problems.values() for problem in group]
+    engine = (cfg.rollout.engine._target_, run.engine.settings.traits.dtype)
+    rules = OmegaConf.to_container(cfg.verifier, resolve=True)
+    return PassAtKCallback(
+        context=run,
+        problems=problems,
+        n=cfg.eval.n,
+        sampling=sampling,
+        every_n_steps=cfg.eval.every_n_steps,
+        path_problems=cfg.eval.path_problems,
+        label=label(cfg),
+        guess_rate=source.guess_rate,
+        cache_dir=Path(cfg.paths.cache_dir),
+        known=(asked, cfg.eval.n, sampling, context, cfg.seed, engine, rules),  # the context cuts completions
+        listeners=listeners,
+    )
+
+
+def quiet() -> None:
+    """Keep libraries' notes on things that are so by design out of the terminal."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*Experiment logs directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*DeepSpeed handles gradient clipping internally.*")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")

@@ -1,0 +1,51 @@
+"""Stops a run that learns nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlvr.callbacks.listener import Listener
+from rlvr.errors import RunError
+from rlvr.step import RolloutBatch
+from rlvr.training import RunContext
+
+
+class StalledGuard(Listener):
+    """Ends a run in which no completion has carried gradient for a while: every further step would change nothing.
+
+    Args:
+        context: What the run's parts share.
+        limit: Rollout batches in a row without gradient after which the run ends.
+    """
+
+    def __init__(self, context: RunContext, limit: int) -> None:
+        self.limit = limit
+        self.in_a_row = 0
+
+    def on_rollout(
+        self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Count.
+
+        Raises:
+            RunError: On every rank.
+        """
+        learned = metrics["loss/trained_rollouts"] or (pl_module.objective.needs_every_completion and batch.selected)
+        self.in_a_row = 0 if learned else self.in_a_row + 1
+        if self.in_a_row < self.limit:
+            return {}
+        share = 100 * metrics.get("rollout/accuracy", 1.0)
+        raise RunError(
+            f"No completion has carried gradient in the last {self.limit} rollout batches, up to step {batch.version}; "
+            f"of the last one the filter selected {batch.selected} of {batch.drawn} problems, and {share:.0f} % of the "
+            "answers to what was sampled were right. Either the policy has learned what this pool can teach it, or "
+            "algo.filter and algo.loss leave nothing to learn from. Checkpoints so far are intact; ~callbacks.stalled "
+            "goes on all the same."
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many in a row so far."""
+        return {"in_a_row": self.in_a_row}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.in_a_row = state_dict["in_a_row"]

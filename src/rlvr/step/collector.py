@@ -1,0 +1,200 @@
+"""Collects one rollout batch: rounds of drawing, filtering, sampling and grading, until the batch is full."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlvr.algo import Filter, Loss, Outcomes
+from rlvr.data.cursor import ProblemCursor
+from rlvr.ranks import Ranks
+from rlvr.rollout.engine import RolloutEngine, Sampling, call_seed
+from rlvr.step.batch import RolloutBatch
+from rlvr.step.sampling import sample_groups
+from rlvr.timing import Stopwatch
+from rlvr.types import Group, Problem
+from rlvr.verify.verifier import Verifier
+
+# A round draws at most this many times what is missing, however little the filter let through.
+MAX_OVERDRAW = 8
+
+
+def pass_rate(part: int, whole: int) -> float:
+    """Part that a filter lets through, as the next draw reckons with it."""
+    return max(part / max(whole, 1), 1 / MAX_OVERDRAW)
+
+
+@dataclass
+class _Gathered:
+    """What the rounds of a step have brought: this rank's groups, and every rank's numbers in the order drawn."""
+
+    groups: list[Group] = field(default_factory=list)
+    weights: list[Tensor] = field(default_factory=list)
+    outcomes: list[tuple[list[float], list[bool]]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    rounds: int = 0
+    selected: int = 0
+    drawn: int = 0  # problems drawn, put back ones not,
+    passed: int = 0  # let through before sampling,
+    sampled: int = 0
+    fit: int = 0  # and let through after grading, also beyond a full batch
+    greedy_tokens: int = 0
+
+
+class Collector:
+    """Draws, filters, samples and grades; the step that trains learns from what it collects.
+
+    All ranks take the same decisions on the same draws and share only the work, so that a step holds the same problems
+    on one rank as on many.
+
+    Args:
+        problems: The pool.
+        engine: Samples completions.
+        verifier: Judges them.
+        filter: Which problems may update the policy.
+        loss: Gives completions their advantages.
+        sampling: How completions are drawn.
+        problems_per_step: P, problems in a rollout batch over all ranks.
+        group_size: G, completions a problem.
+        seed: Of problem order and sampling.
+        ranks: This one among all.
+        clock: Gets the seconds of each phase.
+    """
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        engine: RolloutEngine,
+        verifier: Verifier,
+        filter: Filter,
+        loss: Loss,
+        sampling: Sampling,
+        problems_per_step: int,
+        group_size: int,
+        seed: int,
+        ranks: Ranks,
+        clock: Stopwatch,
+    ) -> None:
+        self.cursor = ProblemCursor(problems, seed)
+        self.engine = engine
+        self.verifier = verifier
+        self.filter = filter
+        self.loss = loss
+        self.sampling = sampling
+        self.problems_per_step = problems_per_step
+        self.group_size = group_size
+        self.seed = seed
+        self.ranks = ranks
+        self.clock = clock
+        self.rates = (1.0, 1.0)  # of the last step's problems, what the filter let through before and after sampling
+
+    def collect(self, version: int) -> RolloutBatch:
+        """Collect one batch with the policy at `version`, in rounds until it is full or there is nothing to draw."""
+        with self.clock.phase("sync"):
+            self.engine.sync(version)
+        so_far = _Gathered()
+        rates = self.rates if self.filter.refill else (1.0, 1.0)
+        while so_far.rounds < self.filter.max_rounds and so_far.selected < self.problems_per_step:
+            found = self._round(so_far, version, *rates)
+            if found is None:
+                break  # Every problem of the pool was tried in this step.
+            rates = found
+            if not self.filter.refill:
+                break
+        self.engine.sleep()
+        # The next step begins with what it will probably need: a round waits for its longest answer, however few.
+        self.rates = (pass_rate(so_far.passed, so_far.drawn), pass_rate(so_far.fit, so_far.sampled))
+        return self._batch(so_far, version)
+
+    def _round(
+        self, so_far: _Gathered, version: int, chosen_rate: float, selected_rate: float
+    ) -> tuple[float, float] | None:
+        """Draw what is probably missing, and add what comes of it; the rates that this round has seen, or None."""
+        missing = self.problems_per_step - so_far.selected
+        to_sample = ceil(missing / selected_rate)
+        drawn = self.cursor.draw(ceil(to_sample / chosen_rate), exclude=so_far.seen)
+        if not drawn:
+            return None
+        so_far.rounds += 1
+        candidates = self._candidates(drawn, version, so_far)
+        chosen, spare = candidates[:to_sample], candidates[to_sample:]
+        self.cursor.put_back(spare)
+        so_far.seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
+        # The turn goes on from round to round, so that small rounds do not all fall to rank 0.
+        groups = self._sample(self.ranks.share(chosen, so_far.sampled), version, so_far.rounds)
+        outcomes = self.ranks.gather(list(map(_outcome, groups)), so_far.sampled)
+        success_P = torch.tensor([float(sum(right)) for _, right in outcomes])
+        weight_P = self.filter.after(success_P, self.group_size)
+        fit = int((weight_P > 0).sum())
+        # What a round brings beyond a full batch is left out, so that every step has the same size.
+        weight_P[(weight_P > 0).cumsum(0) > missing] = 0
+        selected = int((weight_P > 0).sum())
+        so_far.groups += groups
+        so_far.weights.append(weight_P)
+        so_far.outcomes += outcomes
+        so_far.selected += selected
+        so_far.drawn += len(drawn)
+        so_far.passed += len(candidates)
+        so_far.sampled += len(chosen)
+        so_far.fit += fit
+        return pass_rate(len(candidates), len(drawn)), pass_rate(selected, len(chosen))
+
+    def _candidates(self, drawn: Sequence[Problem], version: int, so_far: _Gathered) -> list[Problem]:
+        """The problems that the filter lets through before sampling, in the order drawn; each rank asks for a part."""
+
+        def solved_greedily(problems: Sequence[Problem]) -> list[bool]:
+            greedy = replace(self.sampling, temperature=0.0)
+            services = (self.engine, self.verifier)
+            groups = sample_groups(*services, problems, 1, greedy, version, seed=0, clock=self.clock, phase="greedy")
+            so_far.greedy_tokens += sum(len(group.completions[0].token_ids) for group in groups)
+            return [group.successes > 0 for group in groups]
+
+        mine = self.ranks.share(drawn)
+        chosen = {problem.id for problem in self.filter.before(mine, solved_greedily)}
+        passes = self.ranks.gather([problem.id in chosen for problem in mine])
+        return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]
+
+    def _sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
+        seed = call_seed(self.seed, "sample", version, round_, 0)
+        services, size = (self.engine, self.verifier), self.group_size
+        return sample_groups(*services, problems, size, self.sampling, version, seed, self.clock)
+
+    def _batch(self, so_far: _Gathered, version: int) -> RolloutBatch:
+        """This rank's part; advantages are computed over the groups of all ranks."""
+        shape = (len(so_far.outcomes), self.group_size)
+        reward_PG = torch.tensor([rewards for rewards, _ in so_far.outcomes]).reshape(shape)
+        right_PG = torch.tensor([right for _, right in so_far.outcomes], dtype=torch.bool).reshape(shape)
+        weight_P = torch.cat([torch.empty(0), *so_far.weights])
+        advantage_PG = self.loss.advantages(Outcomes(reward_PG, right_PG), weight_P)
+        selected_P = weight_P > 0
+        place_P = torch.where(selected_P, selected_P.cumsum(0) - 1, -1)
+        mine = slice(self.ranks.rank, None, self.ranks.size)
+        return RolloutBatch(
+            groups=tuple(so_far.groups),
+            weight_P=weight_P[mine],
+            advantage_PG=advantage_PG[mine],
+            place_P=place_P[mine],
+            selected=so_far.selected,
+            drawn=len(so_far.seen),
+            rounds=so_far.rounds,
+            version=version,
+            greedy_tokens=so_far.greedy_tokens,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The cursor and the filter's rates; sampling seeds derive from the policy version and need no state."""
+        return {"cursor": self.cursor.state_dict(), "rates": list(self.rates)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the problem that would have come next."""
+        self.cursor.load_state_dict(state["cursor"])
+        first, second = state.get("rates", self.rates)
+        self.rates = (first, second)
+
+
+def _outcome(group: Group) -> tuple[list[float], list[bool]]:
+    """A group's rewards, and which of its answers are right."""
+    return [verdict.reward for verdict in group.verdicts], [verdict.status == "right" for verdict in group.verdicts]

@@ -1,0 +1,92 @@
+"""From a rollout batch to training samples: completions with a number for each of their tokens."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from rlvr.algo import Loss
+from rlvr.ranks import Ranks
+from rlvr.step.batch import RolloutBatch
+from rlvr.types import Completion, Problem
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """One completion of T tokens that goes through the policy.
+
+    Attributes:
+        problem: Where the prompt comes from.
+        completion: What was sampled, with the engine's log-probabilities and the tokens that the policy wrote.
+        advantage_T: Advantage of each token, masked and weighted by the filter.
+        weight_T: What each token's surrogate weighs, the optimizer step's denominator included.
+        auxiliary_weight_T: What each token weighs in auxiliary terms, likewise.
+        reference_logp_T: Log-probabilities under a reference policy, where the method has one.
+    """
+
+    problem: Problem
+    completion: Completion
+    advantage_T: Tensor
+    weight_T: Tensor
+    auxiliary_weight_T: Tensor
+    reference_logp_T: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        completion: Completion,
+        advantage: float = 0.0,
+        weight: float = 0.0,
+        auxiliary_weight: float = 0.0,
+    ) -> Self:
+        """With the same numbers for every token; a view of one number each, so that it is cheap to send to a rank."""
+        streams = (torch.tensor([value]) for value in (advantage, weight, auxiliary_weight))
+        return cls(problem, completion, *(stream.expand(len(completion.token_ids)) for stream in streams))
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion."""
+        return len(self.problem.prompt_ids) + len(self.completion.token_ids)
+
+
+def training_samples(
+    batch: RolloutBatch, loss: Loss, max_tokens: int, minibatches: int, ranks: Ranks, every_completion: bool = False
+) -> list[list[TrainingSample]]:
+    """This rank's samples of each optimizer step on a batch; a collective.
+
+    The selected problems are split evenly, whichever ranks hold them. There is one denominator for an optimizer step,
+    over all of its micro-batches and ranks.
+
+    Args:
+        batch: This rank's part of the batch.
+        loss: Says how tokens are aggregated.
+        max_tokens: The longest completion that the rollout allows.
+        minibatches: Optimizer steps on the batch.
+        ranks: This one among all.
+        every_completion: Whether completions without advantage go through the policy, too; others are left out.
+    """
+    parts = torch.tensor_split(torch.arange(batch.selected), minibatches)
+    return [_step_samples(batch, loss, max_tokens, part, ranks, every_completion) for part in parts]
+
+
+def _step_samples(
+    batch: RolloutBatch, loss: Loss, max_tokens: int, part: Tensor, ranks: Ranks, every_completion: bool
+) -> list[TrainingSample]:
+    index_P = torch.nonzero(torch.isin(batch.place_P, part))[:, 0]
+    groups = [batch.groups[index] for index in index_P.tolist()]
+    advantage_PG = batch.advantage_PG[index_P]
+    lengths = [[float(one.trainable_tokens) for one in group.completions] for group in groups]
+    length_PG = torch.tensor(lengths).reshape(advantage_PG.shape)
+    share_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
+    weight_PG = share_PG / max(ranks.total(float(count)), 1.0)
+    auxiliary_weight = 1 / max(ranks.total(float(length_PG.sum())), 1.0) if every_completion else 0.0
+    learned_PG = torch.ones_like(advantage_PG) if every_completion else advantage_PG
+    advantages, weights = advantage_PG.tolist(), weight_PG.tolist()
+    return [
+        TrainingSample.of(
+            groups[p].problem, groups[p].completions[g], advantages[p][g], weights[p][g], auxiliary_weight
+        )
+        for p, g in torch.nonzero(learned_PG).tolist()
+    ]

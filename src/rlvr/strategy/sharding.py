@@ -1,0 +1,73 @@
+"""What a strategy says of itself, so that nobody guesses it from names."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+from torch.nn import Module, Parameter
+
+
+@dataclass(frozen=True)
+class StrategyTraits:
+    """What is known of a strategy from its settings alone.
+
+    Attributes:
+        zero_stage: What each rank holds a part of only, as ZeRO counts it: 1 optimizer states, 2 gradients too, 3
+            parameters too; 0: nothing.
+        offload_optimizer: Whether optimizer states are in the host's memory.
+        keeps_masters: Weights in bfloat16 are rounded from fp32 copies that it keeps.
+        package: What has to be installed; None: nothing.
+    """
+
+    zero_stage: int = 0
+    offload_optimizer: bool = False
+    keeps_masters: bool = False
+    package: str | None = None
+
+    @property
+    def shards_parameters(self) -> bool:
+        """Whether every rank holds a part of the parameters only."""
+        return self.zero_stage == 3
+
+
+@runtime_checkable
+class Sharding(Protocol):
+    """What this work asks of a strategy that shards anything; one that does not is taken for `Whole`."""
+
+    def gathered(self, parameters: Sequence[Parameter]) -> AbstractContextManager[Any]:
+        """Whole parameters inside the context, on every rank: a collective where they are sharded."""
+
+    def partition(self, module: Module) -> None:
+        """Leave each rank its part of the module's parameters, of the values that rank 0 holds: a collective."""
+
+    def gradient_norm(self) -> float | None:
+        """Norm of the last step's whole gradient, before clipping; None: the strategy leaves clipping to the module."""
+
+    def masters(self, trained: Iterable[Parameter]) -> list[Tensor]:
+        """What the optimizer adds to, on this rank: the trained parameters themselves, or fp32 copies of them."""
+
+
+class Whole:
+    """A strategy that keeps every parameter whole on every rank, such as DDP."""
+
+    def gathered(self, parameters: Sequence[Parameter]) -> AbstractContextManager[Any]:
+        """See `Sharding`."""
+        return nullcontext()
+
+    def partition(self, module: Module) -> None:
+        """See `Sharding`; there is nothing to leave out."""
+
+    def gradient_norm(self) -> float | None:
+        """See `Sharding`."""
+        return None
+
+    def masters(self, trained: Iterable[Parameter]) -> list[Tensor]:
+        """See `Sharding`."""
+        return list(trained)
+
+
+def sharding_of(strategy: Any) -> Sharding:
+    """How a Lightning strategy answers."""
+    return strategy if isinstance(strategy, Sharding) else Whole()

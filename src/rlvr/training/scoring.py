@@ -1,0 +1,43 @@
+"""Log-probabilities of given completions under the policy as it is."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlvr.ranks import Ranks
+from rlvr.step import TrainingSample
+from rlvr.training.batch import deal, micro_batches, packed, pieces_of
+from rlvr.training.logprobs import completion_logps
+
+
+def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int) -> list[Tensor]:
+    """Log-probabilities [T] of each sample's trained tokens, without gradient and without dropout: a collective.
+
+    Ranks bring samples of their own, and each makes as many forward passes: under ZeRO-3 those are collectives.
+
+    Args:
+        trainer: Lightning's, whose precision is used.
+        module: The LightningModule with the policy.
+        samples: Of this rank.
+        budget: Packed tokens that go through the policy at a time.
+    """
+    pieces = pieces_of(samples, budget)
+    count = int(Ranks.of(trainer).largest(micro_batches(pieces, budget, ranks=1)))
+    scored: dict[int, Tensor] = {}
+    training = module.policy.training
+    module.policy.eval()  # dropout would also draw random numbers
+    try:
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            for part in deal(pieces, count):
+                rows = list(chain.from_iterable(part))
+                batch = packed(rows, version=0).to(module.device)
+                logp_BT = completion_logps(module.policy, batch, module.temperature).logp_BT.cpu()
+                mask_BT = batch.mask_BT.bool().cpu()
+                # An empty part holds a token of no sample.
+                scored |= {id(row): logp_BT[index][mask_BT[index]] for index, row in enumerate(rows)}
+    finally:
+        module.policy.train(training)
+    return [scored[id(sample)] for sample in samples]
