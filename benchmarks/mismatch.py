@@ -16,10 +16,10 @@ from rlvr.algo import Correction
 from rlvr.build import quiet
 from rlvr.callbacks import Mismatch
 from rlvr.console import console
-from rlvr.rollout import Host, Sampling, named_weights
-from rlvr.rollout.vllm import VLLMEngine
+from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.step import TrainingSample
 from rlvr.tables import Grid
-from rlvr.training import Sample, packed
+from rlvr.training import packed
 from rlvr.training.logprobs import completion_logps
 
 
@@ -35,11 +35,11 @@ def main() -> None:
     for dtype in ("float32", "bfloat16"):
         host = Host(policy, tokenizer, partial(named_weights, policy), policy.device)
         with tempfile.TemporaryDirectory() as cache:
-            engine = VLLMEngine(host, 512, 1.0, 512, 1, dtype, 600.0, Path(cache))
+            engine = VLLM(512, 1.0, 512, 1, dtype, 600.0, Path(cache)).build(host)
             engine.sync(0)
             rollouts_P = engine.generate(problems, 8, Sampling(64), 0, 0)
             engine.close()
-        samples = [Sample(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
+        samples = [TrainingSample.of(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
         batch = packed(samples, version=0)
         with torch.no_grad():
             logp_BT = completion_logps(policy, batch, 1.0).logp_BT

@@ -26,9 +26,10 @@ from rlvr.build import plan_of
 from rlvr.console import console
 from rlvr.models import trainable
 from rlvr.preflight import GIB, Plan
+from rlvr.step import TrainingSample
 from rlvr.tables import Grid
 from rlvr.training import attention
-from rlvr.training.batch import MicroBatch, Sample, packed
+from rlvr.training.batch import MicroBatch, packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Completion, Problem
 
@@ -112,7 +113,9 @@ def micro_batch(tokens: int, seed: int = 0) -> MicroBatch:
             if left - (length - 1) <= PROMPT + 1:  # too little for another prompt
                 length = left + 1
             if length > 1:
-                samples.append(Sample(problem, Completion((1,) * length, (0.0,) * length, "", "stop"), 1.0, 1.0))
+                samples.append(
+                    TrainingSample.of(problem, Completion((1,) * length, (0.0,) * length, "", "stop"), 1.0, 1.0)
+                )
                 left -= length - 1
     return packed(samples, version=0)
 
@@ -157,7 +160,7 @@ def count(plan: Plan, lora: Any = None, tokens: int = TOKENS) -> tuple[float, fl
         with Held([*policy.parameters(), *policy.buffers()]) as held:
             with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
                 logp_BT, _ = completion_logps(policy, micro, 1.0)
-                loss = (logp_BT.sum(dim=1) * micro.weight_B).sum()
+                loss = (logp_BT * micro.weight_BT).sum()
             del logp_BT
             loss.backward()
     cells = sum(table.numel() for table in batch.rows.tables)

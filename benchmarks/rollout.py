@@ -21,7 +21,8 @@ from hydra.utils import instantiate
 
 from rlvr.build import quiet
 from rlvr.console import console
-from rlvr.rollout import HFEngine, Host, Sampling, named_weights
+from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.rollout.hf import HFEngine
 from rlvr.tables import Grid
 from rlvr.types import Problem
 
@@ -37,7 +38,6 @@ CASES = [
 
 def measure(name: str, dtype: str, count: int, n: int, tokens: int, cache: str) -> dict[str, float]:
     """All figures of one case."""
-    from rlvr.rollout.vllm import VLLMEngine
 
     quiet()
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
@@ -48,7 +48,7 @@ def measure(name: str, dtype: str, count: int, n: int, tokens: int, cache: str) 
     host = Host(policy, tokenizer, partial(named_weights, policy), policy.device)
     hf = HFEngine(host, max_tokens=65536)
     before = resident_gib()
-    vllm = VLLMEngine(host, 256 if name != "tiny" else None, 1.0, 512, 1, None, 600.0, Path(cache))
+    vllm = VLLM(256 if name != "tiny" else None, 1.0, 512, 1, None, 600.0, Path(cache)).build(host)
     built = resident_gib()
     seconds = []
     for version in range(4):

@@ -105,7 +105,7 @@ def draw(folders: dict[str, Path]) -> None:
         figure, grid = plt.subplots(2, 2, figsize=(8.2, 5.6), layout="constrained")
         reward, entropy, boundary, drift = grid.flat
         for name, colour in COLOURS.items():
-            curve(reward, folders[name], "rollout/reward", colour, name)
+            curve(reward, folders[name], "rollout/accuracy", colour, name)
             curve(entropy, folders[name], "rollout/entropy", colour, name)
             curve(drift, folders[name], "interference/drift_0", colour, name)
             path = RunRecord.read(folders[name]).splits["heldout"].path
@@ -136,7 +136,7 @@ def replay(folder: Path) -> list[str]:
     guard = instantiate(OmegaConf.load(ROOT / "configs" / "callbacks" / "default.yaml").collapse)
     rewards, entropies, tripped = [1.0], [1.0], "no"
     for row in metrics(folder):
-        if not row.get("rollout/reward"):
+        if not row.get("rollout/accuracy"):
             continue
         numbers = {name: float(value) for name, value in row.items() if value}
         group = sum(name.startswith("bucket/") for name in numbers) - 1

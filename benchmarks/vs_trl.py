@@ -101,7 +101,7 @@ def ours(case: Case, rollout: list[str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             run = build(compose("train", [*overrides(case, Path(folder)), *rollout]))
-        run.data.verifier = Coin()  # type: ignore[assignment]
+        run.data.make_collector.keywords["verifier"] = Coin()  # type: ignore[attr-defined]
         run.trainer.fit(run.module, datamodule=run.data)
         with (Path(folder) / "metrics.csv").open() as file:
             rows = [row for row in csv.DictReader(file) if row.get("time/step")][case.skipped :]

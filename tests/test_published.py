@@ -10,8 +10,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from seen import watch
 
-from rlvr.algo.advantages import group_normalised
+from rlvr.algo.advantages import Outcomes, group_normalised
 from rlvr.build import build, plan_of, sampling_of
 from rlvr.preflight.settings import check
 
@@ -165,7 +166,9 @@ def test_selfs_rewards_give_grpos_advantages_unchanged():
     verdicts = [rewards.verdict("right"), rewards.verdict("wrong"), rewards.verdict("wrong", formatted=False)]
     reward_PG = torch.tensor([[verdict.reward for verdict in verdicts]])
     assert reward_PG.tolist() == [[1.0, -0.5, -0.5]]
-    torch.testing.assert_close(group_normalised(reward_PG), group_normalised(torch.tensor([[1.0, 0.0, 0.0]])))
+    right_PG = reward_PG > 0
+    plain = group_normalised(Outcomes(right_PG.float(), right_PG))
+    torch.testing.assert_close(group_normalised(Outcomes(reward_PG, right_PG)), plain)
 
 
 @pytest.mark.parametrize(
@@ -177,14 +180,16 @@ def test_dr_grpo_takes_its_length_from_the_rollout(quick, overrides: list[str]):
     run = build(cfg)
     limit = sampling_of(cfg, instantiate(cfg.data)).max_new_tokens
     weights: set[float] = set()
-    assemble = run.data.assemble
+    assemble, seen = run.data._assemble, watch(run)
 
-    def recorded(walk):
-        batches = assemble(walk)
-        live = int((walk.advantage_PG != 0).any(dim=1).sum())
-        weights.update(round(float(w) * live * 4 * limit, 4) for batch in batches for w in batch.weight_B if w)
+    def recorded(samples, version):
+        batches = assemble(samples, version)
+        live = len(seen.batches[-1].learned_from())
+        weights.update(
+            round(float(w) * live * 4 * limit, 4) for batch in batches for w in batch.weight_BT.flatten() if w
+        )
         return batches
 
-    run.data.assemble = recorded
+    run.data._assemble = recorded
     run.trainer.fit(run.module, datamodule=run.data)
     assert weights == {1.0}

@@ -15,8 +15,9 @@ from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import EXACT_LIMIT, ROUNDED_LIMIT
 from rlvr.data.countdown import character_tokenizer
 from rlvr.models import trainable
-from rlvr.rollout import Host, Sampling, named_weights
-from rlvr.training import Sample, packed
+from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.step import TrainingSample
+from rlvr.training import packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
@@ -25,10 +26,7 @@ PROMPT, TOKENS, GROUP = 16, 48, 8
 
 def engine_of(host: Host, dtype: str, kv_cache_gib: float, folder: Path, max_num_seqs: int = 256) -> Any:
     """A vLLM engine beside the policy, as a run builds it; it keeps its config in the check's folder."""
-    from rlvr.rollout.vllm import VLLMEngine
-
-    return VLLMEngine(
-        host,
+    settings = VLLM(
         max_model_len=512,
         kv_cache_gib=kv_cache_gib,
         max_num_seqs=max_num_seqs,
@@ -37,6 +35,7 @@ def engine_of(host: Host, dtype: str, kv_cache_gib: float, folder: Path, max_num
         hang_timeout_s=60.0,
         cache_dir=folder,
     )
+    return settings.build(host)
 
 
 def host_of(policy: Any, weights: Any = None) -> Host:
@@ -55,7 +54,7 @@ def mismatch(policy: Any, engine: Any, version: int) -> Mismatch:
     problems = problems_of(policy, 8, seed=version)
     rollouts_P = engine.generate(problems, GROUP, Sampling(TOKENS), version, version)
     pairs = [(problem, rollout) for problem, rollouts in zip(problems, rollouts_P, strict=True) for rollout in rollouts]
-    batch = packed([Sample(*pair, 0.0, 0.0) for pair in pairs], version).to(policy.device)
+    batch = packed([TrainingSample.of(*pair, 0.0, 0.0) for pair in pairs], version).to(policy.device)
     half = policy.device.type == "cuda"
     with torch.no_grad(), torch.autocast(policy.device.type, torch.bfloat16, enabled=half):
         logp_BT = completion_logps(policy, batch, 1.0).logp_BT

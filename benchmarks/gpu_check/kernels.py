@@ -11,7 +11,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from benchmarks.gpu_check.policies import GIB, policy_of, samples
 from benchmarks.gpu_check.results import Finding
-from rlvr.training import Sample, packed
+from rlvr.step import TrainingSample
+from rlvr.training import packed
 from rlvr.training.attention import packed_attention
 from rlvr.training.head import ScoringHead
 from rlvr.training.logprobs import completion_logps
@@ -37,7 +38,7 @@ def attention(device: torch.device, folder: Path) -> Finding:
                     f"in {name} rows eight times as long take {long:.1f} GiB in place of {short:.1f}: S x S is held"
                 )
     policy, rows = policy_of("tiny", device), samples(256, 12, 9, 20)
-    rows[5] = Sample(rows[5].problem, _cut(rows[5].rollout, 3), 1.0, 0.0)  # rows of several lengths
+    rows[5] = TrainingSample.of(rows[5].problem, _cut(rows[5].completion, 3), 1.0, 0.0)  # rows of several lengths
     exact = _plain(policy, rows)
     error = float((_packed(policy, rows) - exact).abs().max())
     numbers["packed - padded in fp32, largest, nats"] = error
@@ -108,17 +109,17 @@ def _memory(device: torch.device, dtype: torch.dtype, rows: int, length: int) ->
     return (torch.cuda.max_memory_allocated() - before) / GIB
 
 
-def _packed(policy: Any, rows: list[Sample]) -> Tensor:
+def _packed(policy: Any, rows: list[TrainingSample]) -> Tensor:
     batch = packed(rows, version=0).to(policy.device)
     with torch.no_grad():
         return completion_logps(policy, batch, 1.0).logp_BT[batch.mask_BT.bool()]
 
 
-def _plain(policy: Any, rows: list[Sample]) -> Tensor:
+def _plain(policy: Any, rows: list[TrainingSample]) -> Tensor:
     """Through the model as transformers calls it, one sequence at a time: no padding, no packing."""
     found = []
     for row in rows:
-        prompt, completion = row.problem.prompt_ids, row.rollout.token_ids
+        prompt, completion = row.problem.prompt_ids, row.completion.token_ids
         ids = torch.tensor([prompt + completion], device=policy.device)
         with torch.no_grad():
             logits = policy(ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()

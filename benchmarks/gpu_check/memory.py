@@ -59,7 +59,7 @@ def _measured(shape: str, half: bool, batch: MicroBatch, device: torch.device) -
     def step() -> None:
         with torch.autocast("cuda", torch.bfloat16, enabled=not half):
             logp_BT = completion_logps(policy, batch, 1.0).logp_BT
-        (logp_BT.sum(dim=1) * batch.weight_B).sum().backward()
+        (logp_BT * batch.weight_BT).sum().backward()
 
     step()  # kernels loaded, gradients there
     torch.cuda.synchronize()

@@ -13,8 +13,10 @@ from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from benchmarks.gpu_check.results import SkipError
+from rlvr.algo import Objective
 from rlvr.algo.surrogates import ppo_clip
-from rlvr.training import MicroBatch, PolicyModule, Sample, packed
+from rlvr.step import TrainingSample
+from rlvr.training import MicroBatch, PolicyModule, packed
 from rlvr.types import Completion, Problem
 
 GIB = 2**30
@@ -74,7 +76,9 @@ def need_memory(gib: float) -> None:
         raise SkipError(f"it takes about {gib:.0f} GiB of GPU memory and {free:.0f} are free")
 
 
-def samples(vocabulary: int, rows: int, prompt: int, completion: int, group: int = 4, seed: int = 0) -> list[Sample]:
+def samples(
+    vocabulary: int, rows: int, prompt: int, completion: int, group: int = 4, seed: int = 0
+) -> list[TrainingSample]:
     """`rows` completions of random tokens, `group` to a prompt, advantages of both signs, weights that sum to 1."""
     draw = torch.Generator().manual_seed(seed)
 
@@ -83,7 +87,7 @@ def samples(vocabulary: int, rows: int, prompt: int, completion: int, group: int
 
     problems = [Problem(str(index), "", tokens(prompt), "") for index in range(-(-rows // group))]
     return [
-        Sample(
+        TrainingSample.of(
             problems[row // group],
             Completion(tokens(completion), (-1.0,) * completion, "", "length"),
             advantage=1.0 if row % 2 else -1.0,
@@ -135,8 +139,7 @@ def train(
     """
     module = PolicyModule(
         policy=policy,
-        surrogate=partial(ppo_clip, clip_low=0.2, clip_high=0.2),
-        correction=None,
+        objective=Objective(partial(ppo_clip, clip_low=0.2, clip_high=0.2)),
         optimizer=partial(getattr(torch.optim, way.optimizer), lr=way.lr, weight_decay=0.0, fused=True),
         warmup_steps=0,
         lr_schedule="constant",

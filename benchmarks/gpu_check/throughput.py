@@ -14,7 +14,8 @@ from benchmarks.gpu_check.flops import Work, peak_tflops
 from benchmarks.gpu_check.policies import config_of, micro_batch, need_memory, policy_of, samples
 from benchmarks.gpu_check.results import Finding
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import HFEngine, Host, Sampling, named_weights
+from rlvr.rollout import Host, Sampling, named_weights
+from rlvr.rollout.hf import HFEngine
 from rlvr.training.logprobs import completion_logps
 
 FORMULA = "3 x (2 x weights x tokens + 2 x head x scored tokens + 4 x heads' width x layers x pairs of tokens)"
@@ -65,7 +66,7 @@ def _training_step(
         nonlocal loss
         with torch.autocast(device.type, torch.bfloat16):
             logp_BT = completion_logps(policy, batch, 1.0).logp_BT
-        loss = -(logp_BT.sum(dim=1) * batch.advantage_B * batch.weight_B).sum()
+        loss = -(logp_BT * batch.advantage_BT * batch.weight_BT).sum()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -9,7 +9,7 @@ from rlvr.build import build
 from rlvr.callbacks import CollapseError, CollapseGuard
 from rlvr.callbacks.collapse import solved_share
 
-GUARD = {"window": 4, "reward_share": 0.25, "entropy_factor": 2.0}
+GUARD = {"window": 4, "accuracy_share": 0.25, "entropy_factor": 2.0}
 HEALTHY = [(0.2, 0.6)] * 10
 
 
@@ -44,9 +44,9 @@ def test_what_never_solved_anything_has_nothing_to_lose():
 def test_problems_dropped_as_solved_count():
     """8 problems of 4 rollouts drawn, 6 dropped, 2 of the other 8 rollouts right: 26 of 32."""
     metrics = {"filter/drawn": 8.0, "rollout/completion_length": 5.0}
-    dropped = {**metrics, "rollout/reward": 2 / 8, "rollout/tokens": 5.0 * 8}
+    dropped = {**metrics, "rollout/accuracy": 2 / 8, "rollout/tokens": 5.0 * 8}
     assert solved_share(dropped, group_size=4) == pytest.approx(26 / 32)
-    sampled = {**metrics, "rollout/reward": 2 / 32, "rollout/tokens": 5.0 * 32}
+    sampled = {**metrics, "rollout/accuracy": 2 / 32, "rollout/tokens": 5.0 * 32}
     assert solved_share(sampled, group_size=4) == pytest.approx(2 / 32)
 
 

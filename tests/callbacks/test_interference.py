@@ -55,7 +55,7 @@ def test_a_big_step_on_one_problem_is_what_a_direct_computation_says(quick):
     cfg = quick(*MEASURED, "batch.problems_per_step=1", "trainer.max_steps=1")
     base = build(cfg).module.policy.eval()
     run = fit(cfg)
-    trained, problems = run.module.policy.eval(), {problem.id: problem for problem in run.data.problems}
+    trained, problems = run.module.policy.eval(), {problem.id: problem for problem in run.data.context.problems}
     samples = pq.read_table(Path(cfg.paths.run_dir) / "samples.parquet").to_pylist()
     inside = {row["problem_id"] for row in samples if row["advantage"] != 0}
     assert len(inside) == 1
@@ -79,13 +79,15 @@ def test_answers_are_right_and_bins_are_the_bases(quick):
     """Distinct, judged right, few a problem, from evaluated training problems."""
     cfg = quick(*MEASURED, "trainer.max_steps=1", "callbacks.interference.max_tokens=150")
     run = fit(cfg)
-    answers, problems = watched(run).answers, {problem.id: problem for problem in run.data.problems}
+    answers, problems = watched(run).answers, {problem.id: problem for problem in run.data.context.problems}
     base = run.trainer.callbacks[0].record.splits["train"].base
     rate = {name: correct / base.n for name, correct in zip(base.problem_ids, base.correct, strict=True)}
     assert 100 < sum(len(answer.token_ids) for answer in answers) <= 150
     assert len({(answer.problem_id, answer.token_ids) for answer in answers}) == len(answers)
     texts = run.tokenizer.batch_decode([answer.token_ids for answer in answers], skip_special_tokens=True)
-    verdicts = run.data.verifier.grade([(problems[a.problem_id], t) for a, t in zip(answers, texts, strict=True)])
+    verdicts = run.data.context.verifier.grade(
+        [(problems[a.problem_id], t) for a, t in zip(answers, texts, strict=True)]
+    )
     assert {verdict.status for verdict in verdicts} == {"right"}
     assert all(answer.bin == difficulty_bin(rate[answer.problem_id]) for answer in answers)
 

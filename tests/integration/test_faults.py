@@ -170,7 +170,8 @@ def test_a_reward_that_is_no_number_costs_its_step(quick):
     run = build(cfg)
     seen: list[torch.Tensor] = []
     run.trainer.callbacks.append(_Weights(seen))
-    run.data.verifier = Nan(run.data.verifier, lambda: run.trainer.global_step == 2)
+    collector = run.data.make_collector.keywords
+    collector["verifier"] = Nan(collector["verifier"], lambda: run.trainer.global_step == 2)
     run.trainer.fit(run.module, datamodule=run.data)
     rows = [row for row in metrics(Path(cfg.paths.run_dir)) if row["train/skipped"]]
     skipped = [float(row["train/skipped"]) for row in rows]
@@ -200,7 +201,7 @@ def test_gradients_that_stay_broken_end_the_run(quick):
     assert torch.equal(before, after)
     kept = torch.load(Path(cfg.paths.run_dir) / "nonfinite-0.pt", weights_only=True)
     assert kept[0]["token_N"].dtype == torch.int64
-    assert len(kept[0]["advantage_B"]) > 0
+    assert len(kept[0]["advantage_BT"]) > 0
 
 
 @pytest.mark.parametrize("offline", ["true", "false"])

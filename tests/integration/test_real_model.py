@@ -27,7 +27,7 @@ def test_three_steps_on_math(quick, more: list[str]):
     cfg = quick(*SETTINGS, *more)
     check(cfg)
     run = build(cfg)
-    assert "<|im_start|>user" in run.data.problems[0].prompt
+    assert "<|im_start|>user" in run.data.context.problems[0].prompt
     trained = [parameter for parameter in run.module.policy.parameters() if parameter.requires_grad]
     before = [parameter.detach().clone() for parameter in trained]
     run.trainer.fit(run.module, datamodule=run.data)

@@ -1,17 +1,20 @@
 """Whole trainings of seconds: every pair of filter and loss, determinism, accumulation, refill, resume."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 from omegaconf import DictConfig
+from seen import watch
 
-from rlvr.algo import SELF
 from rlvr.build import Run, build
 from rlvr.checkpoint import CheckpointStore
 from rlvr.eval import RunRecord
-from rlvr.rollout import HFEngine, Host
+from rlvr.rollout import Host
+from rlvr.rollout.hf import HFEngine
+from rlvr.step import sample_groups
 
 FILTERS = ["none", "self", "bbg", "zero_success", "mask_easy", "dynamic"]
 LOSSES = ["grpo", "nsr", "grpo_n", "psr", "w_reinforce"]
@@ -83,14 +86,17 @@ def test_two_minibatches_per_rollout_move_the_ratio(quick):
 def test_self_refills_the_batch_with_unsolved_problems(quick):
     """On a base that solves some problems greedily, the batch is full again and holds none of the solved."""
     cfg = quick("algo=self", "trainer.max_steps=1", "model.steps=700")
-    run = fit(cfg)
-    walk, data = run.data.last_walk, run.data
-    assert walk.drawn > data.problems_per_step == len(walk.groups)
+    run = build(cfg)
+    seen = watch(run)
+    run.trainer.fit(run.module, datamodule=run.data)
+    (batch,) = seen.batches
+    assert batch.drawn > cfg.batch.problems_per_step == len(batch.groups)
     base = build(cfg).module.policy
-    data._engine = HFEngine(Host(base, run.tokenizer, lambda: iter(()), base.device), max_tokens=20000)
-    data.engine.sync(0)
-    assert not any(data.solved_greedily([group.problem for group in walk.groups], 0))
-    assert isinstance(data.filter, SELF)
+    engine = HFEngine(Host(base, run.tokenizer, lambda: iter(()), base.device), max_tokens=20000)
+    engine.sync(0)
+    context, problems = run.data.context, [group.problem for group in batch.groups]
+    greedy = replace(context.sampling, temperature=0.0)
+    assert not any(group.successes for group in sample_groups(engine, context.verifier, problems, 1, greedy, 0, 0))
 
 
 @pytest.mark.parametrize("parts", [[], ["batch.micro_batch_tokens=120"], ["batch.minibatches_per_rollout=2"]])

@@ -101,7 +101,7 @@ def test_a_missing_vllm_is_one_sentence(quick, monkeypatch):
     """With the command that installs it, before anything starts."""
     monkeypatch.setattr("rlvr.preflight.machine.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="rollout=vllm: vLLM is not installed; `make vllm` installs"):
-        check_machine(quick("rollout=vllm"))
+        check_machine(quick("rollout=vllm"), ["vllm", None])
 
 
 def test_a_hub_that_does_not_answer_is_one_sentence(quick, monkeypatch):
@@ -110,14 +110,14 @@ def test_a_hub_that_does_not_answer_is_one_sentence(quick, monkeypatch):
     with pytest.raises(
         ConfigError, match=r"model\.name=nobody/nothing: no such folder, not in the cache, and http://127"
     ):
-        check_machine(quick("model=pretrained", "model.name=nobody/nothing"))
+        check_machine(quick("model=pretrained", "model.name=nobody/nothing"), [])
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(quick):
     """Also where only the plan is wanted, which reads the model's config and looks at no machine."""
     cfg = quick("model=pretrained", "model.name=/no/such/folder")
     with pytest.raises(ConfigError, match=r"model\.name=/no/such/folder: no such folder, and nothing on the hub"):
-        check_machine(cfg)
+        check_machine(cfg, [])
     with pytest.raises(ConfigError, match=r"model\.name=/no/such/folder: its config can't be read"):
         plan_of(cfg)
 
@@ -126,7 +126,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(quick):
 def test_a_published_experiment_without_a_gpu_is_one_sentence(quick):
     """Nothing is downloaded first."""
     with pytest.raises(ConfigError, match=r"trainer\.accelerator=cuda: this machine has no GPU"):
-        check_machine(quick("experiment=self_qwen7b"))
+        check_machine(quick("experiment=self_qwen7b"), [])
 
 
 def test_a_prompt_that_does_not_fit_is_named(quick):

@@ -8,8 +8,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import Host, Sampling, named_weights
-from rlvr.training.batch import Sample, packed
+from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.step import TrainingSample
+from rlvr.training.batch import packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
@@ -48,7 +49,7 @@ def host(policy) -> Host:
 
 def build(policy, **settings):
     engine = dict(max_model_len=None, kv_cache_gib=0.25, max_num_seqs=64, tensor_parallel_size=1, dtype=None)
-    return vllm.VLLMEngine(host(policy), **{**engine, "hang_timeout_s": 60.0, "cache_dir": CACHE, **settings})
+    return VLLM(**{**engine, "hang_timeout_s": 60.0, "cache_dir": CACHE, **settings}).build(host(policy))
 
 
 def problems() -> list[Problem]:
@@ -64,7 +65,7 @@ def nudge(policy: PreTrainedModel) -> None:
 
 
 def largest_difference(policy: PreTrainedModel, rollouts_P: list) -> float:
-    samples = [Sample(p, r, 0.0, 0.0) for p, rs in zip(problems(), rollouts_P, strict=True) for r in rs]
+    samples = [TrainingSample.of(p, r, 0.0, 0.0) for p, rs in zip(problems(), rollouts_P, strict=True) for r in rs]
     batch = packed(samples, version=0)
     with torch.no_grad():
         logp_BT = completion_logps(policy, batch, 1.0).logp_BT

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from torch import distributed as dist
 from transformers import AutoModelForCausalLM
 
-from rlvr.build import context_of, engine_factory, sampling_of
+from rlvr.build import context_of, sampling_of, sized_engine
 from rlvr.preflight.machine import device
 from rlvr.rollout import Host, alone_cache_gib, fingerprint, named_weights
 from rlvr.rollout.process import launched
@@ -99,7 +99,7 @@ def test_published_shapes(tmp_path: Path, name: str):
     policy = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     tokenizer = type("Tokenizer", (), {"eos_token_id": 0})
     host = Host(policy, tokenizer, lambda: named_weights(policy), torch.device("cpu"))
-    engine = engine_factory(cfg, longest, kv_cache_gib=per_layer)(host)
+    engine = sized_engine(cfg, longest, kv_cache_gib=per_layer).build(host)
     try:
         assert engine.llm.llm_engine.model_config.max_model_len == longest == 1024 + cfg.rollout.sampling.max_new_tokens
         engine.sync(0)

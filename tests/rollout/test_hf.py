@@ -6,9 +6,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from rlvr.data.countdown import character_tokenizer
-from rlvr.rollout import EngineError, HFEngine, Host, Sampling, StaleEngineError
-from rlvr.rollout.hf import nucleus
-from rlvr.training.batch import Sample, packed
+from rlvr.rollout import EngineError, Host, Sampling, StaleEngineError
+from rlvr.rollout.hf import HFEngine, nucleus
+from rlvr.step import TrainingSample
+from rlvr.training.batch import packed
 from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
@@ -42,14 +43,16 @@ def test_logps_equal_a_forward_pass_row_by_row(architecture: str, temperature: f
     engine = HFEngine(beside(model), max_tokens=210)  # forces several chunks
     engine.sync(3)
     groups = engine.generate(problems(), 4, Sampling(12, temperature), version=3, seed=1)
-    samples = [Sample(p, r, 1.0, 1.0) for p, rollouts in zip(problems(), groups, strict=True) for r in rollouts]
+    samples = [
+        TrainingSample.of(p, r, 1.0, 1.0) for p, rollouts in zip(problems(), groups, strict=True) for r in rollouts
+    ]
     logp_BT = completion_logps(model, packed(samples, 3), temperature).logp_BT
     assert any(r.finish == "stop" for g in groups for r in g)
     for row, sample in enumerate(samples):
-        prompt, completion = sample.problem.prompt_ids, sample.rollout.token_ids
+        prompt, completion = sample.problem.prompt_ids, sample.completion.token_ids
         logits_TV = model(torch.tensor([[*prompt, *completion]])).logits[0, len(prompt) - 1 : -1] / temperature
         alone_T = logits_TV.log_softmax(-1)[torch.arange(len(completion)), torch.tensor(completion)]
-        assert (torch.tensor(sample.rollout.logps) - alone_T).abs().max() < 1e-5
+        assert (torch.tensor(sample.completion.logps) - alone_T).abs().max() < 1e-5
         assert (logp_BT[row, : len(completion)] - alone_T).abs().max() < 1e-5
         assert logp_BT[row, len(completion) :].abs().sum() == 0
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from engines import TEN, TOKENIZER, build, host, largest_difference, nudge, problems, tiny
 
-from rlvr.rollout import EngineError, HFEngine, Sampling, StaleEngineError, named_weights
+from rlvr.rollout import EngineError, Sampling, StaleEngineError, named_weights
+from rlvr.rollout.hf import HFEngine
 from rlvr.types import Problem
 
 

@@ -4,6 +4,7 @@ Not a test itself: `test_weights_move.py` calls it, and starts it under torch's 
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from rlvr.algo import Objective
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.models import trainable
 from rlvr.ranks import leave_group
-from rlvr.training import MicroBatch, PolicyModule, Sample, packed
+from rlvr.step import TrainingSample
+from rlvr.training import MicroBatch, PolicyModule, packed
 from rlvr.training.precision import trained_dtype
 from rlvr.types import Completion, Problem
 
@@ -44,7 +47,7 @@ def batches(world_size: int) -> list[MicroBatch]:
     for step in range(STEPS):
         tokens = torch.randint(32, (8, 24), generator=generator).tolist()
         samples = [
-            Sample(
+            TrainingSample.of(
                 Problem(str(row), "", tuple(ids[:8]), ""),
                 Completion(tuple(ids[8:]), (-3.0,) * 16, "", "stop"),
                 1.0 if row % 2 else -0.5,
@@ -61,8 +64,7 @@ def train(strategy: Any, precision: str, adapters: bool, world_size: int = 1) ->
     sharded = strategy != "auto"
     module = PolicyModule(
         policy=policy(trained_dtype(precision, adapters), adapters),
-        surrogate=lambda *given: ppo_clip(*given, clip_low=0.2, clip_high=0.2),
-        correction=None,
+        objective=Objective(partial(ppo_clip, clip_low=0.2, clip_high=0.2)),
         optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=LR, weight_decay=0.0),
         warmup_steps=0,
         lr_schedule="constant",

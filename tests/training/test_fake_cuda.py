@@ -10,7 +10,7 @@ import torch
 from fake_cuda import BENCH, CUDA, fake_cuda
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlvr.algo import Correction
+from rlvr.algo import Correction, Objective
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.models import trainable
 from rlvr.training import PolicyModule, attention
@@ -29,8 +29,9 @@ def stepped(architecture: str, dtype: torch.dtype, change=lambda module, batch: 
     with fake_cuda() as (mode, device):
         module = PolicyModule(
             policy=BENCH["shapes_only"](policy, "cuda"),
-            surrogate=partial(ppo_clip, clip_low=0.2, clip_high=0.28),
-            correction=Correction("token", 2.0, "truncate"),
+            objective=Objective(
+                partial(ppo_clip, clip_low=0.2, clip_high=0.28), [Correction("token", 2.0, "truncate")]
+            ),
             optimizer=partial(torch.optim.AdamW, lr=1e-6, fused=True),
             warmup_steps=2,
             lr_schedule="constant",
@@ -74,13 +75,13 @@ def rows_left_behind(module: PolicyModule, batch) -> None:
 
 
 def made_inside_the_step(module: PolicyModule, batch) -> None:
-    surrogate = module.surrogate
+    surrogate = module.objective.surrogate
 
-    def careless(logp_BT, old_logp_BT, advantage_B, mask_BT):
-        loss_BT, clipped_BT = surrogate(logp_BT, old_logp_BT, advantage_B, mask_BT)
+    def careless(logp_BT, old_logp_BT, advantage_BT, mask_BT):
+        loss_BT, clipped_BT = surrogate(logp_BT, old_logp_BT, advantage_BT, mask_BT)
         return loss_BT + torch.zeros(loss_BT.shape), clipped_BT
 
-    module.surrogate = careless
+    module.objective = replace(module.objective, surrogate=careless)
 
 
 def gradient_on_the_host(module: PolicyModule, batch) -> None:
@@ -103,7 +104,7 @@ def test_a_tensor_that_is_read_back_is_seen():
     """A number taken from the loss makes the host wait in every micro-batch."""
 
     def reads(module: PolicyModule, batch) -> None:
-        float(batch.weight_B.sum())
+        float(batch.weight_BT.sum())
 
     assert stepped("qwen2", torch.bfloat16, reads)[-1].waits == 3
 

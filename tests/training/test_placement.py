@@ -9,7 +9,8 @@ from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
-from rlvr.build import build, launcher
+from rlvr.build import build
+from rlvr.build.run import launcher
 from rlvr.errors import ConfigError
 from rlvr.rollout import Host
 from rlvr.rollout.hf import LogpRecorder
@@ -74,6 +75,13 @@ def test_slurm_starts_one_process_and_lightning_the_ranks(quick, monkeypatch):
     assert not launcher(2)
 
 
+class Unbuilt:
+    """Engine settings that hand back what they would be built beside."""
+
+    def build(self, host):
+        return host
+
+
 @pytest.mark.parametrize(("rollout", "place"), [("vllm", "cpu"), ("hf", "meta")])
 def test_an_evaluation_leaves_the_policy_where_it_is_read_from(quick, monkeypatch, rollout: str, place: str):
     """Weights are copied to an engine with its own from the host: on the GPU a second copy would take its memory."""
@@ -83,7 +91,7 @@ def test_an_evaluation_leaves_the_policy_where_it_is_read_from(quick, monkeypatc
     spec.loader.exec_module(entry)
     monkeypatch.setattr(entry, "device", lambda: torch.device("meta"))
     given: list[float] = []
-    monkeypatch.setattr(entry, "engine_factory", lambda cfg, longest, gib: given.append(gib) or (lambda host: host))
+    monkeypatch.setattr(entry, "sized_engine", lambda cfg, longest, gib: given.append(gib) or Unbuilt())
     cfg = quick(f"rollout={rollout}")
     policy = build(cfg).module.policy
     host = entry.engine_alone(cfg, policy, None, 20)

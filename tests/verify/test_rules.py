@@ -118,7 +118,7 @@ def failing():
 def test_a_broken_judge_ends_the_training(quick):
     """Before a step is taken on its verdicts."""
     run = build(quick("verifier=math"))
-    run.data.verifier = Broken(failing, 1, 5.0, 2.0, max_failed_share=0.2, rewards=ZERO_ONE)
+    run.data.make_collector.keywords["verifier"] = Broken(failing, 1, 5.0, 2.0, max_failed_share=0.2, rewards=ZERO_ONE)
     with pytest.raises(RunError, match=r"could not be graded, more than verifier\.max_failed_share=0\.2"):
         run.trainer.fit(run.module, datamodule=run.data)
     assert run.trainer.global_step == 0

@@ -8,7 +8,6 @@ from typing import Any
 from rlvr.callbacks.listener import Listener
 from rlvr.errors import RunError
 from rlvr.step import RolloutBatch
-from rlvr.training import RunContext
 
 
 class CollapseError(RunError):
@@ -37,13 +36,12 @@ class CollapseGuard(Listener):
     harder problems. Limits compare averages over `window` rollout batches with those at the best accuracy so far.
 
     Args:
-        context: What the run's parts share.
         window: Rollout batches averaged over, so that a batch of hard problems is not taken for a collapse.
         accuracy_share: Part of the best accuracy below which the policy counts as fallen.
         entropy_factor: Times the entropy at the best accuracy, up or down, beyond which it counts as astray.
     """
 
-    def __init__(self, context: RunContext, window: int, accuracy_share: float, entropy_factor: float) -> None:
+    def __init__(self, window: int, accuracy_share: float, entropy_factor: float) -> None:
         self.window = window
         self.accuracy_share = accuracy_share
         self.entropy_factor = entropy_factor

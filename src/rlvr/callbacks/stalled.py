@@ -6,18 +6,16 @@ from typing import Any
 from rlvr.callbacks.listener import Listener
 from rlvr.errors import RunError
 from rlvr.step import RolloutBatch
-from rlvr.training import RunContext
 
 
 class StalledGuard(Listener):
     """Ends a run in which no completion has carried gradient for a while: every further step would change nothing.
 
     Args:
-        context: What the run's parts share.
         limit: Rollout batches in a row without gradient after which the run ends.
     """
 
-    def __init__(self, context: RunContext, limit: int) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
         self.in_a_row = 0
 

@@ -23,7 +23,7 @@ class RolloutDataModule(lightning.LightningDataModule):
 
     Args:
         context: What the run's parts share.
-        collector: Makes the collector once the ranks are known.
+        collector: Makes the collector, given the `ranks`, which are known only inside a trainer.
         minibatches_per_rollout: Optimizer steps on each rollout batch.
         listeners: See each batch before it is learned from, in this order.
     """
@@ -31,7 +31,7 @@ class RolloutDataModule(lightning.LightningDataModule):
     def __init__(
         self,
         context: RunContext,
-        collector: Callable[[Ranks], Collector],
+        collector: Callable[..., Collector],
         minibatches_per_rollout: int,
         listeners: Sequence[RolloutListener],
     ) -> None:
@@ -90,7 +90,7 @@ class RolloutDataModule(lightning.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Lightning moves the policy to its device only after this, so the engine is told now and built later."""
-        self.collector = self.make_collector(self._ranks)
+        self.collector = self.make_collector(ranks=self._ranks)
         self.context.engine.attach(self._host)
 
     def teardown(self, stage: str) -> None:
