@@ -12,8 +12,8 @@ import time
 import torch
 
 from rlvr.console import console
+from rlvr.scoring.head import ScoringHead
 from rlvr.tables import Grid
-from rlvr.training.head import ScoringHead
 
 TOKENS, VOCABULARY, HIDDEN, TURNS = 4096, 151_936, 896, 3
 

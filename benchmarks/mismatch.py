@@ -17,10 +17,10 @@ from rlvr.build import quiet
 from rlvr.callbacks import Mismatch
 from rlvr.console import console
 from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.scoring import packed
+from rlvr.scoring.logprobs import completion_logps
 from rlvr.step import TrainingSample
 from rlvr.tables import Grid
-from rlvr.training import packed
-from rlvr.training.logprobs import completion_logps
 
 
 def main() -> None:

@@ -26,11 +26,11 @@ from rlvr.build import plan_of
 from rlvr.console import console
 from rlvr.models import trainable
 from rlvr.preflight import GIB, Plan
+from rlvr.scoring import attention
+from rlvr.scoring.logprobs import completion_logps
+from rlvr.scoring.packing import MicroBatch, packed
 from rlvr.step import TrainingSample
 from rlvr.tables import Grid
-from rlvr.training import attention
-from rlvr.training.batch import MicroBatch, packed
-from rlvr.training.logprobs import completion_logps
 from rlvr.types import Completion, Problem
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -16,9 +16,9 @@ from rlvr.callbacks.mismatch import EXACT_LIMIT, ROUNDED_LIMIT
 from rlvr.data.countdown import character_tokenizer
 from rlvr.models import trainable
 from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.scoring import packed
+from rlvr.scoring.logprobs import completion_logps
 from rlvr.step import TrainingSample
-from rlvr.training import packed
-from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
 PROMPT, TOKENS, GROUP = 16, 48, 8

@@ -11,11 +11,11 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from benchmarks.gpu_check.policies import GIB, policy_of, samples
 from benchmarks.gpu_check.results import Finding
+from rlvr.scoring import packed
+from rlvr.scoring.attention import packed_attention
+from rlvr.scoring.head import ScoringHead
+from rlvr.scoring.logprobs import completion_logps
 from rlvr.step import TrainingSample
-from rlvr.training import packed
-from rlvr.training.attention import packed_attention
-from rlvr.training.head import ScoringHead
-from rlvr.training.logprobs import completion_logps
 
 BACKENDS = (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}

@@ -8,8 +8,8 @@ import torch
 from benchmarks.gpu_check.policies import GIB, config_of, free, need_memory, policy_of, samples
 from benchmarks.gpu_check.results import Finding
 from rlvr.preflight.activations import Step, precision_of, shape_of
-from rlvr.training import MicroBatch, packed
-from rlvr.training.logprobs import completion_logps
+from rlvr.scoring import MicroBatch, packed
+from rlvr.scoring.logprobs import completion_logps
 
 PROMPT, COMPLETION = 128, 897  # a micro-batch's rows: four completions to a prompt
 TOKENS = 16_384

@@ -15,8 +15,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from benchmarks.gpu_check.results import SkipError
 from rlvr.algo import Objective
 from rlvr.algo.surrogates import ppo_clip
+from rlvr.scoring import MicroBatch, packed
 from rlvr.step import TrainingSample
-from rlvr.training import MicroBatch, PolicyModule, packed
+from rlvr.training import PolicyModule
 from rlvr.types import Completion, Problem
 
 GIB = 2**30

@@ -11,7 +11,7 @@ import torch
 from benchmarks.gpu_check.policies import Way, policy_of, samples, train
 from rlvr.ranks import leave_group
 from rlvr.rollout import named_weights, whole
-from rlvr.training import MicroBatch, packed
+from rlvr.scoring import MicroBatch, packed
 
 STEPS, ROWS = 4, 8
 

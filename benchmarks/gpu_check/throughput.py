@@ -16,7 +16,7 @@ from benchmarks.gpu_check.results import Finding
 from rlvr.data.countdown import character_tokenizer
 from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.rollout.hf import HFEngine
-from rlvr.training.logprobs import completion_logps
+from rlvr.scoring.logprobs import completion_logps
 
 FORMULA = "3 x (2 x weights x tokens + 2 x head x scored tokens + 4 x heads' width x layers x pairs of tokens)"
 MEASURED = 3  # times, after two that are not counted

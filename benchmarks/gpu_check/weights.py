@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.gpu_check.policies import Way, cast, free, micro_batch, need_memory, policy_of, shape_for, train
 from benchmarks.gpu_check.results import Finding
-from rlvr.training import MicroBatch
+from rlvr.scoring import MicroBatch
 
 STEPS, LR = 5, 1e-6
 LEAST_SHARE = 0.95

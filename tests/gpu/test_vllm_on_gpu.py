@@ -14,9 +14,9 @@ from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import ROUNDED_LIMIT
 from rlvr.models import PackagedPolicy
 from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.scoring import packed
+from rlvr.scoring.logprobs import completion_logps
 from rlvr.step import TrainingSample
-from rlvr.training import packed
-from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
 pytestmark = [

@@ -9,9 +9,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from rlvr.data.countdown import character_tokenizer
 from rlvr.rollout import VLLM, Host, Sampling, named_weights
+from rlvr.scoring.logprobs import completion_logps
+from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
-from rlvr.training.batch import packed
-from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
 vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")

@@ -8,9 +8,9 @@ from transformers.generation.logits_process import TopPLogitsWarper
 from rlvr.data.countdown import character_tokenizer
 from rlvr.rollout import EngineError, Host, Sampling, StaleEngineError
 from rlvr.rollout.hf import HFEngine, nucleus
+from rlvr.scoring.logprobs import completion_logps
+from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
-from rlvr.training.batch import packed
-from rlvr.training.logprobs import completion_logps
 from rlvr.types import Problem
 
 TOKENIZER = character_tokenizer()

@@ -17,8 +17,9 @@ from rlvr.algo import Objective
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.models import trainable
 from rlvr.ranks import leave_group
+from rlvr.scoring import MicroBatch, packed
 from rlvr.step import TrainingSample
-from rlvr.training import MicroBatch, PolicyModule, packed
+from rlvr.training import PolicyModule
 from rlvr.training.precision import trained_dtype
 from rlvr.types import Completion, Problem
 

@@ -8,9 +8,10 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.errors import ConfigError
-from rlvr.training.attention import Rows, use_packed_attention
-from rlvr.training.batch import Sample, deal, micro_batches, packed, piece_tokens, pieces_of
-from rlvr.training.logprobs import completion_logps
+from rlvr.scoring.attention import Rows, use_packed_attention
+from rlvr.scoring.dealing import deal, micro_batches, piece_tokens, pieces_of
+from rlvr.scoring.logprobs import completion_logps
+from rlvr.scoring.packing import Sample, packed
 from rlvr.types import Completion, Problem
 
 VOCABULARY = 31

@@ -13,7 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from rlvr.algo import Correction, Objective
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.models import trainable
-from rlvr.training import PolicyModule, attention
+from rlvr.scoring import attention
+from rlvr.training import PolicyModule
 
 SIZE = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=96)
 PACKED = [BENCH["micro_batch"](3000, seed) for seed in (0, 1)]  # on the CPU, as rollouts are packed

@@ -5,8 +5,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.errors import ConfigError
-from rlvr.training import head as head_module
-from rlvr.training.head import ScoringHead, scoring_head
+from rlvr.scoring import head as head_module
+from rlvr.scoring.head import ScoringHead, scoring_head
 
 N, V, H = 23, 101, 16
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from rlvr.errors import RunError
-from rlvr.training import MicroBatch, RunContext
+from rlvr.scoring import MicroBatch
+from rlvr.training import RunContext
 
 
 class NonFiniteGuard(lightning.Callback):

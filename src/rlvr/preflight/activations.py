@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from rlvr.training.head import CHUNK_GIB
+from rlvr.scoring.head import CHUNK_GIB
 
 GIB = 2**30
 

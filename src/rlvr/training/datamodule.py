@@ -11,11 +11,12 @@ from torch.utils.data import DataLoader
 
 from rlvr.ranks import Ranks
 from rlvr.rollout import Host, named_weights
+from rlvr.scoring.dealing import deal, micro_batches, pieces_of
+from rlvr.scoring.logprobs import completion_logps
+from rlvr.scoring.packing import MicroBatch, packed
 from rlvr.step import Collector, RolloutBatch, TrainingSample, batch_metrics, training_samples
 from rlvr.strategy import sharding_of
-from rlvr.training.batch import MicroBatch, deal, micro_batches, packed, pieces_of
 from rlvr.training.context import RolloutListener, RunContext
-from rlvr.training.logprobs import completion_logps
 
 
 class RolloutDataModule(lightning.LightningDataModule):

@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 
 from rlvr.algo import Objective, Sums
 from rlvr.models.streamed import Checkpoint, fill
+from rlvr.scoring.logprobs import completion_logps
+from rlvr.scoring.packing import MicroBatch
 from rlvr.strategy import sharding_of
-from rlvr.training.batch import MicroBatch
-from rlvr.training.logprobs import completion_logps
 from rlvr.training.precision import UpdateShare
 
 LrSchedule = Literal["constant", "cosine"]

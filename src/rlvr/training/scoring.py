@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from rlvr.ranks import Ranks
+from rlvr.scoring.dealing import deal, micro_batches, pieces_of
+from rlvr.scoring.logprobs import completion_logps
+from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
-from rlvr.training.batch import deal, micro_batches, packed, pieces_of
-from rlvr.training.logprobs import completion_logps
 
 
 def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int) -> list[Tensor]:

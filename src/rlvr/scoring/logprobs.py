@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from rlvr.rollout import base_of
-from rlvr.training.attention import use_packed_attention
-from rlvr.training.batch import MicroBatch
-from rlvr.training.head import scoring_head
+from rlvr.scoring.attention import use_packed_attention
+from rlvr.scoring.head import scoring_head
+from rlvr.scoring.packing import MicroBatch
 
 
 class Scores(NamedTuple):
