@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from rlvr.build import Run, build
-from rlvr.callbacks import Interference
+from rlvr.callbacks import Interference, PassAtKCallback
 from rlvr.callbacks.interference import within
 from rlvr.eval.difficulty import difficulty_bin
 from rlvr.report.interference import interference_figure
@@ -80,7 +80,7 @@ def test_answers_are_right_and_bins_are_the_bases(quick):
     cfg = quick(*MEASURED, "trainer.max_steps=1", "callbacks.interference.max_tokens=150")
     run = fit(cfg)
     answers, problems = watched(run).answers, {problem.id: problem for problem in run.data.context.problems}
-    base = run.trainer.callbacks[0].record.splits["train"].base
+    base = next(c for c in run.trainer.callbacks if isinstance(c, PassAtKCallback)).record.splits["train"].base
     rate = {name: correct / base.n for name, correct in zip(base.problem_ids, base.correct, strict=True)}
     assert 100 < sum(len(answer.token_ids) for answer in answers) <= 150
     assert len({(answer.problem_id, answer.token_ids) for answer in answers}) == len(answers)

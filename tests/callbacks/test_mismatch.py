@@ -10,7 +10,8 @@ import torch
 from omegaconf import DictConfig
 
 from rlvr.build import Run, build
-from rlvr.callbacks import Mismatch, MismatchError, mismatch
+from rlvr.callbacks import Mismatch, MismatchError
+from rlvr.training import scoring
 
 vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
@@ -81,8 +82,8 @@ def swap_two_layers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every weight arrives, in the wrong place."""
     honest = vllm.VLLMEngine.__init__
 
-    def init(engine, host, **settings) -> None:
-        honest(engine, replace(host, weights=lambda: swapped(host.weights)), **settings)
+    def init(engine, host, settings) -> None:
+        honest(engine, replace(host, weights=lambda: swapped(host.weights)), settings)
 
     monkeypatch.setattr(vllm.VLLMEngine, "__init__", init)
 
@@ -141,7 +142,7 @@ def test_lora_trains_through_vllm(quick):
 def test_the_guard_stays_within_a_micro_batch_and_the_engine_sleeps(quick, monkeypatch):
     """Before a step and at the end alike: on a GPU the forward pass has the memory that micro-batches were given."""
     events: list[str | int] = []
-    score, sleep = mismatch.completion_logps, vllm.VLLMEngine.sleep
+    score, sleep = scoring.completion_logps, vllm.VLLMEngine.sleep
 
     def scored(policy, batch, temperature):
         events.append(len(batch.token_N))
@@ -156,7 +157,7 @@ def test_the_guard_stays_within_a_micro_batch_and_the_engine_sleeps(quick, monke
         return generate(engine, *arguments, **settings)
 
     generate = vllm.VLLMEngine.generate
-    monkeypatch.setattr(mismatch, "completion_logps", scored)
+    monkeypatch.setattr(scoring, "completion_logps", scored)
     monkeypatch.setattr(vllm.VLLMEngine, "sleep", slept)
     monkeypatch.setattr(vllm.VLLMEngine, "generate", sampled)
     fit(build(quick(*SMALL_ENGINE, "batch.micro_batch_tokens=40", "trainer.max_steps=2")))

@@ -12,7 +12,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from rlvr.build import build
 from rlvr.build.run import launcher
 from rlvr.errors import ConfigError
-from rlvr.rollout import Host
+from rlvr.rollout import EngineSettings, EngineTraits, Host
 from rlvr.rollout.hf import LogpRecorder
 
 META = ["+trainer.strategy._target_=lightning.pytorch.strategies.SingleDeviceStrategy", "+trainer.strategy.device=meta"]
@@ -29,11 +29,14 @@ def test_the_engine_is_built_when_the_policy_is_in_its_place(quick, monkeypatch)
     run = build(quick(*META))
     built: list[Host] = []
 
-    def factory(host: Host):
-        built.append(host)
-        raise BuiltError
+    class Settings(EngineSettings):
+        traits = EngineTraits(own_weights=False)
 
-    run.data.make_engine = factory
+        def build(self, host: Host):
+            built.append(host)
+            raise BuiltError
+
+    run.data.context.engine.settings = Settings()
     with pytest.raises(BuiltError):
         run.trainer.fit(run.module, datamodule=run.data)
     (host,) = built
