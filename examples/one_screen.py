@@ -2,9 +2,9 @@
 
     python examples/one_screen.py        # GRPO on Countdown with a tiny policy, a minute on a CPU
 
-It trains by the functions that `src/train.py` uses, and a test holds three of its steps to the trainer's, to the bit. Left
-out are the things that Lightning and the rest of `src/rlvr` add: several GPUs, checkpoints, evaluations, metrics, guards,
-and drawing again until a batch is full.
+It trains by the functions that `src/train.py` uses, and a test holds three of its steps to the trainer's, to the bit.
+Left out is what Lightning and the rest of `src/rlvr` add: several GPUs, checkpoints, evaluations, metrics, guards, and
+drawing again until a batch is full.
 """
 
 from collections.abc import Sequence
