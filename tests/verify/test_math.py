@@ -18,11 +18,11 @@ TIMEOUT_S = 2.0
 TOWER = r"\boxed{9^{9^{9^{9}}}}"
 
 
-@pytest.fixture(scope="module")
 def statuses(pool: KillablePool, questions) -> list[str]:
     return [status for status, _ in pool.ask(questions)]
 
 
+@pytest.fixture(scope="module")
 def verifier():
     return MathVerifier(workers=2, timeout_s=TIMEOUT_S, memory_gib=2.0)
 
