@@ -8,7 +8,7 @@ import pytest
 
 from rlvr.errors import ConfigError
 from rlvr.types import Problem
-from rlvr.verify import ReasoningGymVerifier
+from rlvr.verify import ReasoningGymVerifier, Rewards
 
 reasoning_gym = pytest.importorskip("reasoning_gym", reason="reasoning_gym is in the extra `math`")
 # Their own answers don't survive JSON, or can't be made without further settings; data=reasoning_gym refuses them.
@@ -90,3 +90,20 @@ def test_other_problems_are_refused(verifier: ReasoningGymVerifier):
         ConfigError, match="problem math-1 has no entry that a task's scorer could read; data=reasoning"
     ):
         verifier.grade([(Problem("math-1", "", (0,), "42"), r"\boxed{42}")])
+
+
+def test_a_partial_score_is_a_part_of_a_right_answers_worth():
+    """Where it is asked for; the answer stays wrong, without format it has none, and a right one is worth no more."""
+    asked = problem("chain_sum", {"question": "2 + 3 =", "answer": "5", "metadata": {}})
+    texts = ["<answer>5</answer>", "<answer>5 apples</answer>", "<answer>6</answer>", "5"]
+    settings = {"workers": 1, "timeout_s": 20.0, "memory_gib": 4.0, "rewards": Rewards(1.0, -0.5, -1.0)}
+    plain, partly = (
+        ReasoningGymVerifier(**settings, partial=partial).grade([(asked, text) for text in texts])
+        for partial in (False, True)
+    )
+    assert [verdict.status for verdict in plain] == [verdict.status for verdict in partly] == ["right"] + 3 * ["wrong"]
+    assert [verdict.reward for verdict in plain] == [1.0, -0.5, -0.5, -1.0]
+    score = reasoning_gym.get_score_answer_fn("chain_sum")("5 apples", json.loads(asked.answer)["entry"])
+    assert 0 < score < 1
+    assert partly[1].reward == pytest.approx(-0.5 + 1.5 * score)
+    assert [partly[index].reward for index in (0, 2, 3)] == [1.0, partly[2].reward, -1.0]
