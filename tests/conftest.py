@@ -1,4 +1,11 @@
-"""Shared by the tests that run whole trainings: composed configs and a base policy made once."""
+"""Shared by the tests that run whole trainings: composed configs, and a base policy made once."""
+
+import os
+
+# One thread a process, here and in what it starts: two test processes run side by side on two cores. Torch reads these
+# when it is imported.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,35 +17,40 @@ from omegaconf import DictConfig, OmegaConf
 import rlvr  # noqa: F401  sets what must be set before torch is imported
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+TIERS = {"full": "takes part in `make test-all` only", "slow": "takes many minutes: make test-slow"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--slow` for tests of many minutes."""
-    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+    """`--full` and `--slow` for tests beyond the first ten minutes'."""
+    for tier, why in TIERS.items():
+        parser.addoption(f"--{tier}", action="store_true", help=f"run the tests marked {tier}, too: each {why}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests say why they are skipped."""
-    if not config.getoption("--slow"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="takes many minutes: make test-slow"))
+    """Tests that are left out say why."""
+    for tier, why in TIERS.items():
+        if not config.getoption(f"--{tier}"):
+            for item in items:
+                if item.get_closest_marker(tier):
+                    item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds the base policy of all runs in this session."""
-    return tmp_path_factory.mktemp("cache")
+    """Holds the base policies of all runs in this session, those of other test processes among them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
-@pytest.fixture
-def quick(cache_dir: Path, tmp_path: Path) -> Callable[..., DictConfig]:
-    """Composes a run of seconds, `debug=quick` with further overrides."""
+def composer(cache_dir: Path, folder: Path) -> Callable[..., DictConfig]:
+    """Composes runs of seconds, `debug=quick` with further overrides, each with a folder of its own."""
 
     def composed(*overrides: str) -> DictConfig:
-        run_dir = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        run_dir = folder / f"run-{len(list(folder.iterdir()))}"
         run_dir.mkdir()
-        paths = [f"paths.cache_dir={cache_dir}", f"paths.log_dir={tmp_path}", f"paths.run_dir={run_dir}"]
+        paths = [f"paths.cache_dir={cache_dir}", f"paths.log_dir={folder}", f"paths.run_dir={run_dir}"]
         chosen = {override.partition("=")[0] for override in overrides}
         small = [] if {"data", "experiment"} & chosen else ["data.train_size=64", "data.heldout_size=16"]
         small += [] if {"model", "experiment"} & chosen else ["model.steps=20"]
@@ -48,3 +60,15 @@ def quick(cache_dir: Path, tmp_path: Path) -> Callable[..., DictConfig]:
         return cfg
 
     return composed
+
+
+@pytest.fixture
+def quick(cache_dir: Path, tmp_path: Path) -> Callable[..., DictConfig]:
+    """See `composer`."""
+    return composer(cache_dir, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def quick_module(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DictConfig]:
+    """The same for what a module's tests share."""
+    return composer(cache_dir, tmp_path_factory.mktemp("runs"))

@@ -1,7 +1,5 @@
 """Interference against log-probabilities computed the plain way, its silence, and its state."""
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from omegaconf import DictConfig
+from two_ranks import ENGINE, ZERO3, launch
 
 from rlvr.build import Run, build
 from rlvr.callbacks import Interference, PassAtKCallback
@@ -141,25 +140,13 @@ def test_every_second_step_and_after_a_resume(quick):
 def test_two_ranks_with_sharded_parameters(quick, tmp_path: Path):
     """ZeRO-3 on two processes measures what one process measures, to rounding."""
     pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
-    small = ["rollout=vllm", "rollout.engine.kv_cache_gib=0.25", "rollout.engine.max_num_seqs=64"]
-    zero3 = ["trainer=deepspeed_zero3", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"]
-    script = str(Path(__file__).parents[1] / "integration" / "rank.py")
+    # Plain gradient descent, for Adam would blow up rounding.
+    descent = ["~optimizer", "+optimizer._target_=torch.optim.SGD", "+optimizer._partial_=true", "+optimizer.lr=0.1"]
     found = []
-    for ranks, overrides in ((1, ["trainer.devices=1"]), (2, zero3)):
-        cfg = quick()
-        paths = [f"paths.{name}={cfg.paths[name]}" for name in ("cache_dir", "log_dir", "run_dir")]
-        # Plain gradient descent, for Adam would blow up rounding.
-        descent = ["~optimizer", "+optimizer._target_=torch.optim.SGD", "+optimizer._partial_=true"]
-        said = ["debug=quick", "data.train_size=64", "data.heldout_size=16", *MEASURED[:-1], *small, *paths, *overrides]
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-        done = subprocess.run(
-            [*command, script, str(tmp_path), *said, *descent, "+optimizer.lr=0.1"],
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr[-4000:]
-        found.append([numbers(row) for row in measured(rows(cfg))])
+    for ranks, overrides in ((1, ["trainer.devices=1"]), (2, ZERO3)):
+        run = {"run": [*MEASURED[:-1], *ENGINE, *overrides, *descent]}
+        trained = launch(quick, tmp_path / f"ranks-{ranks}", run, ranks)["run"]
+        found.append([numbers(row) for row in measured(read_metrics(trained.run_dir / "metrics.csv"))])
     assert len(found[0]) == 3
     assert max(abs(value) for value in found[0][-1].values()) > 1e-3
     for alone, sharded in zip(*found, strict=True):

@@ -1,6 +1,7 @@
-"""One rank of a test run: trains by the overrides it is given, and writes what this rank saw.
+"""One rank of some test runs, one after the other: trains by the overrides it is given, and writes what it saw.
 
-Not a test itself: `test_parity.py` starts it, once a rank, under torch's launcher.
+Not a test itself: `two_ranks.py` starts it, once a rank, under torch's launcher. Runs of one kind of strategy share a
+process, since its start takes longer than they do.
 """
 
 import json
@@ -55,9 +56,8 @@ class Witness(Listener):
         )
 
 
-def main() -> None:
-    """Compose, train, write."""
-    out, overrides = Path(sys.argv[1]), sys.argv[2:]
+def train(overrides: list[str]) -> Witness:
+    """Compose, train, and see."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = compose("train", overrides)
     OmegaConf.resolve(cfg)
@@ -69,8 +69,16 @@ def main() -> None:
     run.trainer.callbacks.append(witness)
     run.data.listeners.append(witness)
     run.trainer.fit(run.module, datamodule=run.data)
-    (out / f"rank{os.environ['RANK']}.json").write_text(json.dumps(witness.steps))
-    torch.save(witness.weights, out / f"rank{os.environ['RANK']}.pt")
+    return witness
+
+
+def main() -> None:
+    """Every run of the file that is given, by its name."""
+    out, runs = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
+    for name, overrides in runs.items():
+        witness = train(overrides)
+        (out / f"{name}-{os.environ['RANK']}.json").write_text(json.dumps(witness.steps))
+        torch.save(witness.weights, out / f"{name}-{os.environ['RANK']}.pt")
     leave_group()
 
 
