@@ -22,6 +22,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 import traceback
 import types
 from collections.abc import Iterator
@@ -102,7 +104,18 @@ def adopting() -> Iterator[None]:
 
 
 class Forked(subprocess.Popen):
-    """`subprocess.Popen` of a command `[sys.executable, script, ...]` or `[sys.executable, "-m", module, ...]`."""
+    """`subprocess.Popen` of a command `[sys.executable, script, ...]` or `[sys.executable, "-m", module, ...]`.
+
+    Args:
+        args: The command.
+        kind: Of the server; None: the one that has imported vLLM where the command's settings want it.
+        settings: `subprocess.Popen`'s.
+    """
+
+    def __init__(self, args: list[str], kind: str | None = None, **settings: Any) -> None:
+        wanted = any(word.startswith("rollout=vllm") for word in args)
+        self._kind = kind or ("vllm" if wanted else "plain")
+        super().__init__(args, **settings)
 
     def _execute_child(self, args: Any, *given: Any) -> None:
         # As CPython 3.11 to 3.14 pass them.
@@ -124,8 +137,7 @@ class Forked(subprocess.Popen):
         try:
             streams = [devnull if p2cread == -1 else p2cread]
             streams += [1 if c2pwrite == -1 else c2pwrite, 2 if errwrite == -1 else errwrite]
-            kind = "vllm" if any(word.startswith("rollout=vllm") for word in command) else "plain"
-            self.pid = server(kind).fork(request, streams)
+            self.pid = server(self._kind).fork(request, streams)
         finally:
             os.close(devnull)
         self._child_created = True
@@ -154,6 +166,47 @@ def run(command: list[str], timeout: float | None = None, **settings: Any) -> su
             process.kill()
             raise
     return subprocess.CompletedProcess(command, process.returncode, said, wrong)
+
+
+def run_ranks(command: list[str], ranks: int, kind: str, timeout: float) -> None:
+    """Run a command once a rank, each told of the others as by torchrun on one machine; all must end well."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "none", "GROUP_RANK": "0"}
+    common |= {name: str(ranks) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "ROLE_WORLD_SIZE")}
+    processes, said = [], []
+    deadline = time.monotonic() + timeout
+    try:
+        for rank in range(ranks):
+            own = {name: str(rank) for name in ("RANK", "LOCAL_RANK", "ROLE_RANK")}
+            said.append(tempfile.TemporaryFile("w+"))  # a pipe that nobody reads would stop the rank that fills it
+            processes.append(
+                Forked(
+                    command,
+                    kind=kind,
+                    env=os.environ | common | own,
+                    stdout=said[rank],
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+        while any(process.poll() is None for process in processes):
+            assert time.monotonic() < deadline, "the ranks take too long"
+            if any(process.poll() for process in processes):
+                break
+            time.sleep(0.02)
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    texts = []
+    for file in said:
+        file.seek(0)
+        texts.append(file.read()[-4000:])
+        file.close()
+    assert not any(process.returncode for process in processes), "\n".join(texts)
 
 
 # --- in the server ------------------------------------------------------------------------------------------------
