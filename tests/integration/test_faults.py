@@ -68,7 +68,10 @@ def start(
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(number, marks=pytest.mark.full) for number in (signal.SIGINT, signal.SIGUSR1))],
+)
 def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signals):
     """A code of its own, a checkpoint of the last step done, one line with the command, no stack trace."""
     name = number.name
@@ -112,6 +115,7 @@ def test_a_second_sigint_ends_at_once(whole: Path, tmp_path: Path, monkeypatch: 
     assert (tmp_path / "hold").exists()  # the rollout had not ended
 
 
+@pytest.mark.full
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: Path):
     """One flipped byte: named, passed over, and the end is the same."""
     process = start(whole, "flipped", until=11)
@@ -129,6 +133,7 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: P
     assert same(whole, "flipped")
 
 
+@pytest.mark.full
 def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     """Files may not grow beyond 300 kB, less than the weights: one sentence, nothing torn, and it goes on later."""
     process = start(whole, "full", until=5)
@@ -149,7 +154,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     assert same(whole, "full")
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.full), 1])
 def test_a_killed_rank_takes_the_others_down(tmp_path: Path, rank: int):
     """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
     process = start(tmp_path, "ranks", *DDP, "algo=nsr", until=7)
@@ -221,6 +226,7 @@ def test_gradients_that_stay_broken_end_the_run(quick):
     assert len(kept[0]["advantage_BT"]) > 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("offline", ["true", "false"])
 def test_wandb_without_a_network_stops_nothing(tmp_path: Path, offline: str, monkeypatch: pytest.MonkeyPatch):
     """Asked for offline, or with a server that does not answer."""
