@@ -85,14 +85,22 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signal
     assert same(whole, name)
 
 
-def test_a_second_sigint_ends_at_once(whole: Path):
-    """In the middle of a rollout."""
-    process = start(whole, "twice", "rollout.sampling.max_new_tokens=40", "batch.problems_per_step=64", until=2)
+def test_a_second_sigint_ends_at_once(whole: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the middle of a rollout that would never end: the first one waits for its end, the second one does not."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # where the engine is
+    note = whole / "sampling"
+    engine = ["~rollout.engine", "+rollout.engine._target_=outside.Endless", "+rollout.engine.name=endless"]
+    endless = [*engine, "+rollout.engine.after=2", f"+rollout.engine.note={note}", "batch.problems_per_step=4"]
+    process = start(whole, "twice", *endless, "eval.n=1", "data.heldout_size=16", until=2)
+    while not note.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.01)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=3)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
-    assert process.returncode in (-signal.SIGINT, 75)
+    assert process.returncode == -signal.SIGINT
 
 
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: Path):

@@ -21,7 +21,9 @@ def test_a_run_with_an_engine_and_a_strategy_from_outside(quick):
     check(cfg)
     assert engine_of(cfg).traits.own_weights
     assert not strategy_traits(cfg).shards_parameters
-    assert plan_of(cfg).kv_cache_gib == 0.0
+    plan = plan_of(cfg)
+    plan.check()
+    assert plan.kv_cache_gib == 0.0
     run = build(cfg)
     before = torch.cat([p.detach().flatten().clone() for p in run.module.policy.parameters()])
     run.trainer.fit(run.module, datamodule=run.data)
