@@ -25,7 +25,8 @@ from transformers import AutoModelForCausalLM
 from rlvr.build import plan_of
 from rlvr.console import console
 from rlvr.models import trainable
-from rlvr.preflight import GIB, Plan
+from rlvr.preflight.activations import GIB
+from rlvr.preflight.plan import Plan
 from rlvr.tables import Grid
 from rlvr.training import attention
 from rlvr.training.batch import MicroBatch, Sample, packed

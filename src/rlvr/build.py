@@ -23,8 +23,8 @@ from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, wr
 from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.models import Checkpoint, trainable
-from rlvr.preflight import Plan
 from rlvr.preflight.machine import deterministic_kernels, device
+from rlvr.preflight.plan import Plan
 from rlvr.preflight.settings import devices_of
 from rlvr.rollout import EngineFactory, Sampling, call_seed, gpu_gib, usual_cache_gib
 from rlvr.training import PolicyModule, RolloutDataModule

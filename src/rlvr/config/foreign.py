@@ -2,10 +2,9 @@
 
 import difflib
 import inspect
+import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from hydra.utils import get_object
 
 from rlvr.config.values import shown
 from rlvr.errors import ConfigError, cause_of
@@ -51,7 +50,7 @@ def check_call(path: str, target: str, node: Mapping[str, Any], known: Sequence[
 
 def _locate(path: str, target: str, known: Sequence[str]) -> Any:
     try:
-        found = get_object(target)
+        found = pkgutil.resolve_name(target)
     except Exception as error:  # whatever a module raises that is imported for it
         near = difflib.get_close_matches(target, known, n=1)
         hint = f"did you mean {near[0]}" if near else cause_of(error)

@@ -91,6 +91,8 @@ def _allowed(part: Any, rule: Rule) -> str:
 
 def range_of(rule: Rule, whole: bool) -> str:
     """The bounds in words; empty where there is none."""
+    if rule.low is not None and rule.high is not None:
+        return f"from {number(rule.low)} to {number(rule.high)}"
     low = "" if rule.low is None else f"of at least {number(rule.low)}"
     if whole and rule.low == 1:
         low = "above 0"

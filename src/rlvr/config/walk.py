@@ -1,7 +1,8 @@
 """Checks a composed config against the declarations, key by key, and says in one sentence what is wrong."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -17,6 +18,13 @@ HYDRAS_OWN = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 MISSING = "???"
 
 
+@dataclass(frozen=True)
+class Unresolved:
+    """Stands where an interpolation can't be resolved."""
+
+    sentence: str
+
+
 def check_types(cfg: DictConfig, declared: type[Group]) -> None:
     """Look at every key.
 
@@ -27,7 +35,10 @@ def check_types(cfg: DictConfig, declared: type[Group]) -> None:
     Raises:
         ConfigError: With one sentence on the first key that is unknown, missing or out of its range.
     """
-    _check_group("", _read("", cfg), declared)
+    plain = _read("", cfg)
+    _check_group("", plain, declared)
+    for fault in _unresolved(plain):  # in what somebody else's class is given, say
+        raise ConfigError(fault.sentence)
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -37,7 +48,8 @@ def near(name: str, names: Iterable[str]) -> str:
 
 
 def _read(path: str, node: Any) -> Any:
-    """Plain values with interpolations resolved; a key is named where that fails."""
+    """Plain values, interpolations resolved. One that can't be is reported when its key's turn comes: the cause, such
+    as a group that is null, may be a key before it."""
     if isinstance(node, DictConfig):
         return None if node._is_none() else {name: _item(_join(path, name), node, name) for name in node}
     if isinstance(node, ListConfig):
@@ -53,7 +65,15 @@ def _item(path: str, node: Any, name: Any) -> Any:
     except OmegaConfBaseException as error:
         written = OmegaConf.to_container(node, resolve=False)
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise ConfigError(f"{path}={written[name]}: can't be resolved ({reason}).") from None  # type: ignore[index]
+        return Unresolved(f"{path}={written[name]}: can't be resolved ({reason}).")  # type: ignore[index]
+
+
+def _unresolved(node: Any) -> Iterator[Unresolved]:
+    if isinstance(node, Unresolved):
+        yield node
+    elif isinstance(node, dict | list):
+        for item in node.values() if isinstance(node, dict) else node:
+            yield from _unresolved(item)
 
 
 def _join(path: str, name: Any) -> str:
@@ -79,11 +99,13 @@ def _check_undeclared(path: str, name: str, value: Any, declared: type[Group]) -
     similar = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     if declared.forgiving and not similar:
         return
-    hint = near(name, known) or f"; here are {', '.join(known)}."
+    hint = near(name, known) or f"; here are {', '.join(declared.keys())}."
     raise ConfigError(f"{path}={shown(value)}: there is no such key{hint}")
 
 
 def _check_key(path: str, value: Any, annotation: Any, rule: Rule) -> None:
+    if isinstance(value, Unresolved):
+        raise ConfigError(value.sentence)
     if value == MISSING:
         raise ConfigError(f"{path}: not given; it must be {allowed(annotation, rule)}: {rule.line}.")
     inner = _of_mapping(annotation)
