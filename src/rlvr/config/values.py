@@ -99,6 +99,8 @@ def range_of(rule: Rule, whole: bool) -> str:
     lower = low if rule.above is None else f"above {number(rule.above)}"
     higher = "" if rule.high is None else f"at most {number(rule.high)}"
     upper = higher if rule.below is None else f"below {number(rule.below)}"
+    if not lower and rule.high is not None:
+        return f"of {upper}"
     return " and ".join(bound for bound in (lower, upper) if bound)
 
 

@@ -42,14 +42,14 @@ class TextSet(Built):
     limit: int | None = key("problems at most", low=1)
 
 
-class InWords(Data):
+class InWords(Built):
     """Problems in words."""
 
     template: Template = key("how a problem becomes a prompt")
     max_prompt_tokens: int = key("problems with a longer prompt are left out", unit="tokens", low=1)
 
 
-class TextProblems(InWords):
+class TextProblems(InWords, Data):
     """Sets of problems with reference answers."""
 
     train: TextSet = key("the pool that RL draws from")
@@ -59,7 +59,7 @@ class TextProblems(InWords):
     keep_apart: dict[str, TextSet] = key("further sets that training must not see")
 
 
-class ReasoningGym(InWords):
+class ReasoningGym(InWords, Data):
     """A task of the package reasoning_gym."""
 
     task: str = key("its name in reasoning_gym")
