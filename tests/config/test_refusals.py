@@ -134,7 +134,7 @@ def test_a_logger_without_its_package(monkeypatch, tmp_path, logger: str):
         ("+seed=3", "+seed: the key is there already; leave the + out."),
         ("algo=grpo,self", "algo=grpo,self: several values are a sweep, which wants -m"),
         ("algo=5", ": a group is chosen by a name"),
-        ("data/suite@data.train=x", "Could not override 'data/suite@data.train'. No match in the defaults list."),
+        ("data/suite@data.train=x", "data/suite@data.train: nothing is chosen there; + before it adds"),
         ("hydra.run.dirr=x", "hydra.run.dirr: there is no such key"),
     ],
 )

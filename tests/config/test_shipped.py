@@ -121,6 +121,7 @@ def leaves(node: Any, group: type[Group], path: str = "") -> Iterator[tuple[str,
 def wrong(annotation: Any, rule: Rule) -> Iterator[Any]:
     """Values that a key must not hold, by its type and its bounds, told apart from how the walker does it."""
     kinds = set(members(annotation))
+    names = [name for part in kinds for name in getattr(part, "__args__", ())]
     yield {"a": 1}
     if annotation is Any:
         return
@@ -136,7 +137,7 @@ def wrong(annotation: Any, rule: Rule) -> Iterator[Any]:
         yield 12345
     if float in kinds:
         yield from (float("nan"), float("inf"))
-    if rule.low is not None:
+    if rule.low is not None and -1 not in names:
         yield rule.low - 1
     if rule.above is not None:
         yield rule.above

@@ -10,7 +10,7 @@ from rlvr.build import build, plan_of
 from rlvr.errors import ConfigError
 from rlvr.preflight.settings import check
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 
 

@@ -52,6 +52,8 @@ def _group_value() -> str:
 def _composition(error: ConfigCompositionException) -> str:
     said = str(error)
     quoted = ADVICE.search(said)
+    if "No match in the defaults list" in said and quoted:
+        return f"{quoted['key']}: nothing is chosen there; + before it adds a choice."
     if said.startswith("Could not override") and quoted:
         return _unknown(quoted["key"])
     if said.startswith("Could not delete") and "does not exist" in said and quoted:
