@@ -18,6 +18,15 @@ def rate(lora: object, whole: float, adapters: float) -> float:
     return adapters if lora else whole
 
 
+def run_folder(fresh: str, ckpt_path: str | None) -> str:
+    """The folder of a run, for `hydra.run.dir`: a new one, or with `ckpt_path=last` the newest that has checkpoints."""
+    if ckpt_path != "last":
+        return fresh
+    from rlvr.checkpoint.start import newest_run  # imports torch, which a refused setting should not wait for
+
+    return newest_run(fresh)
+
+
 # Here, since every script and test imports this package before it composes a config. Without Hydra, as `make gpu-check`
 # may find a machine, there is nothing to compose.
 if find_spec("omegaconf"):
@@ -25,3 +34,4 @@ if find_spec("omegaconf"):
 
     OmegaConf.register_new_resolver("steps", steps, replace=True)
     OmegaConf.register_new_resolver("rate", rate, replace=True)
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
