@@ -4,6 +4,7 @@ import outside
 import torch
 
 from rlvr.build import build, engine_of, plan_of, strategy_traits
+from rlvr.preflight.kinds import check_kinds
 from rlvr.preflight.settings import check
 
 ENGINE = ["~rollout.engine", "+rollout.engine._target_=outside.Toy", "+rollout.engine.name=toy"]
@@ -19,6 +20,7 @@ def test_a_run_with_an_engine_and_a_strategy_from_outside(quick):
     )
     outside.CALLS.clear()
     check(cfg)
+    check_kinds(cfg, engine_of(cfg).traits, strategy_traits(cfg))
     assert engine_of(cfg).traits.own_weights
     assert not strategy_traits(cfg).shards_parameters
     plan = plan_of(cfg)

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from rlvr.build import build, label, plan_of, sampling_of
+from rlvr.build import build, engine_of, label, plan_of, sampling_of, strategy_traits
 from rlvr.errors import ConfigError
 from rlvr.folders import check_folder
+from rlvr.preflight.kinds import check_kinds
 from rlvr.preflight.machine import check_disk, check_machine
 from rlvr.preflight.settings import check
 
@@ -31,13 +32,19 @@ from rlvr.preflight.settings import check
         (["rollout.sampling.temperature=0"], "rollout.sampling.temperature=0: must be a number above 0"),
         (["lr_schedule=linear"], "lr_schedule=linear: must be constant or cosine."),
         (["rollout=vllm", "rollout.engine.dtype=int8"], "rollout.engine.dtype=int8: must be one of float32"),
-        (["trainer=deepspeed_zero3", "trainer.devices=2"], "rollout=hf: it generates with the policy's own parameters"),
+        (
+            ["trainer=deepspeed_zero3", "trainer.devices=2"],
+            "rollout.engine: it generates with the policy's own parameters",
+        ),
         (["trainer.precision=16-mixed"], "trainer.precision=16-mixed: must be one of 32-true, bf16-mixed"),
         (
             ["trainer.precision=bf16-true"],
             "trainer.precision=bf16-true: nothing would keep the trained weights in fp32",
         ),
-        (["trainer=deepspeed_zero2", "trainer.precision=bf16-mixed"], "trainer.precision=bf16-mixed: DeepSpeed keeps"),
+        (
+            ["trainer=deepspeed_zero2", "trainer.precision=bf16-mixed"],
+            "trainer.precision=bf16-mixed: the strategy keeps",
+        ),
         (["trainer=gpu", "trainer.precision=bf16-true", "lora=rank16"], "trainer.precision=bf16-true: nothing would"),
         (
             ["+trainer.strategy=deepspeed_stage_2"],
@@ -63,7 +70,9 @@ from rlvr.preflight.settings import check
 def test_one_sentence(quick, overrides: list[str], sentence: str):
     """The sentence names the key and its value."""
     with pytest.raises(ConfigError) as caught:
-        check(quick(*overrides))
+        cfg = quick(*overrides)
+        check(cfg)
+        check_kinds(cfg, engine_of(cfg).traits, strategy_traits(cfg))
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
 
