@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rlvr.eval import RunRecord, kept_samples
+from rlvr.eval import RunRecord, sample_file
 
 pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
@@ -107,7 +107,7 @@ def test_every_way_takes_the_same_steps(quick, tmp_path: Path, reference: dict, 
     ]
     weights = torch.load(tmp_path / "rank0.pt")
     results = RunRecord.read(Path(cfg.paths.run_dir)).splits["heldout"].trained
-    kept = pq.read_table(kept_samples(Path(cfg.paths.run_dir), "heldout", "trained"))
+    kept = pq.read_table(sample_file(Path(cfg.paths.run_dir), "heldout", "trained"))
     assert tuple(kept["problem_id"].to_pylist()) == tuple(id_ for id_ in results.problem_ids for _ in range(results.n))
     assert kept["status"].to_pylist().count("right") == sum(results.correct)
     if not reference:

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from rlvr.build import build, label, plan_of, sampling_of
+from rlvr.build import build, plan_of, sampling_of
 from rlvr.errors import ConfigError
 from rlvr.folders import check_folder
+from rlvr.names import name_of
 from rlvr.preflight.machine import check_disk, check_machine
 from rlvr.preflight.settings import check
 
@@ -150,8 +151,8 @@ def test_an_unknown_length_is_refused(quick):
 
 def test_labels(quick):
     """A published pair has its name, another one is called by its parts."""
-    assert label(quick("algo=bbg")) == "BBG"
-    assert label(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"
+    assert name_of(quick("algo=bbg")) == "BBG"
+    assert name_of(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"
 
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])

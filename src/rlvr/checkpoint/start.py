@@ -13,7 +13,6 @@ from rlvr.console import console, is_first_rank
 from rlvr.errors import ConfigError
 from rlvr.eval import RunRecord
 from rlvr.eval.record import FILE_NAME
-from rlvr.names import pair_of
 
 CHECKPOINTS = "checkpoints"  # in a run's folder
 CONFIG = "config.yaml"  # in a checkpoint's
@@ -30,7 +29,6 @@ def run_folder(fresh: str, ckpt_path: str | None) -> str:
 
 
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
-OmegaConf.register_new_resolver("pair_of", pair_of, replace=True)
 
 
 @dataclass(frozen=True)

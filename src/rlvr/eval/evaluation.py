@@ -1,10 +1,10 @@
 """The record of an evaluation: the counts from which every Pass@k follows."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ Curve = Mapping[int, Interval]
 """A quantity with its interval by k, in powers of two."""
 
 
-class Counts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Counts:
     """What an evaluation needs of one problem's samples; `logp` is the sum of all of them, in nats."""
 
     problem_id: str
@@ -60,11 +61,17 @@ class Evaluation:
     entropy: float
 
     @classmethod
-    def of(cls, n: int, counts: Iterable[Counts]) -> "Evaluation":
+    def of(cls, n: int, counts: Sequence[Counts]) -> "Evaluation":
         """Put all problems together, n samples each."""
-        ids, correct, tokens, truncated, logps = zip(*counts, strict=True)
-        samples = n * len(ids)
-        return cls(n, ids, correct, sum(tokens) / samples, sum(truncated) / samples, -sum(logps) / sum(tokens))
+        samples, tokens = n * len(counts), sum(one.tokens for one in counts)
+        return cls(
+            n=n,
+            problem_ids=tuple(one.problem_id for one in counts),
+            correct=tuple(one.correct for one in counts),
+            mean_length=tokens / samples,
+            truncated_share=sum(one.truncated for one in counts) / samples,
+            entropy=-sum(one.logp for one in counts) / tokens,
+        )
 
     def by_problem(self, k: int) -> FloatArray:
         """Pass@k of each problem."""

@@ -88,7 +88,7 @@ def outcome_of(job: Job, store: SampleStore, label: str, suite: str) -> Outcome:
     return Outcome(
         label=label,
         suite=suite,
-        evaluation=Evaluation.of(job.n, map(Counts.of, samples_PN)),
+        evaluation=Evaluation.of(job.n, list(map(Counts.of, samples_PN))),
         majority={k: bootstrap_mean(majority(answers_PN, right_PN, k)[None]) for k in powers_of_two(job.n)},
         verdicts=dict(Counter(row["status"] for row in samples)),
         max_new_tokens=job.sampling.max_new_tokens,

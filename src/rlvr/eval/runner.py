@@ -40,19 +40,18 @@ class Evaluated:
 
     def counts(self) -> Evaluation:
         """What all figures and tables need, of all ranks' problems and the same on every rank: a collective."""
-        counts: list[Counts] = self.ranks.gather([Counts.of(rows) for rows in self.rows_PN])
-        return Evaluation.of(self.n, counts)
+        return Evaluation.of(self.n, self.ranks.gather([Counts.of(rows) for rows in self.rows_PN]))
 
     def write(self, path: Path) -> None:
         """Leave every verdict, and the texts as far as they stay small: a collective, the first rank writes."""
         size = sum(self.ranks.pool([sum(len(row["text"]) for rows in self.rows_PN for row in rows)]))
-        mine = list(self.rows_PN) if size <= ALL_TEXTS else list(map(few_texts, self.rows_PN))
+        mine = [rows if size <= ALL_TEXTS else few_texts(rows) for rows in self.rows_PN]
         rows = [row for of_problem in self.ranks.gather(mine) for row in of_problem]
         if self.ranks.rank == 0:
             write_rows(path, rows)
 
 
-def few_texts(rows: Sequence[Row]) -> list[Row]:
+def few_texts(rows: Sequence[Row]) -> Sequence[Row]:
     """One problem's samples, without the texts that come after the first `FEW` of their kind."""
     seen: Counter[bool] = Counter()
     fewer = []

@@ -7,8 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from rlvr.errors import RunError
-from rlvr.step import Row, read_table, write_rows
-from rlvr.step.table import SCHEMA
+from rlvr.step import SCHEMA, Row, read_table, write_rows
 
 
 class SampleStore:

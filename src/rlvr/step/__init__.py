@@ -5,9 +5,10 @@ from rlvr.step.collector import Collector
 from rlvr.step.metrics import batch_metrics
 from rlvr.step.samples import TrainingSample, training_samples
 from rlvr.step.sampling import Grader, sample_groups, stream_groups
-from rlvr.step.table import Row, read_table, rows_of, write_rows
+from rlvr.step.table import SCHEMA, Row, read_table, rows_of, write_rows
 
 __all__ = [
+    "SCHEMA",
     "Collector",
     "Grader",
     "RolloutBatch",
