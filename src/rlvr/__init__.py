@@ -3,6 +3,8 @@
 import os
 from importlib.util import find_spec
 
+from rlvr.names import pair_of
+
 # GNU OpenMP's threads spin at barriers by default, so two runs that share cores stall each other more than tenfold;
 # a short spin is as fast alone and shares fairly. Set here since it counts only before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -35,3 +37,4 @@ if find_spec("omegaconf"):
     OmegaConf.register_new_resolver("steps", steps, replace=True)
     OmegaConf.register_new_resolver("rate", rate, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("pair_of", pair_of, replace=True)

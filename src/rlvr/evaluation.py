@@ -1,6 +1,5 @@
 """What `src/eval.py` does once its settings are checked: load, sample, grade, report."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import context_of, engine_of, quiet, sampling_of, sized_engine
+from rlvr.build import context_of, engine_kind, engine_of, quiet, rules_of, sampling_of, sized_engine
 from rlvr.console import console
 from rlvr.data import check_lengths, longest_sequence, write_report
-from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
+from rlvr.eval import Job, SampleStore, evaluation_key, judge_again, outcome_of, sample
+from rlvr.names import name_of
 from rlvr.preflight.activations import GIB
 from rlvr.preflight.machine import check_machine, deterministic_kernels, device
 from rlvr.ranks import Ranks, leave_group
@@ -23,7 +23,6 @@ from rlvr.rollout import (
     alone_cache_gib,
     call_seed,
     engine_dtype,
-    fingerprint,
     gpu_gib,
     named_weights,
 )
@@ -47,10 +46,8 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     context = context_of(cfg, policy.config)
     check_lengths(splits.heldout, 1, context)
     longest = longest_sequence(splits.heldout, tokens, context)
-    rules = short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))
-    job = Job(splits.heldout, cfg.eval.n, sampling, call_seed(cfg.seed, "eval"), rules)
-    engine_kind = (cfg.rollout.engine._target_, engine_of(cfg).traits.dtype)
-    key = short_hash(fingerprint(named_weights(policy)), job.seed, sampling, context, engine_kind)
+    job = Job(splits.heldout, cfg.eval.n, sampling, call_seed(cfg.seed, "eval"), rules_of(cfg))
+    key = evaluation_key(named_weights(policy), job.seed, sampling, context, engine_kind(cfg))
     store = SampleStore(Path(cfg.paths.log_dir) / "samples" / key)
     if ranks.rank == 0:
         write_report(run_dir, splits.readings, {"heldout": splits.heldout}, tokenizer)
@@ -66,8 +63,8 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     engine.close()
     leave_group()
     if ranks.rank == 0:
-        label = name_of(cfg) if cfg.label is None else str(cfg.label)
-        outcome_of(job, store, label, HydraConfig.get().runtime.choices["eval"]).write(run_dir)
+        chosen = HydraConfig.get().runtime.choices
+        outcome_of(job, store, name_of(cfg, chosen["model"]), chosen["eval"]).write(run_dir)
         report_evaluations([run_dir], run_dir)
 
 
@@ -81,17 +78,3 @@ def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> 
     cache_gib = alone_cache_gib(gpu_gib(place), policy.num_parameters() * size / GIB)
     host = Host(policy, tokenizer, lambda: named_weights(policy), place)
     return sized_engine(cfg, longest, cache_gib).build(host)
-
-
-def name_of(cfg: DictConfig) -> str:
-    """What tables call a policy that was given no label: its folder's run, its hub name, or its config."""
-    name = cfg.model.get("name")
-    if not name:
-        return str(HydraConfig.get().runtime.choices["model"])
-    path = Path(name)
-    return path.parent.name if path.name == "policy" else path.name
-
-
-def short_hash(*parts: object) -> str:
-    """Twelve hexadecimal digits."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

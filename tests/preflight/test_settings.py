@@ -3,12 +3,19 @@
 import pytest
 import torch
 
-from rlvr.build import build, engine_of, label, plan_of, sampling_of, strategy_traits
+from rlvr.build import build, engine_of, plan_of, sampling_of, strategy_traits
 from rlvr.errors import ConfigError
 from rlvr.folders import check_folder
+from rlvr.names import name_of
 from rlvr.preflight.kinds import check_kinds
 from rlvr.preflight.machine import check_disk, check_machine
 from rlvr.preflight.settings import check
+
+
+def refused(cfg) -> None:
+    """All that looks at settings."""
+    check(cfg)
+    check_kinds(cfg, engine_of(cfg).traits, strategy_traits(cfg))
 
 
 @pytest.mark.parametrize(
@@ -69,10 +76,9 @@ from rlvr.preflight.settings import check
 )
 def test_one_sentence(quick, overrides: list[str], sentence: str):
     """The sentence names the key and its value."""
+    cfg = quick(*overrides)
     with pytest.raises(ConfigError) as caught:
-        cfg = quick(*overrides)
-        check(cfg)
-        check_kinds(cfg, engine_of(cfg).traits, strategy_traits(cfg))
+        refused(cfg)
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
 
@@ -159,8 +165,8 @@ def test_an_unknown_length_is_refused(quick):
 
 def test_labels(quick):
     """A published pair has its name, another one is called by its parts."""
-    assert label(quick("algo=bbg")) == "BBG"
-    assert label(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"
+    assert name_of(quick("algo=bbg")) == "BBG"
+    assert name_of(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"
 
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])

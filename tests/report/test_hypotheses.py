@@ -9,7 +9,7 @@ import pytest
 from rlvr.eval import Interval
 from rlvr.report.paths import RunPath, common_gain, first_at
 
-SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "hypotheses.py"))
+SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "studies" / "hypotheses.py"))
 
 
 def path(label: str, one_TP: np.ndarray, many_TP: np.ndarray) -> RunPath:
