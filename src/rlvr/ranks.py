@@ -11,11 +11,13 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import lightning
 import torch
 from torch import distributed as dist
+
+if TYPE_CHECKING:  # the step needs ranks, and no Lightning
+    import lightning
 
 Item = TypeVar("Item")
 WATCH_S = 2.0
@@ -81,7 +83,7 @@ class Ranks:
     size: int
 
     @classmethod
-    def of(cls, trainer: lightning.Trainer) -> "Ranks":
+    def of(cls, trainer: "lightning.Trainer") -> "Ranks":
         """Those of a Lightning Trainer."""
         return cls(trainer.global_rank, trainer.world_size)
 

@@ -124,13 +124,16 @@ class Grader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what is waiting, also when sampling has failed: it was paid for."""
-        self._send()
-        self._thread.shutdown(wait=True)
+        """Finish what is waiting, also when sampling or an earlier grading has failed: it was paid for."""
+        self._submit()
+        self._thread.shutdown(wait=True)  # before any error: nothing is handed on after the call
         self._raise()
 
     def _send(self) -> None:
         self._raise()
+        self._submit()
+
+    def _submit(self) -> None:
         if self._waiting:
             self._running.append(self._thread.submit(self._grade, self._waiting))
             self._waiting = []
