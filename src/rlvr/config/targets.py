@@ -30,6 +30,7 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.algo.MaskEasy": algo.MaskEasy,
     "rlvr.algo.Loss": algo.Loss,
     "rlvr.algo.Correction": algo.Correction,
+    "rlvr.algo.EntropyBonus": algo.EntropyBonus,
     "rlvr.algo.advantages.group_normalised": algo.GroupNormalised,
     "rlvr.algo.advantages.centred": algo.Centred,
     "rlvr.algo.advantages.signed": algo.Signed,

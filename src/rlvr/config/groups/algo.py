@@ -124,11 +124,22 @@ class Correction(Built):
     beyond: Literal["truncate", "mask"] = key("what happens to ratios above the cap: cut to it, or left out")
 
 
+class Auxiliary(Built):
+    """A loss beside the surrogate, of every completion token of the selected problems."""
+
+
+class EntropyBonus(Auxiliary):
+    """Rewards entropy."""
+
+    coefficient: float = key("of the mean entropy, a nat", above=0)
+
+
 class Algo(Group):
-    """The method: filter, loss, correction, and what the pair is called."""
+    """The method: filter, loss, what is beside them, and what the pair is called."""
 
     filter: Filter = key("which problems may update the policy")
     loss: Loss = key("how they do")
     correction: Correction | None = key("for the engine's other kernels and rounding", optional=True)
+    auxiliary: dict[str, Auxiliary] | None = key("losses beside the surrogate, by any name", optional=True)
     name: str = key("what tables call the published pair")
     pair: str = key("the filter+loss that `name` stands for; another pair is labelled by itself")
