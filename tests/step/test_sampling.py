@@ -1,14 +1,13 @@
 """Sampling and grading: all at once, or as completions come."""
 
 import threading
-from functools import partial
 
 import pytest
 from step_fakes import SAMPLING, FakeEngine, FakeVerifier, pool
 
 from rlvr.rollout.engine import EngineError, StaleEngineError
 from rlvr.step import sample_groups, sampling
-from rlvr.step.sampling import stream_groups
+from rlvr.step.sampling import Grader, stream_groups
 from rlvr.timing import Stopwatch
 from rlvr.types import Group
 
@@ -32,10 +31,20 @@ class FailsAfter(FakeEngine):
         raise EngineError("the engine broke")
 
 
+def stream(engine, verifier, problems, on_graded, skip=()) -> None:
+    with Grader(verifier, 5, on_graded) as grader:
+        stream_groups(engine, grader, problems, 3, SAMPLING, seed=1, skip=skip)
+
+
 def streamed(engine, verifier, problems, skip=()) -> dict[int, Group]:
+    """What was handed on, by its problem's index, with the error at -1."""
     got: dict[int, Group] = {}
+
+    def take(groups) -> None:
+        got.update({problems.index(group.problem): group for _, group in groups})
+
     try:
-        stream_groups(engine, verifier, problems, 3, SAMPLING, 5, seed=1, on_graded=got.update, skip=skip)
+        stream(engine, verifier, problems, take, skip)
     except RuntimeError as error:
         return got | {-1: error}
     return got
@@ -57,11 +66,12 @@ def test_groups_come_in_order_with_their_version():
     assert sample_groups(engine, FakeVerifier(), [], 3, SAMPLING, 5, 1) == []
 
 
-@pytest.mark.parametrize("sample", [sample_groups, partial(stream_groups, on_graded=print)], ids=["whole", "streamed"])
-def test_a_stale_engine_is_refused(sample):
-    """Synced to 4, asked for 5."""
+def test_a_stale_engine_is_refused():
+    """Synced to 4, asked for 5, at once or streamed."""
     with pytest.raises(StaleEngineError, match="holds policy version 4, not 5"):
-        sample(FakeEngine(held=4), FakeVerifier(), pool(2), 3, SAMPLING, 5, 1)
+        sample_groups(FakeEngine(held=4), FakeVerifier(), pool(2), 3, SAMPLING, 5, 1)
+    with pytest.raises(StaleEngineError, match="holds policy version 4, not 5"):
+        stream(FakeEngine(held=4), FakeVerifier(), pool(2), print)
 
 
 def test_streamed_groups_are_those_sampled_at_once():
@@ -88,7 +98,7 @@ def test_grading_goes_on_beside_the_sampling(monkeypatch: pytest.MonkeyPatch):
         sizes.append(len(groups))
         graded.set()
 
-    stream_groups(Waits(held=5), FakeVerifier(), pool(3), 3, SAMPLING, 5, 1, on_graded=take)
+    stream(Waits(held=5), FakeVerifier(), pool(3), take)
     assert sizes == [1, 1, 1]
 
 
@@ -96,8 +106,7 @@ def test_what_waits_too_long_is_graded(monkeypatch: pytest.MonkeyPatch):
     """No time at all may pass: every problem for itself."""
     monkeypatch.setattr(sampling, "WAIT_S", -1.0)
     sizes = []
-    grade = (FakeEngine(held=5), FakeVerifier(), pool(3), 3, SAMPLING, 5, 1)
-    stream_groups(*grade, on_graded=lambda groups: sizes.append(len(groups)))
+    stream(FakeEngine(held=5), FakeVerifier(), pool(3), lambda groups: sizes.append(len(groups)))
     assert sizes == [1, 1, 1]
 
 
@@ -131,4 +140,4 @@ def test_an_error_of_the_listener_comes_up():
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        stream_groups(FakeEngine(held=5), FakeVerifier(), pool(3), 3, SAMPLING, 5, 1, on_graded=refuse)
+        stream(FakeEngine(held=5), FakeVerifier(), pool(3), refuse)
