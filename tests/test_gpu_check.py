@@ -39,6 +39,7 @@ def alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "status", "why"),
     [
@@ -132,6 +133,7 @@ def test_nothing_personal(monkeypatch):
 CHEAP = ["device", "collectives", "attention", "weights", "train"]
 
 
+@pytest.mark.full
 def test_cheap_checks_pass_here_through_the_command(tmp_path: Path):
     """What anybody would type, less what takes minutes."""
     environment = os.environ | {"PYTHONPATH": "src"}
@@ -168,6 +170,7 @@ def test_every_check_exists(name: str):
 BARE = ("hydra", "omegaconf", "vllm", "deepspeed", "peft", "math_verify", "latex2sympy2", "datasets", "reasoning_gym")
 
 
+@pytest.mark.full
 def test_a_bare_machine_runs_what_it_can(tmp_path: Path):
     """A Python that sees this environment's packages less those that a GPU machine may lack: nothing fails."""
     site = tmp_path / "site"

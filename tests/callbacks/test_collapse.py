@@ -72,6 +72,7 @@ def test_an_absurd_learning_rate_ends_the_run(quick):
     assert 20 <= run.trainer.global_step < 100
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("algo", ["grpo", "self"])
 def test_a_healthy_run_goes_on(quick, algo: str):
     """Small and noisy batches at the default learning rate."""

@@ -137,6 +137,7 @@ def test_every_second_step_and_after_a_resume(quick):
     assert [numbers(row) for row in both] == [numbers(row) for row in uninterrupted]
 
 
+@pytest.mark.full
 def test_two_ranks_with_sharded_parameters(quick, tmp_path: Path):
     """ZeRO-3 on two processes measures what one process measures, to rounding."""
     pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")

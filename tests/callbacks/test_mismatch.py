@@ -46,6 +46,7 @@ def test_what_is_not_finite_is_infinitely_far(bad: float):
     assert Mismatch.between(torch.tensor([-1.0, bad]), torch.tensor([-1.0, -1.0])).mean == float("inf")
 
 
+@pytest.mark.full
 def test_two_hundred_clean_steps(quick):
     """Nothing is raised, and fp32 engines agree to rounding at every one of them."""
     cfg = quick(*SMALL_ENGINE, "trainer.max_steps=200", "eval.every_n_steps=100", "model.steps=150")
@@ -95,7 +96,11 @@ def forget_the_merge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("inject", "version", "overrides"),
-    [(skip_a_sync, 2, []), (swap_two_layers, 0, []), (forget_the_merge, 1, ["lora=rank16"])],
+    [
+        (skip_a_sync, 2, []),
+        pytest.param(swap_two_layers, 0, [], marks=pytest.mark.full),
+        pytest.param(forget_the_merge, 1, ["lora=rank16"], marks=pytest.mark.full),
+    ],
     ids=["skip a sync", "swap two layers", "forget the merge"],
 )
 def test_stale_weights_end_the_run(quick, monkeypatch, inject, version: int, overrides: list[str]):
@@ -108,6 +113,7 @@ def test_stale_weights_end_the_run(quick, monkeypatch, inject, version: int, ove
     assert run.trainer.global_step == version
 
 
+@pytest.mark.full
 def test_a_stale_last_evaluation_ends_the_run(quick, monkeypatch):
     """No step follows it, so the guard looks by itself."""
     cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=2")
@@ -118,6 +124,7 @@ def test_a_stale_last_evaluation_ends_the_run(quick, monkeypatch):
     assert run.trainer.global_step == 2
 
 
+@pytest.mark.full
 def test_rounding_is_not_taken_for_staleness(quick):
     """A bfloat16 engine under an fp32 trainer: a hundred times the difference, and the correction makes up for it."""
     cfg = quick(*SMALL_ENGINE, "rollout.engine.dtype=bfloat16", "model.steps=150", "trainer.max_steps=20")
@@ -128,6 +135,7 @@ def test_rounding_is_not_taken_for_staleness(quick):
     assert all(abs(float(row["correction/ratio"]) - 1) < 0.05 for row in steps)
 
 
+@pytest.mark.full
 def test_lora_trains_through_vllm(quick):
     """Adapters move, the base does not, and the engine follows the merged weights."""
     cfg = quick(*SMALL_ENGINE, "model.steps=150", "warmup_steps=0", "trainer.max_steps=4", "lora=rank16")
@@ -139,6 +147,7 @@ def test_lora_trains_through_vllm(quick):
     assert max(float(row["mismatch/max"]) for row in rows(cfg)) < 1e-4
 
 
+@pytest.mark.full
 def test_the_guard_stays_within_a_micro_batch_and_the_engine_sleeps(quick, monkeypatch):
     """Before a step and at the end alike: on a GPU the forward pass has the memory that micro-batches were given."""
     events: list[str | int] = []

@@ -19,6 +19,7 @@ RUN = [
 ]
 
 
+@pytest.mark.full
 def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
     """The first decoding step with the weights of step 2 fails; what the checkpoint lacks follows."""
     cfg = quick(*RUN)
@@ -45,6 +46,7 @@ def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
     assert again.trainer.global_step == 4
 
 
+@pytest.mark.full
 def test_the_command_ends_with_a_sentence_and_keeps_the_trace(tmp_path: Path):
     """An engine of no sequence, which vLLM alone knows to be none; a cache without room is refused before."""
     overrides = ["debug=quick", "model.steps=20", "rollout=vllm", "rollout.engine.max_num_seqs=0"]

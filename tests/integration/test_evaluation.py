@@ -42,7 +42,7 @@ def uninterrupted(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return result(folder)
 
 
-@pytest.mark.parametrize("files", [1, 4, 8])
+@pytest.mark.parametrize("files", [4, *(pytest.param(files, marks=pytest.mark.full) for files in (1, 8))])
 def test_a_killed_evaluation_ends_as_an_uninterrupted_one(cache_dir: Path, tmp_path: Path, uninterrupted, files: int):
     """SIGKILL once so many files of samples are there; the same command goes on from them."""
     killed = subprocess.Popen(command(cache_dir, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -60,6 +60,7 @@ def test_a_killed_evaluation_ends_as_an_uninterrupted_one(cache_dir: Path, tmp_p
     assert all(path.read_bytes() == content for path, content in left.items())
 
 
+@pytest.mark.full
 def test_two_ranks(cache_dir: Path, tmp_path: Path, uninterrupted):
     """Each samples its share, one reports: the same problems, as many samples, other texts."""
     run(*command(cache_dir, tmp_path, launcher=tuple(TORCHRUN)))
@@ -69,6 +70,7 @@ def test_two_ranks(cache_dir: Path, tmp_path: Path, uninterrupted):
     assert together["evaluation"]["mean_length"] == pytest.approx(uninterrupted["evaluation"]["mean_length"], rel=0.05)
 
 
+@pytest.mark.full
 def test_two_ranks_with_an_engine_each(cache_dir: Path, tmp_path: Path):
     """VLLM's end must not take the process group along, by which the ranks still wait for each other."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
@@ -79,6 +81,7 @@ def test_two_ranks_with_an_engine_each(cache_dir: Path, tmp_path: Path):
     assert len(together["evaluation"]["problem_ids"]) == 40
 
 
+@pytest.mark.full
 def test_several_policies_on_one_figure(cache_dir: Path, tmp_path: Path):
     """A multirun ends in a joint table and figure."""
     sweep = [f"hydra.sweep.dir={tmp_path}/sweep", "label=${seed}", "seed=0,1", "-m"]
@@ -90,6 +93,7 @@ def test_several_policies_on_one_figure(cache_dir: Path, tmp_path: Path):
     assert imread(tmp_path / "sweep" / "figures" / "default.png").std() > 0.05  # something was drawn
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

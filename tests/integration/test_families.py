@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from two_ranks import launch
 
 SMALL = [
@@ -18,6 +19,7 @@ FAMILIES = {
 }
 
 
+@pytest.mark.full
 def test_two_rollouts(quick, tmp_path: Path):
     """Both ranks take the same steps, the engines agree with the trainer to rounding, and the weights move."""
     runs = {name: [f"experiment={name}", *SMALL, *family] for name, (_, family) in FAMILIES.items()}

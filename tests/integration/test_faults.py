@@ -67,7 +67,10 @@ def start(folder: Path, name: str, *overrides: str, until: int, limit: int | Non
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(other, marks=pytest.mark.full) for other in (signal.SIGINT, signal.SIGUSR1))],
+)
 def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signals):
     """A code of its own, a checkpoint of the last step done, one line with the command, no stack trace."""
     name = number.name
@@ -85,6 +88,7 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signal
     assert same(whole, name)
 
 
+@pytest.mark.full
 def test_a_second_sigint_ends_at_once(whole: Path, monkeypatch: pytest.MonkeyPatch):
     """In the middle of a rollout that would never end: the first one waits for its end, the second one does not."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # where the engine is
@@ -103,6 +107,7 @@ def test_a_second_sigint_ends_at_once(whole: Path, monkeypatch: pytest.MonkeyPat
     assert process.returncode == -signal.SIGINT
 
 
+@pytest.mark.full
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: Path):
     """One flipped byte: named, passed over, and the end is the same."""
     process = start(whole, "flipped", until=11)
@@ -120,6 +125,7 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: P
     assert same(whole, "flipped")
 
 
+@pytest.mark.full
 def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     """Files may not grow beyond 300 kB, less than the weights: one sentence, nothing torn, and it goes on later."""
     process = start(whole, "full", until=5)
@@ -140,6 +146,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     assert same(whole, "full")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_rank_takes_the_others_down(tmp_path: Path, rank: int):
     """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
@@ -212,6 +219,7 @@ def test_gradients_that_stay_broken_end_the_run(quick):
     assert len(kept[0]["advantage_BT"]) > 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("offline", ["true", "false"])
 def test_wandb_without_a_network_stops_nothing(tmp_path: Path, offline: str, monkeypatch: pytest.MonkeyPatch):
     """Asked for offline, or with a server that does not answer."""

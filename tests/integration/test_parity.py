@@ -20,6 +20,7 @@ PLACES = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("strategy", PLACES)
 def test_two_ranks(quick, tmp_path, strategy: str):
     """Different problems, the same weights, and engines that agree with them to rounding after every sync."""
@@ -93,7 +94,14 @@ def test_one_process_in_parts(alone: dict[str, Trained]):
     assert_same(alone["parts"], alone["whole"])
 
 
-@pytest.mark.parametrize("strategy", [DDP, ZERO2, ZERO3], ids=["DDP", "ZeRO-2", "ZeRO-3"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(DDP, marks=pytest.mark.full, id="DDP"),
+        pytest.param(ZERO2, id="ZeRO-2"),
+        pytest.param(ZERO3, id="ZeRO-3"),
+    ],
+)
 def test_every_way_takes_the_same_steps(quick, tmp_path, alone: dict[str, Trained], strategy: list[str]):
     """Five steps on two ranks, however it is shared and cut."""
     both = in_both(quick, tmp_path / "both", strategy, ranks=2)

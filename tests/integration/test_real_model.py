@@ -21,7 +21,10 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("more", [[], ["lora=rank16", "gradient_checkpointing=true"]], ids=["whole", "lora"])
+ADAPTERS = pytest.param(["lora=rank16", "gradient_checkpointing=true"], marks=pytest.mark.full, id="lora")
+
+
+@pytest.mark.parametrize("more", [pytest.param([], id="whole"), ADAPTERS])
 def test_three_steps_on_math(quick, more: list[str]):
     """The chat template, math-verify's workers, generation and packing at a real vocabulary; the weights move."""
     cfg = quick(*SETTINGS, *more)

@@ -76,9 +76,10 @@ def texts(run: Path) -> list[dict]:
 @pytest.mark.parametrize(
     ("overrides", "kills"),
     [
-        pytest.param([], 10, id="hf"),
-        pytest.param(VLLM, 2, id="vllm"),
-        pytest.param(TWO_RANKS, 2, id="zero2 on two ranks"),
+        pytest.param([], 2, id="hf"),
+        pytest.param([], 10, id="hf, ten", marks=pytest.mark.full),
+        pytest.param(VLLM, 2, id="vllm", marks=pytest.mark.full),
+        pytest.param(TWO_RANKS, 2, id="zero2 on two ranks", marks=pytest.mark.full),
         pytest.param(VLLM, 10, id="vllm, ten", marks=pytest.mark.slow),
         pytest.param(TWO_RANKS, 10, id="zero2 on two ranks, ten", marks=pytest.mark.slow),
     ],

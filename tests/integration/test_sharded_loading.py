@@ -78,6 +78,7 @@ def test_what_the_ranks_hold_together_is_the_model(tmp_path: Path):
     assert any(first["adapters"]["adapters"])
 
 
+@pytest.mark.full
 def test_no_rank_ever_holds_the_model(tmp_path: Path):
     """1.0e9 parameters, 2 ranks: neither ever takes 0.7 of the model, of which its part is 0.5."""
     first, second = launch(tmp_path, "measure", small(tmp_path / "small", "qwen2", True), large(tmp_path / "large"))
@@ -90,6 +91,7 @@ def test_no_rank_ever_holds_the_model(tmp_path: Path):
     assert second["sharded"]["partitioned"]
 
 
+@pytest.mark.full
 def test_a_run_goes_on_from_its_shards(tmp_path: Path):
     """From the first checkpoint of a run of three steps to its end, to the bit; the files hold the base only."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")

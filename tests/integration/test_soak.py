@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SMALL = ["model.steps=100", "data.train_size=64", "data.heldout_size=16", "batch.problems_per_step=16", "eval.n=4"]
 
 
+@pytest.mark.full
 def test_a_short_soak_loses_nothing(tmp_path: Path):
     """Four processes, each ended by another fault; the table says how memory and files went."""
     command = [sys.executable, str(ROOT / "benchmarks" / "soak.py"), "0.2", "3", *SMALL, f"paths.cache_dir={tmp_path}"]

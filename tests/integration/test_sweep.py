@@ -53,6 +53,7 @@ def one_killed(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return folder, arguments, said, sweep.returncode
 
 
+@pytest.mark.full
 def test_a_failed_job_leaves_the_others(one_killed):
     """Their joint table, a line about the failed one after it, and an exit code that says so."""
     folder, _, said, exit_code = one_killed
@@ -69,6 +70,7 @@ def test_a_failed_job_leaves_the_others(one_killed):
     assert "step     3" in (folder / "sweep" / "0_none+grpo_seed0" / "train.log").read_text()
 
 
+@pytest.mark.full
 def test_a_rerun_skips_the_finished_and_repairs_the_failed(one_killed):
     """The same command: one job is left as it is, the other runs."""
     folder, arguments, _, _ = one_killed
@@ -82,6 +84,7 @@ def test_a_rerun_skips_the_finished_and_repairs_the_failed(one_killed):
     assert (folder / "sweep" / "1_self+grpo_seed0" / "train.log").read_text().count("ckpt_path=last") == 1
 
 
+@pytest.mark.full
 def test_results_of_other_settings_are_not_taken_for_these(one_killed):
     """A folder that holds another run is refused by name; the same settings are not."""
     folder = one_killed[0]
@@ -93,6 +96,7 @@ def test_results_of_other_settings_are_not_taken_for_these(one_killed):
     assert f"{finished} holds a run of fewer overrides instead of optimizer.lr=1;" in fault
 
 
+@pytest.mark.full
 def test_ctrl_c_reaches_every_job(cache_dir: Path, tmp_path: Path):
     """Two jobs at a time in processes of their own: both end, the third never starts, exit code 130."""
     overrides = ["seed=0,1,2", *SMALL, "trainer.max_steps=100000", "eval.every_n_steps=100000"]
@@ -119,6 +123,7 @@ def test_ctrl_c_reaches_every_job(cache_dir: Path, tmp_path: Path):
             os.kill(job["pid"], 0)
 
 
+@pytest.mark.full
 def test_one_policy_that_is_not_there(one_killed, cache_dir: Path, tmp_path: Path):
     """A sweep of evaluations shows the policy that is, and names the other with its own sentence."""
     there = one_killed[0] / "sweep" / "0_none+grpo_seed0" / "policy"
@@ -133,6 +138,7 @@ def test_one_policy_that_is_not_there(one_killed, cache_dir: Path, tmp_path: Pat
     assert "): model.name=nowhere/none: no such folder" in made.stdout
 
 
+@pytest.mark.full
 def test_a_search_gets_what_its_jobs_found(cache_dir: Path, tmp_path: Path):
     """Optuna, one trial: the value it keeps is the run's held-out Pass@k."""
     search = ["hparams_search=lr", "objective=2", "hydra.sweeper.n_trials=1", *SMALL]

@@ -89,6 +89,7 @@ def same(one: Path, other: Path) -> None:
     assert texts(one) == texts(other)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("ranks", "killed"),
     [(1, 1), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
@@ -112,6 +113,7 @@ def test_a_node_dies_and_the_run_goes_on(tmp_path: Path, ranks: int, killed: int
     assert all(float(row["train/grad_norm"] or 1) > 0 for row in metrics(tmp_path / "two"))  # the policy moved
 
 
+@pytest.mark.full
 def test_a_rank_ends_with_its_launcher(tmp_path: Path):
     """A killed agent leaves no rank behind, the first of its node neither: it would train on beside the next start."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
@@ -127,6 +129,7 @@ def test_a_rank_ends_with_its_launcher(tmp_path: Path):
     assert last_step(tmp_path / "orphan") < 1000
 
 
+@pytest.mark.full
 def test_torchrun_hands_a_signal_on(tmp_path: Path):
     """With these options it does so and waits for the checkpoint; by itself SIGUSR1 would end it."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
@@ -152,6 +155,7 @@ def srun(folder: Path, *overrides: str) -> list[subprocess.Popen[bytes]]:
     return [start(command, folder / f"srun-{task}.txt", {**common, **own[task]}) for task in range(2)]
 
 
+@pytest.mark.full
 def test_two_tasks_of_srun(tmp_path: Path):
     """They train together; told to end, one or both, they save and all say so; started again, they go on."""
     tasks = srun(tmp_path, "trainer.max_steps=100")

@@ -67,6 +67,7 @@ def test_an_engine_alone_has_most_of_the_gpu():
     assert alone_cache_gib(None, 14.0) == 1.0
 
 
+@pytest.mark.full
 def test_compiled_code_is_found_again():
     """VLLM keeps it by a hash of its config, in which the model's place stands; a temporary folder would be new."""
     hashes = []
@@ -82,6 +83,7 @@ def test_compiled_code_is_found_again():
 CACHE_GIB = 0.3 * 40
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["self_qwen7b", "self_qwen1_5b", "self_llama3b", "nsr_qwen3_4b"])
 def test_published_shapes(tmp_path: Path, name: str):
     """The engine holds a context as long as the run needs, not 131,072 tokens because the model could: one layer, with

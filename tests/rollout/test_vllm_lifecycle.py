@@ -35,6 +35,7 @@ def test_a_failed_copy_leaves_no_version():
         engine.close()
 
 
+@pytest.mark.full
 def test_lora_is_merged():
     """The engine samples from base plus adapters, and the base stays as it is to the bit."""
     peft = pytest.importorskip("peft", reason="peft is not installed")
@@ -51,6 +52,7 @@ def test_lora_is_merged():
         engine.close()
 
 
+@pytest.mark.full
 def test_building_leaves_the_process_as_it_was_and_closing_frees_the_model():
     """Random states, threads and launcher's variables; then the model itself."""
     torch.set_num_threads(2)
@@ -72,6 +74,7 @@ def test_building_leaves_the_process_as_it_was_and_closing_frees_the_model():
     assert not dist.is_initialized()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -51,7 +51,13 @@ def test_adapters():
     assert distance(seen, exact) < 0.3
 
 
-@pytest.mark.parametrize(("stage", "offload"), [(2, ""), (3, ""), (3, "offload")], ids=["ZeRO-2", "ZeRO-3", "offload"])
+@pytest.mark.parametrize(
+    ("stage", "offload"),
+    [
+        pytest.param(2, "", id="ZeRO-2"),
+        *(pytest.param(3, how, marks=pytest.mark.full, id=f"ZeRO-3 {how}") for how in ("", "offload")),
+    ],
+)
 def test_deepspeed(tmp_path: Path, twin: dict, stage: int, offload: str):
     """bf16 weights beside sharded fp32 copies, on two ranks; RoPE's frequencies stay in fp32."""
     pytest.importorskip("deepspeed", reason="DeepSpeed is not installed: pip install '.[deepspeed]'")
