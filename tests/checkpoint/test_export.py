@@ -30,7 +30,9 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=400)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["one process", *(pytest.param(kind, marks=pytest.mark.full) for kind in list(KINDS)[1:])]
+)
 def test_a_checkpoint_becomes_the_policy_that_a_run_of_as_many_steps_saves(tmp_path: Path, kind: str):
     """The last checkpoint of four steps is of the third: its export is what a run of three ends with."""
     if kind == "ZeRO-3":
