@@ -34,7 +34,7 @@ class Outcome:
         max_new_tokens: Longest completion allowed.
         temperature: Of sampling.
         top_p: Of sampling.
-        samples: Folder with every sample.
+        samples: Folder with every sample, see `SampleStore`.
         answered_share: Fraction of completions in which the verifier reads a final answer; None in files of before.
     """
 

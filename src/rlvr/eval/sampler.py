@@ -63,14 +63,14 @@ def sample(job: Job, engine: RolloutEngine, verifier: Verifier, store: SampleSto
     missing = {(problem, i) for problem, _, i in asked - {tuple(row.values()) for row in store.read(held)}}
     progress: Bar
 
-    def keep(groups: Sequence[tuple[int, Group]]) -> None:
+    def store_new(groups: Sequence[tuple[int, Group]]) -> None:
         """Store what was missing: a call samples a problem again where it lacks some of the call's samples only."""
         rows = [row for first, group in groups for row in graded_rows(group, first, job.rules, verifier)]
         new = [row for row in rows if (row["problem_id"], row["sample"]) in missing]
         store.append(new)
         progress.advance(len(new))
 
-    with bar("Sampling", len(asked), len(asked) - len(missing)) as progress, Grader(verifier, 0, keep) as grader:
+    with bar("Sampling", len(asked), len(asked) - len(missing)) as progress, Grader(verifier, 0, store_new) as grader:
         for first, count in segments(job.n):
             for start in range(0, most, CALL // count):
                 chunk = mine[start : start + CALL // count]
