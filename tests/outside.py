@@ -1,11 +1,9 @@
 """An engine and a strategy of somebody else's, as a config names them by `_target_`: nothing in `src` knows of them."""
 
 import copy
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,33 +32,6 @@ class Toy(EngineSettings):
 
     def build(self, host: Host) -> "ToyEngine":
         return ToyEngine(host, self.name)
-
-
-@dataclass(frozen=True)
-class Endless(Toy):
-    """Never ends a rollout from some policy version on.
-
-    Attributes:
-        after: The first version.
-        note: A file that is there once it has come to that.
-    """
-
-    after: int
-    note: str
-
-    def build(self, host: Host) -> "ToyEngine":
-        engine = ToyEngine(host, self.name)
-        sample = engine.generate
-
-        def generate(problems, n, sampling, version, *arguments, **settings):
-            if version >= self.after:
-                Path(self.note).touch()
-                while True:
-                    time.sleep(0.01)
-            return sample(problems, n, sampling, version, *arguments, **settings)
-
-        engine.generate = generate
-        return engine
 
 
 CALLS: list[str] = []

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forkserver
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -27,7 +28,7 @@ KINDS = {
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "src" / script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=400)
+    return forkserver.run(command, timeout=400)
 
 
 @pytest.mark.parametrize(

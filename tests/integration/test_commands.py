@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forkserver
 import pyarrow.parquet as pq
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -101,7 +102,7 @@ def test_mistakes_end_with_one_sentence(tmp_path: Path, arguments: list[str], sa
     """No stack trace, and the exit code of a refusal."""
     script, *overrides = arguments
     folders = [] if any("log_dir" in override for override in overrides) else [f"hydra.run.dir={tmp_path}"]
-    done = run(script, *overrides, *folders)
+    done = forkserver.run([sys.executable, str(ROOT / "src" / script), *overrides, *folders], timeout=300, cwd=ROOT)
     assert done.returncode == 2
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

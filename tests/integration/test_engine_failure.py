@@ -1,9 +1,9 @@
 """An engine that dies in the middle of a run: one sentence, and the last checkpoint goes on from there."""
 
-import subprocess
 import sys
 from pathlib import Path
 
+import forkserver
 import pytest
 
 from rlvr.build import build
@@ -52,7 +52,7 @@ def test_the_command_ends_with_a_sentence_and_keeps_the_trace(tmp_path: Path):
     overrides = ["debug=quick", "model.steps=20", "rollout=vllm", "rollout.engine.max_num_seqs=0"]
     folders = [f"paths.log_dir={tmp_path}", f"hydra.run.dir={tmp_path}/run"]
     command = [sys.executable, str(ROOT / "src" / "train.py"), *overrides, *folders]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = forkserver.run(command, timeout=200)
     assert done.returncode == 3, done.stderr[-2000:]
     said = " ".join(done.stdout.split())
     assert "Error: vLLM could not be built for this policy with rollout.engine.max_model_len=" in said

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import forkserver
 import pyarrow.parquet as pq
 import pytest
 
@@ -31,8 +32,13 @@ def command(folder: Path, name: str, *overrides: str) -> list[str]:
     return [sys.executable, str(ROOT / "src" / "train.py"), *RUN, *paths, *overrides]
 
 
-def finish(folder: Path, name: str, *overrides: str) -> str:
-    done = subprocess.run(command(folder, name, *overrides), capture_output=True, text=True, timeout=400)
+def finish(folder: Path, name: str, *overrides: str, real: bool = False) -> str:
+    """Until the run has ended; `real` starts an interpreter for it, whose sets of texts have an order of their own."""
+    line = command(folder, name, *overrides)
+    if real:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=400)
+    else:
+        done = forkserver.run(line, timeout=400)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
 
@@ -47,7 +53,8 @@ def kill_at(folder: Path, name: str, step: int, delay_s: float, *overrides: str)
     """Start, wait until this optimizer step is logged and a moment longer, and kill with all its children."""
     before = last_step(folder / name)
     with (folder / f"{name}.txt").open("a") as log:
-        process = subprocess.Popen(command(folder, name, *overrides), stdout=log, stderr=log, start_new_session=True)
+        line = command(folder, name, *overrides)
+        process = forkserver.start(line, stdout=log, stderr=log, start_new_session=True)
     written = time.time()
     while True:
         path = folder / name / "metrics.csv"
@@ -88,7 +95,7 @@ def test_kills_change_nothing(tmp_path: Path, overrides: list[str], kills: int):
     """SIGKILL at random moments, one of them in the last evaluation."""
     if overrides is VLLM:
         pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
-    finish(tmp_path, "whole", *overrides)
+    finish(tmp_path, "whole", *overrides, real=True)
     chance = random.Random(6)
     moments = [*sorted(chance.randrange(1, STEPS) for _ in range(kills - 1)), STEPS]
     for step in moments:

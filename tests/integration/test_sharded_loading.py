@@ -1,10 +1,10 @@
 """Policies of which each rank takes its part from the files: two ranks on the CPU, the real DeepSpeed, ZeRO-3."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
+import forkserver
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -28,10 +28,8 @@ LAYERS = 16
 
 def launch(out: Path, wanted: str, *folders: Path) -> list[dict]:
     """What each rank saw."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    arguments = [str(RANK), str(out), wanted, *map(str, folders)]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stderr[-4000:]
+    command = [sys.executable, str(RANK), str(out), wanted, *map(str, folders)]
+    forkserver.run_ranks(command, 2, kind="plain", timeout=400)
     return [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(2)]
 
 
@@ -98,7 +96,7 @@ def test_a_run_goes_on_from_its_shards(tmp_path: Path):
     policies = []
     for name, more in {"whole": [], "resumed": [f"ckpt_path={tmp_path / 'whole/checkpoints/step-1'}"]}.items():
         paths = [f"paths.log_dir={tmp_path}", f"hydra.run.dir={tmp_path / name}"]
-        done = subprocess.run([sys.executable, str(TRAIN), *RUN, *paths, *more], capture_output=True, text=True)
+        done = forkserver.run([sys.executable, str(TRAIN), *RUN, *paths, *more])
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
         policies.append(AutoModelForCausalLM.from_pretrained(tmp_path / name / "policy").state_dict())
     base = AutoModelForCausalLM.from_pretrained(next(tmp_path.glob("**/base-*"))).state_dict()

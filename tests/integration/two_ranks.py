@@ -1,12 +1,12 @@
 """Starts trainings on several ranks of this machine, each a process of its own."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import forkserver
 import torch
 from omegaconf import DictConfig
 
@@ -44,12 +44,8 @@ def launch(
         places = [f"paths.{key}={paths[key]}" for key in ("cache_dir", "log_dir", "run_dir")]
         commands[name] = [*SMALL, *places, *overrides]
     (folder / "runs.json").write_text(json.dumps(commands))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-    script = str(Path(__file__).with_name("rank.py"))
-    done = subprocess.run(
-        [*command, script, str(folder), str(folder / "runs.json")], capture_output=True, text=True, timeout=500
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    command = [sys.executable, str(Path(__file__).with_name("rank.py")), str(folder), str(folder / "runs.json")]
+    forkserver.run_ranks(command, ranks, kind="vllm", timeout=500)
     return {
         name: Trained(
             folders[name],

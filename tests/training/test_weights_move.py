@@ -1,9 +1,9 @@
 """At the published learning rate of 1e-6 the weights move, in every precision and strategy, as they do in fp32."""
 
-import subprocess
 import sys
 from pathlib import Path
 
+import forkserver
 import moving
 import pytest
 import torch
@@ -63,11 +63,7 @@ def test_deepspeed(tmp_path: Path, twin: dict, stage: int, offload: str):
     """bf16 weights beside sharded fp32 copies, on two ranks; RoPE's frequencies stay in fp32."""
     pytest.importorskip("deepspeed", reason="DeepSpeed is not installed: pip install '.[deepspeed]'")
     out = tmp_path / "seen.pt"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*launcher, moving.__file__, str(out), str(stage), offload], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    forkserver.run_ranks([sys.executable, moving.__file__, str(out), str(stage), offload], 2, "plain", timeout=300)
     seen = torch.load(out, weights_only=True)
     assert moved(seen) > 0.95
     assert seen["update_share"] > 0.95
