@@ -180,7 +180,7 @@ def run_ranks(command: list[str], ranks: int, kind: str, timeout: float) -> None
     try:
         for rank in range(ranks):
             own = {name: str(rank) for name in ("RANK", "LOCAL_RANK", "ROLE_RANK")}
-            said.append(tempfile.TemporaryFile("w+"))  # a pipe that nobody reads would stop the rank that fills it
+            said.append(tempfile.TemporaryFile("w+"))  # noqa: SIM115  a pipe that nobody reads would stop the rank that fills it
             processes.append(
                 Forked(
                     command,

@@ -1,4 +1,4 @@
-"""RLVR and the reasoning boundary: problems -> rollout -> verify -> algo -> training -> eval."""
+"""RLVR and the reasoning boundary: problems -> rollout -> verify -> algo -> step -> scoring -> training."""
 
 import os
 from importlib.util import find_spec

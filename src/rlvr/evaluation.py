@@ -55,11 +55,11 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
         write_setting(run_dir)
         if again := judge_again(job, verifier, store):
             console.print(f"{again} samples of other grading rules were judged again.")
-    ranks.meet()
+    ranks.barrier()
     engine = engine_alone(cfg, policy, tokenizer, longest)
     engine.sync(0)
     sample(job, engine, verifier, store, ranks)
-    ranks.meet()
+    ranks.barrier()
     engine.close()
     leave_group()
     if ranks.rank == 0:

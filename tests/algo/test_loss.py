@@ -27,13 +27,13 @@ def load(name: str) -> Loss:
 def token_gradients(loss: Loss, reward_PG: torch.Tensor, length_PG: torch.Tensor, max_tokens: int = 10) -> torch.Tensor:
     """D loss / d logp of one token of each rollout, [P, G], where the policy is still the one that sampled."""
     advantage_PG = loss.advantages(outcomes(reward_PG), torch.ones(len(reward_PG)))
-    share_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
+    scale_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
     rows, width = reward_PG.numel(), int(length_PG.max())
     logp_BT = torch.zeros(rows, width, requires_grad=True)
     mask_BT = (torch.arange(width) < length_PG.reshape(-1, 1)).float()
     advantage_BT = advantage_PG.reshape(-1, 1) * mask_BT
     loss_BT, _ = loss.surrogate(logp_BT, torch.zeros(rows, width), advantage_BT, mask_BT)
-    (loss_BT.sum(1) * (share_PG / count).flatten()).sum().backward()
+    (loss_BT.sum(1) * (scale_PG / count).flatten()).sum().backward()
     return logp_BT.grad[:, 0].reshape(reward_PG.shape)
 
 

@@ -70,7 +70,7 @@ def refused(cfg) -> None:
         (["lora=rank16", "optimizer.lr=1e-6"], "optimizer.lr=1e-06: too low for lora"),
         (["preflight=maybe"], "preflight=maybe: must be run or only"),
         (["algo.loss.keep=some"], "algo.loss.keep=some: must be one of all, positive, negative"),
-        (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: must be gate or share"),
+        (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: must be gate or gain"),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
     ],
 )

@@ -16,7 +16,7 @@ Keep = Literal["all", "positive", "negative"]
 
 @dataclass(frozen=True)
 class Loss:
-    """advantage x kept sign x surrogate x aggregation.
+    """advantage x sign x surrogate x aggregation.
 
     Attributes:
         name: The field's name for this point in the grid.

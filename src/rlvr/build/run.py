@@ -45,7 +45,7 @@ class Run:
 
 
 def build(cfg: DictConfig) -> Run:
-    """Make or load the policy, and put the rooms together."""
+    """Make or load the policy, and put the stages together."""
     quiet()
     plugins = [SafeCheckpointIO(), *launcher(devices_of(cfg))]
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)

@@ -132,7 +132,7 @@ class PassAtKCallback(Listener):
         # Sampling needs all ranks, so the first one decides for all.
         ranks = Ranks.of(trainer)
         there = ranks.rank == 0 and cached.exists() and samples.exists()
-        if found := ranks.first(Evaluation.read(cached) if there else None):
+        if found := ranks.broadcast(Evaluation.read(cached) if there else None):
             return found
         evaluated = self._evaluate(trainer, problems, title)
         evaluated.write(samples)

@@ -44,7 +44,7 @@ class Evaluated:
 
     def write(self, path: Path) -> None:
         """Leave every verdict, and the texts as far as they stay small: a collective, the first rank writes."""
-        size = sum(self.ranks.pool([sum(len(row["text"]) for rows in self.rows_PN for row in rows)]))
+        size = sum(self.ranks.all_gather([sum(len(row["text"]) for rows in self.rows_PN for row in rows)]))
         mine = [rows if size <= ALL_TEXTS else few_texts(rows) for rows in self.rows_PN]
         rows = [row for of_problem in self.ranks.gather(mine) for row in of_problem]
         if self.ranks.rank == 0:
@@ -87,7 +87,7 @@ def evaluate(
         ranks: Among which the problems are dealt out.
     """
     engine.sync(version)
-    mine: Sequence[Problem] = ranks.share(problems)
+    mine: Sequence[Problem] = ranks.shard(problems)
     with bar(title, len(mine) * n, transient=True) as progress:
         groups = sample_groups(engine, verifier, mine, n, sampling, version, seed, on_sampled=progress.advance)
     engine.sleep()

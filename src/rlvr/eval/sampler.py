@@ -56,7 +56,7 @@ def sample(job: Job, engine: RolloutEngine, verifier: Verifier, store: SampleSto
         store: What is there stays and is not drawn again.
         ranks: Processes that share the work.
     """
-    mine: Sequence[Problem] = ranks.share(job.problems)
+    mine: Sequence[Problem] = ranks.shard(job.problems)
     most = -(-len(job.problems) // ranks.size)  # so that ranks which share an engine make as many calls
     asked = {(problem.id, prompt_id(problem), i) for problem in mine for i in range(job.n)}
     held = ("problem_id", "prompt_id", "sample")

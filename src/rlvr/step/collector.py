@@ -126,7 +126,7 @@ class Collector:
         self.cursor.put_back(spare)
         so_far.seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
         # The turn goes on from round to round, so that small rounds do not all fall to rank 0.
-        groups = self._sample(self.ranks.share(chosen, so_far.sampled), version, so_far.rounds)
+        groups = self._sample(self.ranks.shard(chosen, so_far.sampled), version, so_far.rounds)
         outcomes = self.ranks.gather(list(map(_outcome, groups)), so_far.sampled)
         success_P = torch.tensor([float(sum(right)) for _, right in outcomes])
         weight_P = self.filter.after(success_P, self.group_size)
@@ -155,7 +155,7 @@ class Collector:
             so_far.greedy_tokens += sum(len(group.completions[0].token_ids) for group in groups)
             return [group.successes > 0 for group in groups]
 
-        mine = self.ranks.share(drawn)
+        mine = self.ranks.shard(drawn)
         chosen = {problem.id for problem in self.filter.before(mine, solved_greedily)}
         passes = self.ranks.gather([problem.id in chosen for problem in mine])
         return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]

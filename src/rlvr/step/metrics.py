@@ -17,7 +17,7 @@ def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
     Returns:
         Metrics; shares are between 0 and 1, lengths in tokens, entropy in nats a token.
     """
-    parts = ranks.pool([_counts(batch)])
+    parts = ranks.all_gather([_counts(batch)])
     total = {name: sum(part[name] for part in parts) for name in parts[0]}
     sampled, completions = total["groups"], total["completions"]
     metrics = {

@@ -40,7 +40,7 @@ class BBG(Filter):
 
     k: int = key("the k of the Pass@k that is to grow", low=1)
     tau: float = key("smallest part of the gain, summed over all success counts, that lets a problem through", low=0)
-    weighting: Literal["gate", "share"] = key("gate: what passes weighs 1; share: it weighs by its gain")
+    weighting: Literal["gate", "gain"] = key("gate: what passes weighs 1; gain: it weighs by its gain")
 
 
 class Advantage(Built):
@@ -90,7 +90,9 @@ class Aggregation(Built):
     """What a batch's loss is divided by."""
 
     called_later: ClassVar[bool] = True
-    over: Literal["live", "kept"] = key("live: groups with gradient are counted; kept: sequences with gradient")
+    over: Literal["live", "nonzero"] = key(
+        "live: all completions of groups with gradient count; nonzero: those with gradient"
+    )
 
 
 class TokenMean(Aggregation):
@@ -106,7 +108,7 @@ class ConstantLength(Aggregation):
 
 
 class Loss(Built):
-    """Advantage, kept sign, surrogate and aggregation."""
+    """Advantage, sign, surrogate and aggregation."""
 
     name: str = key("what tables call it")
     advantage: Advantage = key("rewards of a group to advantages")
