@@ -175,37 +175,30 @@ def run_ranks(command: list[str], ranks: int, kind: str, timeout: float) -> None
         port = free.getsockname()[1]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "none", "GROUP_RANK": "0"}
     common |= {name: str(ranks) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "ROLE_WORLD_SIZE")}
-    processes, said = [], []
+    processes: list[Forked] = []
     deadline = time.monotonic() + timeout
-    try:
-        for rank in range(ranks):
-            own = {name: str(rank) for name in ("RANK", "LOCAL_RANK", "ROLE_RANK")}
-            said.append(tempfile.TemporaryFile("w+"))  # noqa: SIM115  a pipe that nobody reads would stop the rank that fills it
-            processes.append(
-                Forked(
-                    command,
-                    kind=kind,
-                    env=os.environ | common | own,
-                    stdout=said[rank],
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            )
-        while any(process.poll() is None for process in processes):
-            assert time.monotonic() < deadline, "the ranks take too long"
-            if any(process.poll() for process in processes):
-                break
-            time.sleep(0.02)
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    texts = []
-    for file in said:
-        file.seek(0)
-        texts.append(file.read()[-4000:])
-        file.close()
+    with contextlib.ExitStack() as files:
+        # A pipe that nobody reads would stop the rank that fills it.
+        said = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
+        try:
+            for rank, file in enumerate(said):
+                own = {name: str(rank) for name in ("RANK", "LOCAL_RANK", "ROLE_RANK")}
+                streams = {"stdout": file, "stderr": subprocess.STDOUT}
+                settings = {"env": os.environ | common | own, "start_new_session": True}
+                processes.append(Forked(command, kind=kind, **streams, **settings))
+            while any(process.poll() is None for process in processes):
+                assert time.monotonic() < deadline, "the ranks take too long"
+                if any(process.poll() for process in processes):
+                    break  # one has failed, and the others would wait for it
+                time.sleep(0.02)
+        finally:
+            for process in processes:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+        for file in said:
+            file.seek(0)
+        texts = [file.read()[-4000:] for file in said]
     assert not any(process.returncode for process in processes), "\n".join(texts)
 
 
