@@ -11,7 +11,7 @@ from rlvr.build import build
 def rows(cfg) -> list[dict[str, float]]:
     with (Path(cfg.paths.run_dir) / "metrics.csv").open() as file:
         return [
-            {name: float(row[name]) for name in ("filter/rounds", "filter/drawn", "filter/kept")}
+            {name: float(row[name]) for name in ("filter/rounds", "filter/drawn", "filter/selected")}
             for row in csv.DictReader(file)
             if row["train/lr"]
         ]
@@ -28,8 +28,8 @@ def test_later_steps_begin_with_the_rates_of_the_one_before(quick, method: str):
     run.trainer.fit(run.module, datamodule=run.data)
     first, *later = rows(cfg)
     assert first["filter/rounds"] >= 2
-    assert all(row["filter/kept"] == 32 for row in later)
+    assert all(row["filter/selected"] == 32 for row in later)
     assert sum(row["filter/rounds"] for row in later) / len(later) < first["filter/rounds"]
     assert sum(row["filter/rounds"] == 1 for row in later) >= 3
     assert max(row["filter/drawn"] for row in later) < 3 * first["filter/drawn"]
-    assert run.data.state_dict()["rates"] == list(run.data._rates)
+    assert run.data.state_dict()["rates"] == list(run.data.collector.rates)
