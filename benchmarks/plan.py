@@ -25,7 +25,8 @@ from transformers import AutoModelForCausalLM
 from rlvr.build import plan_of
 from rlvr.console import console
 from rlvr.models import trainable
-from rlvr.preflight import GIB, Plan
+from rlvr.preflight.activations import GIB
+from rlvr.preflight.plan import Plan
 from rlvr.scoring import attention
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch, packed

@@ -5,7 +5,6 @@ docs/stability.md. Runs that are there are not repeated. Then it replays the met
 folders, to the collapse guard as the config has it, and says how near they came to its limits.
 """
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +38,6 @@ RUNS = {
 COLOURS = {"lr 1e-4": "#0072B2", "lr 3e-4": "#E69F00", "lr 1e-3": "#D55E00"}
 SMOOTHED = 10
 STEPS = (0, 50, 100, 200, 400, 1500)
-Row = dict[str, str]
 
 
 def train(name: str) -> Path:
@@ -56,10 +54,9 @@ def train(name: str) -> Path:
     return folder
 
 
-def metrics(folder: Path) -> list[Row]:
+def metrics(folder: Path) -> list[dict[str, float]]:
     """The rows of metrics.csv."""
-    with (folder / "metrics.csv").open() as file:
-        return list(csv.DictReader(file))
+    return read_metrics(folder / "metrics.csv")
 
 
 def last_step(folder: Path) -> int:
@@ -93,7 +90,7 @@ def row_of(name: str, folder: Path) -> list[str]:
 
 def curve(axes: Axes, folder: Path, name: str, colour: str, label: str | None) -> None:
     """A metric over steps, averaged over the last few."""
-    points = [(int(row["step"]), float(row[name])) for row in metrics(folder) if row.get(name)]
+    points = [(int(row["step"]), row[name]) for row in metrics(folder) if name in row]
     steps, values = zip(*points, strict=True)
     means = [sum(part) / len(part) for part in (values[max(0, i - SMOOTHED) : i] for i in range(1, len(values) + 1))]
     axes.plot(steps, means, color=colour, label=label)
@@ -136,16 +133,15 @@ def replay(folder: Path) -> list[str]:
     guard = instantiate(OmegaConf.load(ROOT / "configs" / "callbacks" / "default.yaml").collapse)
     rewards, entropies, tripped = [1.0], [1.0], "no"
     for row in metrics(folder):
-        if not row.get("rollout/accuracy"):
+        if "rollout/accuracy" not in row:
             continue
-        numbers = {name: float(value) for name, value in row.items() if value}
-        group = sum(name.startswith("bucket/") for name in numbers) - 1
-        fallen = guard.see(int(row["step"]), solved_share(numbers, group), numbers["rollout/entropy"])
+        group = sum(name.startswith("bucket/") for name in row) - 1
+        fallen = guard.see(int(row["step"]), solved_share(row, group), row["rollout/entropy"])
         if guard.best and guard.now:
-            rewards.append(guard.now.reward / guard.best.reward)
+            rewards.append(guard.now.accuracy / guard.best.accuracy)
             entropies.append(guard.now.entropy / guard.best.entropy)
         if fallen:
-            tripped = f"at step {row['step']}"
+            tripped = f"at step {int(row['step'])}"
             break
     return [folder.name, f"{min(rewards):.2f}", f"{min(entropies):.2f}", f"{max(entropies):.2f}", tripped]
 

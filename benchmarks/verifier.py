@@ -162,7 +162,7 @@ def speeds(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
             turn = items[start : start + TURN_VERDICTS]
             theirs_s += seconds(lambda turn=turn: [alone(*item) for item in turn])
             ours_s += seconds(lambda turn=turn, verifier=verifier: verifier.grade(turn))
-        questions = [verifier.asked(*item).questions for item in items]
+        questions = [verifier.questions(*item).questions for item in items]
         shortcut = sum(all(verifier.plain(question) is not None for question in each) for each in questions)
         rates = [f"{len(items) / theirs_s:,.0f}", f"{len(items) / ours_s:,.0f}", f"{theirs_s / ours_s:.1f}"]
         table.append([name, f"{len(items)}", f"{shortcut / len(items):.1%}", *rates])

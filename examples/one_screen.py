@@ -90,9 +90,9 @@ def train(
         # 4. Training samples: what each token of a completion weighs in the loss of this step.
         selected = weight_P > 0
         length_PG = torch.tensor([[float(len(one.token_ids)) for one in group.completions] for group in groups])
-        share_PG, count = loss.aggregation(advantage_PG[selected], length_PG[selected], max_new_tokens)
+        scale_PG, count = loss.aggregation(advantage_PG[selected], length_PG[selected], max_new_tokens)
         token_weight_PG = torch.zeros_like(advantage_PG)
-        token_weight_PG[selected] = share_PG / max(float(count), 1.0)
+        token_weight_PG[selected] = scale_PG / max(float(count), 1.0)
         samples = [
             TrainingSample.of(
                 groups[p].problem, groups[p].completions[g], float(advantage_PG[p, g]), float(token_weight_PG[p, g])

@@ -1,112 +1,23 @@
 """Evaluate a policy: sample, grade, and show Pass@k; goes on where an earlier evaluation of it stopped."""
 
-import hashlib
 from pathlib import Path
-from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from rlvr.build import context_of, engine_of, quiet, sampling_of, sized_engine
-from rlvr.console import console, one_sentence_errors
-from rlvr.data import check_lengths, longest_sequence, write_report
-from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
-from rlvr.preflight import GIB
-from rlvr.preflight.machine import check_machine, deterministic_kernels, device
+from rlvr.console import command, one_sentence_errors
 from rlvr.preflight.settings import check_evaluation
-from rlvr.ranks import Ranks, leave_group
-from rlvr.report import report_evaluations, write_setting
-from rlvr.rollout import (
-    Host,
-    RolloutEngine,
-    Sampling,
-    alone_cache_gib,
-    call_seed,
-    engine_dtype,
-    fingerprint,
-    gpu_gib,
-    named_weights,
-)
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
 def main(cfg: DictConfig) -> None:
     """Check, load, sample, report."""
-    run_dir = Path(cfg.paths.run_dir)
-    with one_sentence_errors(run_dir / "error.txt"):
+    with one_sentence_errors(Path(cfg.paths.run_dir) / "error.txt"):
         check_evaluation(cfg)
-        check_machine(cfg, [engine_of(cfg).traits.package])
-        evaluate(cfg, run_dir)
+        from rlvr.evaluation import evaluate  # only now: torch alone takes seconds, and a refusal should not
 
-
-def evaluate(cfg: DictConfig, run_dir: Path) -> None:
-    """One policy on one set of problems."""
-    quiet()
-    if cfg.deterministic:
-        deterministic_kernels()
-    ranks = Ranks.launched()
-    pool, suite = instantiate(cfg.data), cfg.eval.get("suite")
-    source = instantiate(suite) if suite else pool
-    source.prepare()
-    tokens = cfg.eval.get("max_new_tokens") or sampling_of(cfg, source).max_new_tokens
-    sampling = Sampling(tokens, cfg.eval.temperature, cfg.eval.top_p)
-    policy, tokenizer = instantiate(cfg.model).load(pool, cfg.seed, Path(cfg.paths.cache_dir), dtype=None)
-    verifier = instantiate(cfg.verifier)
-    splits = source.splits(tokenizer, verifier.readable)
-    context = context_of(cfg, policy.config)
-    check_lengths(splits.heldout, 1, context)
-    longest = longest_sequence(splits.heldout, tokens, context)
-    rules = short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))
-    job = Job(splits.heldout, cfg.eval.n, sampling, call_seed(cfg.seed, "eval"), rules)
-    engine_kind = (cfg.rollout.engine._target_, engine_of(cfg).traits.dtype)
-    key = short_hash(fingerprint(named_weights(policy)), job.seed, sampling, context, engine_kind)
-    store = SampleStore(Path(cfg.paths.log_dir) / "samples" / key)
-    if ranks.rank == 0:
-        write_report(run_dir, splits.readings, {"heldout": splits.heldout}, tokenizer)
-        OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
-        write_setting(run_dir)
-        if again := judge_again(job, verifier, store):
-            console.print(f"{again} samples of other grading rules were judged again.")
-    ranks.meet()
-    engine = engine_alone(cfg, policy, tokenizer, longest)
-    engine.sync(0)
-    sample(job, engine, verifier, store, ranks)
-    ranks.meet()
-    engine.close()
-    leave_group()
-    if ranks.rank == 0:
-        label = name_of(cfg) if cfg.label is None else str(cfg.label)
-        outcome_of(job, store, label, HydraConfig.get().runtime.choices["eval"]).write(run_dir)
-        report_evaluations([run_dir], run_dir)
-
-
-def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> RolloutEngine:
-    """The engine, no trainer beside it: the policy goes to the GPU only where the engine has no weights of its own."""
-    place = device()
-    traits = engine_of(cfg).traits
-    if not traits.own_weights:
-        policy = policy.to(place)
-    size = engine_dtype(traits.dtype, place, policy.dtype).itemsize / traits.ranks_per_engine
-    cache_gib = alone_cache_gib(gpu_gib(place), policy.num_parameters() * size / GIB)
-    host = Host(policy, tokenizer, lambda: named_weights(policy), place)
-    return sized_engine(cfg, longest, cache_gib).build(host)
-
-
-def name_of(cfg: DictConfig) -> str:
-    """What tables call a policy that was given no label: its folder's run, its hub name, or its config."""
-    name = cfg.model.get("name")
-    if not name:
-        return str(HydraConfig.get().runtime.choices["model"])
-    path = Path(name)
-    return path.parent.name if path.name == "policy" else path.name
-
-
-def short_hash(*parts: object) -> str:
-    """Twelve hexadecimal digits."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+        evaluate(cfg, Path(cfg.paths.run_dir))
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

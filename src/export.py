@@ -6,16 +6,20 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.checkpoint.export import check_export, export
-from rlvr.checkpoint.start import CONFIG
-from rlvr.console import console, one_sentence_errors
+from rlvr.config import Export, check_types
+from rlvr.console import command, console, one_sentence_errors
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="export")
 def main(cfg: DictConfig) -> None:
     """Verify, put together, write."""
+    with one_sentence_errors(Path("error.txt")):
+        check_types(cfg, Export)
     checkpoint, output = Path(cfg.checkpoint), Path(cfg.output)
     with one_sentence_errors(output.parent / "error.txt"):
+        from rlvr.checkpoint.export import check_export, export  # only now: torch takes seconds, a refusal should not
+        from rlvr.checkpoint.start import CONFIG
+
         check_export(checkpoint, output)
         trained = OmegaConf.load(checkpoint / CONFIG)
         lora = instantiate(trained.lora) if trained.lora else None
@@ -24,4 +28,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

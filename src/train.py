@@ -7,15 +7,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.build import build, engine_of, plan_of, strategy_traits
-from rlvr.checkpoint import starting_point
-from rlvr.console import console, is_first_rank, one_sentence_errors
+from rlvr.console import command, console, is_first_rank, one_sentence_errors
 from rlvr.folders import check_folder
-from rlvr.preflight.machine import check_disk, check_machine
 from rlvr.preflight.settings import check
-from rlvr.ranks import follow_parent, leave_group
-from rlvr.report import report_run, write_setting
-from rlvr.sweep import objective
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
@@ -24,34 +18,50 @@ def main(cfg: DictConfig) -> float | None:
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
-        follow_parent()
         if HydraConfig.get().mode == RunMode.RUN:  # jobs of a sweep are given theirs
             check_folder(HydraConfig.get().overrides.hydra)
-        if cfg.preflight == "only":
-            plan = plan_of(cfg)
-            console.print(plan.table().rich())
-            plan.check()
-            return None
-        check_machine(cfg, [engine_of(cfg).traits.package, strategy_traits(cfg).package])
+        return train(cfg, run_dir)
+
+
+def train(cfg: DictConfig, run_dir: Path) -> float | None:
+    """Plan, build, run, report."""
+    # Only now: torch and what is built on it take seconds to import, and a refused setting should not.
+    from rlvr.build import build, engine_of, plan_of, strategy_traits
+    from rlvr.checkpoint import starting_point
+    from rlvr.preflight.kinds import check_kinds
+    from rlvr.preflight.machine import check_disk, check_machine
+    from rlvr.ranks import follow_parent, leave_group
+    from rlvr.report import report_run, write_setting
+    from rlvr.sweep import objective
+
+    engine, strategy = engine_of(cfg).traits, strategy_traits(cfg)
+    check_kinds(cfg, engine, strategy)
+    follow_parent()
+    if cfg.preflight == "only":
         plan = plan_of(cfg)
+        console.print(plan.table().rich())
         plan.check()
-        check_disk(plan.checkpoint_gib, Path(cfg.paths.log_dir))
-        start = starting_point(cfg, run_dir)
-        start.show(run_dir)
-        if start.finished:
-            return objective(run_dir, cfg.objective)
-        console.print(f"[dim]{plan}[/]")
-        if is_first_rank():
-            OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
-        write_setting(run_dir)
-        run = build(cfg)
-        run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)
-        leave_group()
-        if run.trainer.is_global_zero:
-            report_run(run_dir)
-            return objective(run_dir, cfg.objective)
-    return None
+        return None
+    check_machine(cfg, [engine.package, strategy.package])
+    plan = plan_of(cfg)
+    plan.check()
+    check_disk(plan.checkpoint_gib, Path(cfg.paths.log_dir))
+    start = starting_point(cfg, run_dir)
+    start.show(run_dir)
+    if start.finished:
+        return objective(run_dir, cfg.objective)
+    console.print(f"[dim]{plan}[/]")
+    if is_first_rank():
+        OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+    write_setting(run_dir)
+    run = build(cfg)
+    run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)
+    leave_group()
+    if not run.trainer.is_global_zero:
+        return None
+    report_run(run_dir)
+    return objective(run_dir, cfg.objective)
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -39,6 +39,7 @@ def alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "status", "why"),
     [
@@ -132,6 +133,7 @@ def test_nothing_personal(monkeypatch):
 CHEAP = ["device", "collectives", "attention", "weights", "train"]
 
 
+@pytest.mark.full
 def test_cheap_checks_pass_here_through_the_command(tmp_path: Path):
     """What anybody would type, less what takes minutes."""
     environment = os.environ | {"PYTHONPATH": "src"}

@@ -52,6 +52,7 @@ SELF = {
     "algo.filter.refill": False,
     "algo.loss.surrogate.clip_low": 0.2,
     "algo.loss.surrogate.clip_high": 0.2,
+    "algo.auxiliary.entropy_bonus.coefficient": None,
     "lora": {},
 }
 NSR = SELF | {
@@ -68,6 +69,7 @@ NSR = SELF | {
     "data.template.instruction": r"Please reason step by step, and put your final answer within \boxed{}.",
     "data.template.system": "You are a helpful assistant.",
     "eval.max_new_tokens": 4096,
+    "algo.auxiliary.entropy_bonus.coefficient": 1e-3,
     "verifier.rewards.wrong": 0.0,
     "verifier.rewards.unformatted": 0.0,
 }
@@ -75,6 +77,7 @@ BBG = NSR | {
     "lr_schedule": "cosine",
     "verifier.box": "any",
     "algo.filter.refill": True,  # to a full batch
+    "algo.auxiliary.entropy_bonus.coefficient": None,
     "algo.filter.k": 16,
     "algo.filter.tau": 0.01,
 }

@@ -17,7 +17,7 @@ from rlvr.ranks import Ranks, leave_group
 def test_gather_inverts_share(monkeypatch, size: int, given: int, count: int):
     """Every item once, in order; parts differ by one item at most; the turn goes on where it stopped."""
     items = list(range(count))
-    parts = [Ranks(rank, size).share(items, given) for rank in range(size)]
+    parts = [Ranks(rank, size).shard(items, given) for rank in range(size)]
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     if count:
         assert items[0] in parts[given % size]
@@ -28,8 +28,8 @@ def test_gather_inverts_share(monkeypatch, size: int, given: int, count: int):
 def test_alone_nothing_is_sent():
     """One rank needs no process group."""
     alone = Ranks(0, 1)
-    alone.meet()
-    assert (alone.total(2.5), alone.largest(-1.0), alone.first("a"), alone.pool([1])) == (2.5, -1.0, "a", [1])
+    alone.barrier()
+    assert (alone.total(2.5), alone.largest(-1.0), alone.broadcast("a"), alone.all_gather([1])) == (2.5, -1.0, "a", [1])
 
 
 def test_collectives_need_no_group_that_takes_cpu_tensors(tmp_path: Path):
@@ -43,12 +43,12 @@ def _two_ranks(rank: int, folder: Path) -> None:
         with pytest.raises(RuntimeError, match="No backend type associated with device type cpu"):
             dist.all_reduce(torch.ones(1))
         ranks = Ranks(rank, 2)
-        ranks.meet()
+        ranks.barrier()
         assert ranks.total(1.5 + rank) == 4.0
         assert ranks.largest(-float(rank)) == 0.0
         assert math.isnan(ranks.largest(math.nan if rank else 7.0))
-        assert ranks.first({"rank": rank}) == {"rank": 0}
-        assert ranks.pool(["a"] * rank) == ["a"]
+        assert ranks.broadcast({"rank": rank}) == {"rank": 0}
+        assert ranks.all_gather(["a"] * rank) == ["a"]
         assert ranks.gather([f"{rank}0", f"{rank}1"]) == ["00", "10", "01", "11"]
         leave_group()
         assert not dist.is_initialized()

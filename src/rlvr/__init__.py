@@ -1,7 +1,9 @@
-"""RLVR and the reasoning boundary: problems -> rollout -> verify -> algo -> training -> eval."""
+"""RLVR and the reasoning boundary: problems -> rollout -> verify -> algo -> step -> scoring -> training."""
 
 import os
 from importlib.util import find_spec
+
+from rlvr.names import pair_of
 
 # GNU OpenMP's threads spin at barriers by default, so two runs that share cores stall each other more than tenfold;
 # a short spin is as fast alone and shares fairly. Set here since it counts only before torch is imported.
@@ -18,6 +20,15 @@ def rate(lora: object, whole: float, adapters: float) -> float:
     return adapters if lora else whole
 
 
+def run_folder(fresh: str, ckpt_path: str | None) -> str:
+    """The folder of a run, for `hydra.run.dir`: a new one, or with `ckpt_path=last` the newest that has checkpoints."""
+    if ckpt_path != "last":
+        return fresh
+    from rlvr.checkpoint.start import newest_run  # imports torch, which a refused setting should not wait for
+
+    return newest_run(fresh)
+
+
 # Here, since every script and test imports this package before it composes a config. Without Hydra, as `make gpu-check`
 # may find a machine, there is nothing to compose.
 if find_spec("omegaconf"):
@@ -25,3 +36,5 @@ if find_spec("omegaconf"):
 
     OmegaConf.register_new_resolver("steps", steps, replace=True)
     OmegaConf.register_new_resolver("rate", rate, replace=True)
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("pair_of", pair_of, replace=True)

@@ -7,10 +7,10 @@ import shlex
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -79,6 +79,25 @@ def one_sentence_errors(trace: Path) -> Iterator[None]:
             sys.exit(INTERRUPTED_EXIT if int(os.environ.get("LOCAL_RANK", 0)) == 0 else 0)
         trace.write_text(traceback.format_exc())
         refuse(f"{meant} (Stack trace: {trace})", RUN_ERROR_EXIT)
+
+
+def command(main: Callable[[], Any]) -> None:
+    """Run an entry script's `main`; what Hydra refuses before its function runs ends in one sentence, too.
+
+    Args:
+        main: The function that `hydra.main` has made.
+    """
+    from rlvr.config.composing import explanation  # this file is loaded by every Hydra plug-in
+
+    # Without it Hydra prints its own page about an error and ends the process. An error of ours to be mended has its
+    # stack trace as before.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        main()
+    except Exception as error:
+        if fault := explanation(error):
+            refuse(fault)
+        raise
 
 
 def _to_be_read(error: BaseException | None) -> ConfigError | RunError | None:

@@ -11,11 +11,13 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import lightning
 import torch
 from torch import distributed as dist
+
+if TYPE_CHECKING:  # the step needs ranks, and no Lightning
+    import lightning
 
 Item = TypeVar("Item")
 WATCH_S = 2.0
@@ -81,7 +83,7 @@ class Ranks:
     size: int
 
     @classmethod
-    def of(cls, trainer: lightning.Trainer) -> "Ranks":
+    def of(cls, trainer: "lightning.Trainer") -> "Ranks":
         """Those of a Lightning Trainer."""
         return cls(trainer.global_rank, trainer.world_size)
 
@@ -95,20 +97,20 @@ class Ranks:
             dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         return cls(rank, size)
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Barrier: ranks leave together."""
         if self.size > 1:
             dist.barrier(group=_control_group())
 
     def total(self, mine: float) -> float:
         """Sum over ranks: a collective, the same on every rank."""
-        return sum(self.pool([mine]))
+        return sum(self.all_gather([mine]))
 
     def largest(self, mine: float) -> float:
         """Maximum over ranks: a collective, the same on every rank. Not a number is the largest of all."""
-        return max(self.pool([mine]), key=lambda value: (value != value, value))
+        return max(self.all_gather([mine]), key=lambda value: (value != value, value))
 
-    def first(self, mine: Item) -> Item:
+    def broadcast(self, mine: Item) -> Item:
         """What rank 0 holds: a collective, the same on every rank."""
         if self.size == 1:
             return mine
@@ -116,7 +118,7 @@ class Ranks:
         dist.broadcast_object_list(held, src=0, group=_control_group())
         return held[0]
 
-    def share(self, of_all: Any, given: int = 0) -> Any:
+    def shard(self, of_all: Any, given: int = 0) -> Any:
         """This rank's part of a sequence that all hold alike.
 
         Args:
@@ -126,13 +128,13 @@ class Ranks:
         return of_all[(self.rank - given) % self.size :: self.size]
 
     def gather(self, mine: list[Item], given: int = 0) -> list[Item]:
-        """What the parts of all ranks make together, in the order dealt: the inverse of `share`, and a collective."""
+        """What the parts of all ranks make together, in the order dealt: the inverse of `shard`, and a collective."""
         if self.size == 1:
             return mine
         parts = self._parts(mine)
         return [parts[(given + index) % self.size][index // self.size] for index in range(sum(map(len, parts)))]
 
-    def pool(self, mine: list[Item]) -> list[Item]:
+    def all_gather(self, mine: list[Item]) -> list[Item]:
         """What all ranks hold, rank by rank, however much each has: a collective."""
         return mine if self.size == 1 else list(chain.from_iterable(self._parts(mine)))
 

@@ -7,12 +7,17 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from rlvr.algo import Loss
+from rlvr.algo import Loss, Outcomes
 
 LOSSES = Path(__file__).parents[2] / "configs" / "algo" / "loss"
 # Groups: one right of four, all right, none right.
 REWARDS = torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]])
 LENGTHS = torch.tensor([[2.0, 3, 4, 1], [2, 2, 2, 2], [5, 5, 5, 5]])
+
+
+def outcomes(reward_PG: torch.Tensor) -> Outcomes:
+    """Right where the reward is 1."""
+    return Outcomes(reward_PG, reward_PG == 1)
 
 
 def load(name: str) -> Loss:
@@ -21,13 +26,14 @@ def load(name: str) -> Loss:
 
 def token_gradients(loss: Loss, reward_PG: torch.Tensor, length_PG: torch.Tensor, max_tokens: int = 10) -> torch.Tensor:
     """D loss / d logp of one token of each rollout, [P, G], where the policy is still the one that sampled."""
-    advantage_PG = loss.advantages(reward_PG, torch.ones(len(reward_PG)))
-    share_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
+    advantage_PG = loss.advantages(outcomes(reward_PG), torch.ones(len(reward_PG)))
+    scale_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
     rows, width = reward_PG.numel(), int(length_PG.max())
     logp_BT = torch.zeros(rows, width, requires_grad=True)
     mask_BT = (torch.arange(width) < length_PG.reshape(-1, 1)).float()
-    loss_BT, _ = loss.surrogate(logp_BT, torch.zeros(rows, width), advantage_PG.flatten(), mask_BT)
-    (loss_BT.sum(1) * (share_PG / count).flatten()).sum().backward()
+    advantage_BT = advantage_PG.reshape(-1, 1) * mask_BT
+    loss_BT, _ = loss.surrogate(logp_BT, torch.zeros(rows, width), advantage_BT, mask_BT)
+    (loss_BT.sum(1) * (scale_PG / count).flatten()).sum().backward()
     return logp_BT.grad[:, 0].reshape(reward_PG.shape)
 
 
@@ -73,15 +79,26 @@ def test_dr_grpo_divides_by_the_length_that_the_rollout_allows():
 def test_a_group_without_gradient_changes_nothing(name: str):
     """Taking out the groups in which every advantage is 0 leaves the others' gradients as they are."""
     loss = load(name)
-    live_P = (loss.advantages(REWARDS, torch.ones(3)) != 0).any(dim=1)
+    live_P = (loss.advantages(outcomes(REWARDS), torch.ones(3)) != 0).any(dim=1)
     alone = token_gradients(loss, REWARDS[live_P], LENGTHS[live_P])
     torch.testing.assert_close(alone, token_gradients(loss, REWARDS, LENGTHS)[live_P])
 
 
 def test_filter_weights_scale_advantages():
     """A group of weight 0 has no gradient; 0.5 halves the advantage."""
-    advantage_PG = load("nsr").advantages(torch.zeros(3, 2), torch.tensor([0.0, 0.5, 1.0]))
+    advantage_PG = load("nsr").advantages(outcomes(torch.zeros(3, 2)), torch.tensor([0.0, 0.5, 1.0]))
     assert advantage_PG.tolist() == [[0, 0], [-0.5, -0.5], [-1, -1]]
-    assert load("grpo_n").advantages(REWARDS, torch.ones(3)).max() == 0
+    assert load("grpo_n").advantages(outcomes(REWARDS), torch.ones(3)).max() == 0
     keep_right = Loss("", load("grpo").advantage, "positive", load("grpo").surrogate, load("grpo").aggregation)
-    assert keep_right.advantages(REWARDS, torch.ones(3))[0].tolist() == pytest.approx([1.5, 0, 0, 0], abs=1e-5)
+    assert keep_right.advantages(outcomes(REWARDS), torch.ones(3))[0].tolist() == pytest.approx(
+        [1.5, 0, 0, 0], abs=1e-5
+    )
+
+
+def test_a_broken_reward_counts_only_where_it_is_learned_from():
+    """No number in a group of weight 0 is 0; elsewhere it stays what it is, whatever sign is kept."""
+    broken = torch.tensor([[1.0, torch.nan], [1.0, torch.nan]])
+    for name in ("grpo", "grpo_n", "nsr"):
+        advantage_PG = load(name).advantages(outcomes(broken), torch.tensor([0.0, 1.0]))
+        assert not advantage_PG[0].any()
+        assert advantage_PG[1].isnan().any()

@@ -97,10 +97,11 @@ def forget_the_merge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("inject", "version", "overrides"),
     [
-        pytest.param(skip_a_sync, 2, [], id="skip a sync"),
-        pytest.param(swap_two_layers, 0, [], id="swap two layers", marks=pytest.mark.full),
-        pytest.param(forget_the_merge, 1, ["lora=rank16"], id="forget the merge", marks=pytest.mark.full),
+        (skip_a_sync, 2, []),
+        pytest.param(swap_two_layers, 0, [], marks=pytest.mark.full),
+        pytest.param(forget_the_merge, 1, ["lora=rank16"], marks=pytest.mark.full),
     ],
+    ids=["skip a sync", "swap two layers", "forget the merge"],
 )
 def test_stale_weights_end_the_run(quick, monkeypatch, inject, version: int, overrides: list[str]):
     """At the first step whose rollouts come from them, before anything is learned from those."""
@@ -146,6 +147,7 @@ def test_lora_trains_through_vllm(quick):
     assert max(float(row["mismatch/max"]) for row in rows(cfg)) < 1e-4
 
 
+@pytest.mark.full
 def test_the_guard_stays_within_a_micro_batch_and_the_engine_sleeps(quick, monkeypatch):
     """Before a step and at the end alike: on a GPU the forward pass has the memory that micro-batches were given."""
     events: list[str | int] = []

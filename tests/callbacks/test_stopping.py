@@ -76,6 +76,7 @@ def test_it_stops_at_the_right_evaluation_and_keeps_the_best(quick):
     assert record.trained is not None
 
 
+@pytest.mark.full
 def test_a_resumed_run_remembers_its_best(quick):
     """Resumed in another folder one step after the best: the same end, and the best policy comes along."""
     first, second = quick(*NOISY), quick(*NOISY)

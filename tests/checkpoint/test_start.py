@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from rlvr import run_folder
 from rlvr.build import build
 from rlvr.checkpoint import CheckpointStore, starting_point
-from rlvr.checkpoint.start import CONFIG, VOUCHED, run_folder
+from rlvr.checkpoint.start import CONFIG, VOUCHED
 from rlvr.errors import ConfigError, RunError
 from rlvr.ranks import Ranks
 

@@ -10,7 +10,8 @@ from rlvr.errors import RunError
 from rlvr.eval import Job, SampleStore, judge_again, outcome_of, sample
 from rlvr.eval.sampler import segments
 from rlvr.ranks import Ranks
-from rlvr.rollout import HFEngine, Host, Sampling
+from rlvr.rollout import Host, Sampling
+from rlvr.rollout.hf import HFEngine
 from rlvr.types import Verdict
 from rlvr.verify import CountdownVerifier
 

@@ -19,6 +19,7 @@ RUN = [
 ]
 
 
+@pytest.mark.full
 def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
     """The first decoding step with the weights of step 2 fails; what the checkpoint lacks follows."""
     cfg = quick(*RUN)

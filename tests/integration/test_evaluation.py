@@ -95,6 +95,7 @@ def test_several_policies_on_one_figure(cache_dir: Path, tmp_path: Path):
     assert imread(tmp_path / "sweep" / "figures" / "default.png").std() > 0.05  # something was drawn
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

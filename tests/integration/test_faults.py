@@ -70,7 +70,7 @@ def start(
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGTERM, *(pytest.param(number, marks=pytest.mark.full) for number in (signal.SIGINT, signal.SIGUSR1))],
+    [signal.SIGTERM, *(pytest.param(other, marks=pytest.mark.full) for other in (signal.SIGINT, signal.SIGUSR1))],
 )
 def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signals):
     """A code of its own, a checkpoint of the last step done, one line with the command, no stack trace."""
@@ -89,6 +89,7 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signal
     assert same(whole, name)
 
 
+@pytest.mark.full
 def test_a_second_sigint_ends_at_once(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In the middle of a rollout that would never end: the first one waits for it, the second one does not."""
     monkeypatch.setenv("HOLD", str(tmp_path))
@@ -154,7 +155,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     assert same(whole, "full")
 
 
-@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.full), 1])
+@pytest.mark.full
+@pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_rank_takes_the_others_down(tmp_path: Path, rank: int):
     """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
     process = start(tmp_path, "ranks", *DDP, "algo=nsr", until=7)

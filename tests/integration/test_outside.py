@@ -4,6 +4,7 @@ import outside
 import torch
 
 from rlvr.build import build, engine_of, plan_of, strategy_traits
+from rlvr.preflight.kinds import check_kinds
 from rlvr.preflight.settings import check
 
 ENGINE = ["~rollout.engine", "+rollout.engine._target_=outside.Toy", "+rollout.engine.name=toy"]
@@ -19,9 +20,12 @@ def test_a_run_with_an_engine_and_a_strategy_from_outside(quick):
     )
     outside.CALLS.clear()
     check(cfg)
+    check_kinds(cfg, engine_of(cfg).traits, strategy_traits(cfg))
     assert engine_of(cfg).traits.own_weights
     assert not strategy_traits(cfg).shards_parameters
-    assert plan_of(cfg).kv_cache_gib == 0.0
+    plan = plan_of(cfg)
+    plan.check()
+    assert plan.kv_cache_gib == 0.0
     run = build(cfg)
     before = torch.cat([p.detach().flatten().clone() for p in run.module.policy.parameters()])
     run.trainer.fit(run.module, datamodule=run.data)

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 from two_ranks import DDP, ENGINE, ZERO2, ZERO3, Trained, launch
 
-from rlvr.eval import RunRecord, kept_samples
+from rlvr.eval import RunRecord, sample_file
 
 pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
@@ -20,7 +20,8 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("strategy", ["DDP", pytest.param("ZeRO-3", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("strategy", PLACES)
 def test_two_ranks(quick, tmp_path, strategy: str):
     """Different problems, the same weights, and engines that agree with them to rounding after every sync."""
     trained = launch(quick, tmp_path / "ranks", {name: [*TWO_RANKS, *more] for name, more in PLACES[strategy].items()})
@@ -66,7 +67,7 @@ def assert_same(run: Trained, reference: Trained) -> None:
     assert [texts(run, version) for version in range(5)] == [texts(reference, version) for version in range(5)]
     found, wanted = (RunRecord.read(each.run_dir).splits["heldout"].trained for each in (run, reference))
     assert (found.problem_ids, found.correct) == (wanted.problem_ids, wanted.correct)
-    kept, before = (pq.read_table(kept_samples(each.run_dir, "heldout", "trained")) for each in (run, reference))
+    kept, before = (pq.read_table(sample_file(each.run_dir, "heldout", "trained")) for each in (run, reference))
     assert tuple(kept["problem_id"].to_pylist()) == tuple(id_ for id_ in found.problem_ids for _ in range(found.n))
     assert kept["status"].to_pylist().count("right") == sum(found.correct)
     assert kept["text"].equals(before["text"])
@@ -96,7 +97,7 @@ def test_one_process_in_parts(alone: dict[str, Trained]):
 @pytest.mark.parametrize(
     "strategy",
     [
-        pytest.param(DDP, id="DDP", marks=pytest.mark.full),
+        pytest.param(DDP, marks=pytest.mark.full, id="DDP"),
         pytest.param(ZERO2, id="ZeRO-2"),
         pytest.param(ZERO3, id="ZeRO-3"),
     ],

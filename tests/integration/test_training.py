@@ -59,7 +59,7 @@ def test_every_pair_runs(quick, filter_: str, loss: str):
     rows = rollouts(cfg)
     assert {row["version"] for row in rows} == {0, 1, 2}
     for row in rows:
-        if row["filter_weight"] == 0 or (loss == "nsr" and row["verdict"] == "right"):
+        if row["weight"] == 0 or (loss == "nsr" and row["status"] == "right"):
             assert row["advantage"] == 0
         if loss in ("grpo_n", "gspo_n", "nsr"):
             assert row["advantage"] <= 0

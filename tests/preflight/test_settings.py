@@ -3,11 +3,19 @@
 import pytest
 import torch
 
-from rlvr.build import build, label, plan_of, sampling_of
+from rlvr.build import build, engine_of, plan_of, sampling_of, strategy_traits
 from rlvr.errors import ConfigError
 from rlvr.folders import check_folder
+from rlvr.names import name_of
+from rlvr.preflight.kinds import check_kinds
 from rlvr.preflight.machine import check_disk, check_machine
 from rlvr.preflight.settings import check
+
+
+def refused(cfg) -> None:
+    """All that looks at settings."""
+    check(cfg)
+    check_kinds(cfg, engine_of(cfg).traits, strategy_traits(cfg))
 
 
 @pytest.mark.parametrize(
@@ -25,19 +33,25 @@ from rlvr.preflight.settings import check
         (["eval.n=12"], "eval.n=12: must be a power of two"),
         (["eval.n=0"], "eval.n=0: must be a whole number above 0"),
         (["eval.temperature=-1"], "eval.temperature=-1"),
-        (["eval.top_p=0"], "eval.temperature=1.0, eval.top_p=0"),
+        (["eval.top_p=0"], "eval.top_p=0: must be a number above 0 and at most 1"),
         (["optimizer.lr=-1e-4"], "optimizer.lr=-0.0001: must be a number above 0"),
         (["rollout.sampling.top_p=0.9"], "rollout.sampling.top_p=0.9: must be 1 in training"),
         (["rollout.sampling.temperature=0"], "rollout.sampling.temperature=0: must be a number above 0"),
-        (["lr_schedule=linear"], "lr_schedule=linear: unknown; choose one of constant, cosine"),
-        (["rollout=vllm", "rollout.engine.dtype=int8"], "rollout.engine.dtype=int8: unknown; choose one of float32"),
-        (["trainer=deepspeed_zero3", "trainer.devices=2"], "rollout=hf: it generates with the policy's own parameters"),
-        (["trainer.precision=16-mixed"], "trainer.precision=16-mixed: unknown here; choose one of 32-true, bf16-mixed"),
+        (["lr_schedule=linear"], "lr_schedule=linear: must be constant or cosine."),
+        (["rollout=vllm", "rollout.engine.dtype=int8"], "rollout.engine.dtype=int8: must be one of float32"),
+        (
+            ["trainer=deepspeed_zero3", "trainer.devices=2"],
+            "rollout.engine: it generates with the policy's own parameters",
+        ),
+        (["trainer.precision=16-mixed"], "trainer.precision=16-mixed: must be one of 32-true, bf16-mixed"),
         (
             ["trainer.precision=bf16-true"],
             "trainer.precision=bf16-true: nothing would keep the trained weights in fp32",
         ),
-        (["trainer=deepspeed_zero2", "trainer.precision=bf16-mixed"], "trainer.precision=bf16-mixed: DeepSpeed keeps"),
+        (
+            ["trainer=deepspeed_zero2", "trainer.precision=bf16-mixed"],
+            "trainer.precision=bf16-mixed: the strategy keeps",
+        ),
         (["trainer=gpu", "trainer.precision=bf16-true", "lora=rank16"], "trainer.precision=bf16-true: nothing would"),
         (
             ["+trainer.strategy=deepspeed_stage_2"],
@@ -47,23 +61,24 @@ from rlvr.preflight.settings import check
         (["rollouts=0"], "rollouts=0: must be a whole number above 0"),
         (["rollouts=-3"], "rollouts=-3: must be a whole number above 0"),
         (["rollouts=1.5"], "rollouts=1.5: must be a whole number above 0"),
-        (["rollouts=true"], "rollouts=True: must be a whole number above 0"),
+        (["rollouts=true"], "rollouts=true: must be a whole number above 0"),
         (["rollouts=many"], "rollouts=many: must be a whole number above 0"),
-        (["rollouts=null"], "rollouts=None: must be a whole number above 0"),
+        (["rollouts=null"], "rollouts=null: must be a whole number above 0"),
         (["batch.minibatches_per_rollout=two"], "batch.minibatches_per_rollout=two: must be a whole number above 0"),
         (["trainer.max_steps=1.5"], "trainer.max_steps=1.5: must be a whole number above 0"),
-        (["eval.max_new_tokens=0"], "eval.max_new_tokens=0: must be a whole number above 0, or null"),
+        (["eval.max_new_tokens=0"], "eval.max_new_tokens=0: must be a whole number above 0 (tokens), or null"),
         (["lora=rank16", "optimizer.lr=1e-6"], "optimizer.lr=1e-06: too low for lora"),
-        (["preflight=maybe"], "preflight=maybe: unknown; choose one of run, only"),
-        (["algo.loss.keep=some"], "algo.loss.keep=some: unknown; choose one of all, positive, negative"),
-        (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: unknown; choose one of gate, share"),
+        (["preflight=maybe"], "preflight=maybe: must be run or only"),
+        (["algo.loss.keep=some"], "algo.loss.keep=some: must be one of all, positive, negative"),
+        (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: must be gate or gain"),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
     ],
 )
 def test_one_sentence(quick, overrides: list[str], sentence: str):
     """The sentence names the key and its value."""
+    cfg = quick(*overrides)
     with pytest.raises(ConfigError) as caught:
-        check(quick(*overrides))
+        refused(cfg)
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
 
@@ -150,8 +165,8 @@ def test_an_unknown_length_is_refused(quick):
 
 def test_labels(quick):
     """A published pair has its name, another one is called by its parts."""
-    assert label(quick("algo=bbg")) == "BBG"
-    assert label(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"
+    assert name_of(quick("algo=bbg")) == "BBG"
+    assert name_of(quick("algo=bbg", "algo/loss=grpo")) == "bbg+grpo"
 
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])

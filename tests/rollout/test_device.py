@@ -83,13 +83,8 @@ def test_compiled_code_is_found_again():
 CACHE_GIB = 0.3 * 40
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "nsr_qwen3_4b",
-        *(pytest.param(name, marks=pytest.mark.full) for name in ("self_qwen7b", "self_qwen1_5b", "self_llama3b")),
-    ],
-)
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["self_qwen7b", "self_qwen1_5b", "self_llama3b", "nsr_qwen3_4b"])
 def test_published_shapes(tmp_path: Path, name: str):
     """The engine holds a context as long as the run needs, not 131,072 tokens because the model could: one layer, with
     its part of the cache, which is what vLLM checks, and a small vocabulary."""

@@ -17,6 +17,7 @@ from torch import distributed as dist
 from rlvr.rollout import EngineError, StaleEngineError, named_weights
 
 
+@pytest.mark.full
 def test_building_leaves_the_process_as_it_was_and_closing_frees_the_model():
     """Random states, threads and launcher's variables; then the model itself."""
     threads = torch.get_num_threads()

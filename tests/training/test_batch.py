@@ -1,57 +1,21 @@
 """Packing: equal to every sequence alone, no padding through the policy, and the same load on every rank."""
 
-import random
 from itertools import chain
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from sequences import alone, policy, samples
 
 from rlvr.errors import ConfigError
 from rlvr.scoring.attention import Rows, use_packed_attention
 from rlvr.scoring.dealing import deal, micro_batches, piece_tokens, pieces_of
 from rlvr.scoring.logprobs import completion_logps
-from rlvr.scoring.packing import Sample, packed
-from rlvr.types import Completion, Problem
-
-VOCABULARY = 31
-SIZE = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48)
+from rlvr.scoring.packing import packed
+from rlvr.step import TrainingSample
 
 
-def policy(architecture: str, **settings):
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(architecture, vocab_size=VOCABULARY, initializer_range=0.3, **SIZE, **settings)
-    return AutoModelForCausalLM.from_config(config).train()
-
-
-def samples(problems: int = 7, group: int = 4, longest: int = 60, seed: int = 0) -> list[Sample]:
-    """Prompts and completions of very different lengths, completions of one token among them."""
-    draw = random.Random(seed)
-
-    def tokens(most: int) -> tuple[int, ...]:
-        return tuple(draw.randrange(VOCABULARY) for _ in range(draw.randint(1, most)))
-
-    made = []
-    for number in range(problems):
-        problem = Problem(str(number), "", tokens(20), "")
-        for _ in range(group):
-            completion = tokens(longest)
-            rollout = Completion(completion, (0.0,) * len(completion), "", "stop")
-            made.append(Sample(problem, rollout, draw.uniform(-1, 1), 1 / len(completion)))
-    draw.shuffle(made)
-    return made
-
-
-def alone(model, sample: Sample, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities and entropies by a plain forward pass over this sequence only, with plain attention."""
-    prompt, completion = sample.problem.prompt_ids, sample.rollout.token_ids
-    logits_TV = model(torch.tensor([[*prompt, *completion]])).logits[0, len(prompt) - 1 : -1] / temperature
-    logp_TV = logits_TV.log_softmax(-1)
-    return logp_TV[torch.arange(len(completion)), torch.tensor(completion)], -(logp_TV.exp() * logp_TV).sum(-1)
-
-
-def loss_of(logp_T: torch.Tensor, sample: Sample) -> torch.Tensor:
-    return (logp_T * sample.advantage * sample.weight).sum()
+def loss_of(logp_T: torch.Tensor, sample: TrainingSample) -> torch.Tensor:
+    return (logp_T * sample.advantage_T * sample.weight_T).sum()
 
 
 @pytest.mark.parametrize("architecture", ["qwen2", "qwen3", "llama"])
@@ -67,7 +31,7 @@ def test_packed_equals_every_sequence_alone(architecture: str, checkpointing: bo
         model.gradient_checkpointing_enable({"use_reentrant": False})
     micro = packed(batch, version=0)
     logp_BT, entropy_BT = completion_logps(model, micro, 0.7)
-    (logp_BT.sum(1) * micro.advantage_B * micro.weight_B).sum().backward()
+    (logp_BT * micro.advantage_BT * micro.weight_BT).sum().backward()
     for row, (logp_T, entropy_T) in enumerate(plain):
         torch.testing.assert_close(logp_BT[row, : len(logp_T)], logp_T, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(entropy_BT[row, : len(logp_T)], entropy_T, rtol=1e-5, atol=1e-5)
@@ -98,7 +62,7 @@ def test_nothing_to_train_on_gives_a_batch_inside_the_graph():
     model = policy("qwen2")
     micro = packed([], version=3)
     logp_BT, _ = completion_logps(model, micro, 1.0)
-    (logp_BT.sum(1) * micro.weight_B).sum().backward()
+    (logp_BT * micro.weight_BT).sum().backward()
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
 
 
@@ -107,8 +71,8 @@ def test_nothing_is_padded():
     batch = samples(problems=30, group=8, longest=200)
     micro = packed(batch, version=0)
     prompts = {sample.problem.id: len(sample.problem.prompt_ids) for sample in batch}
-    assert len(micro.token_N) == sum(prompts.values()) + sum(len(s.rollout.token_ids) - 1 for s in batch)
-    assert len(micro.target_M) == sum(len(s.rollout.token_ids) for s in batch)
+    assert len(micro.token_N) == sum(prompts.values()) + sum(len(s.completion.token_ids) - 1 for s in batch)
+    assert len(micro.target_M) == sum(len(s.completion.token_ids) for s in batch)
     cells = sum(table.numel() for table in micro.rows.tables)
     assert sum(sample.tokens - 1 for sample in batch) / cells > 0.8
 
@@ -130,7 +94,7 @@ def test_padding_is_spread_and_changes_nothing():
     for rows in (micro.rows, Rows(tuple(plain), micro.rows.back_N)):
         model, micro.rows = policy("qwen2"), rows
         logp_BT, _ = completion_logps(model, micro, 0.7)
-        (logp_BT.sum(1) * micro.advantage_B * micro.weight_B).sum().backward()
+        (logp_BT * micro.advantage_BT * micro.weight_BT).sum().backward()
         results.append([logp_BT.detach(), *(parameter.grad for parameter in model.parameters())])
     for spread, crowded in zip(*results, strict=True):
         torch.testing.assert_close(spread, crowded, rtol=1e-6, atol=1e-7)

@@ -51,14 +51,14 @@ def test_adapters():
     assert distance(seen, exact) < 0.3
 
 
-@pytest.mark.parametrize(
-    ("stage", "offload"),
-    [
-        pytest.param(2, "", id="ZeRO-2", marks=pytest.mark.full),
-        pytest.param(3, "", id="ZeRO-3"),
-        pytest.param(3, "offload", id="offload", marks=pytest.mark.full),
-    ],
-)
+WAYS = [
+    pytest.param(2, "", id="ZeRO-2"),
+    pytest.param(3, "", id="ZeRO-3", marks=pytest.mark.full),
+    pytest.param(3, "offload", id="offload", marks=pytest.mark.full),
+]
+
+
+@pytest.mark.parametrize(("stage", "offload"), WAYS)
 def test_deepspeed(tmp_path: Path, twin: dict, stage: int, offload: str):
     """bf16 weights beside sharded fp32 copies, on two ranks; RoPE's frequencies stay in fp32."""
     pytest.importorskip("deepspeed", reason="DeepSpeed is not installed: pip install '.[deepspeed]'")

@@ -42,6 +42,7 @@ def children() -> list[str]:
     return states
 
 
+@pytest.mark.full
 def test_hostile_completions_are_graded_in_time_and_never_right(verifier: MathVerifier, tmp_path: Path):
     """At least 200: one by one, each within its limit and a second; nothing is run, nothing is left behind."""
     canary = tmp_path / "canary"

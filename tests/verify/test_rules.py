@@ -13,7 +13,7 @@ from rlvr.errors import ConfigError, RunError
 from rlvr.types import Completion, Group, Problem, Verdict
 from rlvr.verify import ZERO_ONE, MathVerifier, Rewards
 from rlvr.verify.math.extract import unboxed
-from rlvr.verify.pooled import Asked, PooledVerifier
+from rlvr.verify.pooled import PooledVerifier, Questions
 
 MATH_TRAIN = Path(os.environ.get("RLVR_MATH_TRAIN", Path(__file__).parents[3] / "shared/data/math_train.parquet"))
 SELF = Rewards(right=1.0, wrong=-0.5, unformatted=-1.0)
@@ -101,8 +101,8 @@ def test_too_many_failures_end_the_run():
 class Broken(PooledVerifier):
     """Its judge fails at every answer, as one whose library has broken would."""
 
-    def asked(self, problem: Problem, text: str) -> Asked:
-        return Asked([(problem.id, text)], formatted=True)
+    def questions(self, problem: Problem, text: str) -> Questions:
+        return Questions([(problem.id, text)], formatted=True)
 
     def answer(self, text: str) -> str:
         return text

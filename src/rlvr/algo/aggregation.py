@@ -1,12 +1,12 @@
 """Aggregations: how the losses of an optimizer step's tokens become one number.
 
 Each takes the advantages [P, G] after masking (0 means no gradient), the completions' lengths [P, G] in tokens and the
-rollout's limit on them, and returns `share_PG`, the numerator weight of one token of each rollout, and the
+rollout's limit on them, and returns `scale_PG`, the numerator weight of one token of each completion, and the
 denominator's count. The caller sums the count over everything that belongs to the optimizer step (micro-batches, ranks)
 and divides once.
 
-Denominators are counted over *live* groups, those in which at least one rollout has an advantage other than 0,
-or over *kept* rollouts, those whose own advantage is not 0. A group without gradient is in neither: taking it
+Denominators are counted over *live* groups, those in which at least one completion has an advantage other than 0,
+or over *nonzero* completions, those whose own advantage is not 0. A group without gradient is in neither: taking it
 out of the batch changes nothing. (SELF's and DAPO's released code counts the tokens of such groups.)
 """
 
@@ -16,12 +16,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Scope = Literal["live", "kept"]
+Scope = Literal["live", "nonzero"]
 Aggregation = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 def token_mean(advantage_PG: Tensor, length_PG: Tensor, max_tokens: int, over: Scope) -> tuple[Tensor, Tensor]:
-    """Every token weighs the same; denominator: tokens of live groups or of kept rollouts, as `over` says."""
+    """Every token weighs the same; denominator: tokens of live groups or of nonzero completions, as `over` says."""
     return torch.ones_like(advantage_PG), (length_PG * _scope(advantage_PG, over)).sum()
 
 
@@ -37,7 +37,7 @@ def constant_length(advantage_PG: Tensor, length_PG: Tensor, max_tokens: int, ov
 
 
 def _scope(advantage_PG: Tensor, over: Scope) -> Tensor:
-    kept_PG = advantage_PG != 0
+    nonzero_PG = advantage_PG != 0
     if over == "live":
-        kept_PG = kept_PG.any(dim=1, keepdim=True).expand_as(kept_PG)
-    return kept_PG.to(advantage_PG.dtype)
+        nonzero_PG = nonzero_PG.any(dim=1, keepdim=True).expand_as(nonzero_PG)
+    return nonzero_PG.to(advantage_PG.dtype)

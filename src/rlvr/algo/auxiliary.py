@@ -1,7 +1,7 @@
 """Auxiliary terms: losses beside the surrogate, on the same forward pass. Lower is better."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ class Auxiliary(Protocol):
         entropy_gradient: Whether it needs the entropy's gradient, which the forward pass does not keep otherwise.
     """
 
-    entropy_gradient: bool
+    entropy_gradient: ClassVar[bool]
 
     def __call__(self, tokens: Tokens) -> Tensor:
         """Loss of each token [B, T]; the objective takes the mean over all of an optimizer step's tokens."""
@@ -30,7 +30,7 @@ class EntropyBonus:
     """
 
     coefficient: float
-    entropy_gradient: bool = True
+    entropy_gradient: ClassVar[bool] = True
 
     def __call__(self, tokens: Tokens) -> Tensor:
         """See `Auxiliary`."""

@@ -65,16 +65,16 @@ class BBG(Filter):
 
     Attributes:
         k: The k of the Pass@k that is to grow.
-        tau: Smallest share that stays.
-        weighting: `gate` weighs what stays 1; `share` weighs it u(m)/u(1), at most 1 (ours).
+        tau: Smallest part of the gain that passes.
+        weighting: `gate` weighs what passes 1; `gain` weighs it u(m)/u(1), at most 1 (ours).
     """
 
     k: int = 16
     tau: float = 0.01
-    weighting: Literal["gate", "share"] = "gate"
+    weighting: Literal["gate", "gain"] = "gate"
 
     def after(self, success_P: Tensor, group_size: int) -> Tensor:
-        """0 for gated problems, else 1 or the share."""
+        """0 for gated problems, else 1 or the gain's ratio."""
         gain_P = marginal_gain(success_P, group_size, self.k)
         stays_P = gain_P >= self.tau * (group_size + 1)
         if self.weighting == "gate":

@@ -16,7 +16,7 @@ Keep = Literal["all", "positive", "negative"]
 
 @dataclass(frozen=True)
 class Loss:
-    """advantage x kept sign x surrogate x aggregation.
+    """advantage x sign x surrogate x aggregation.
 
     Attributes:
         name: The field's name for this point in the grid.
@@ -41,4 +41,5 @@ class Loss:
         if self.keep != "all":
             sign = 1.0 if self.keep == "positive" else -1.0
             advantage_PG = torch.where(sign * advantage_PG <= 0, 0.0, advantage_PG)  # keeps what is no number
-        return advantage_PG * weight_P[:, None]
+        # A group that weighs nothing is not learned from, even if its reward is no number.
+        return torch.where(weight_P[:, None] > 0, advantage_PG * weight_P[:, None], 0.0)

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.algo import Loss, Objective
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
+from rlvr.eval import short_hash
 from rlvr.models import Checkpoint
 from rlvr.rollout import EngineSettings, Sampling
 from rlvr.strategy import StrategyTraits
@@ -79,7 +80,11 @@ def context_of(cfg: DictConfig, config: PretrainedConfig) -> int:
     return min(config.max_position_embeddings, engine_of(cfg).traits.context or sys.maxsize)
 
 
-def label(cfg: DictConfig) -> str:
-    """The published name of the composed pair, else `filter+loss`."""
-    pair = f"{cfg.algo.filter.name}+{cfg.algo.loss.name}"
-    return cfg.algo.name if pair == cfg.algo.pair else pair
+def engine_kind(cfg: DictConfig) -> tuple[str, str | None]:
+    """What of the engine decides which samples it draws, for an evaluation's key."""
+    return cfg.rollout.engine._target_, engine_of(cfg).traits.dtype
+
+
+def rules_of(cfg: DictConfig) -> str:
+    """Names the verifier's rules: samples that others have judged are judged again."""
+    return short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))

@@ -6,8 +6,8 @@ from omegaconf import DictConfig
 
 from rlvr.build.parts import context_of, engine_of, sampling_of, strategy_traits
 from rlvr.data import ProblemSource
-from rlvr.preflight import Plan
 from rlvr.preflight.machine import device
+from rlvr.preflight.plan import Plan
 from rlvr.preflight.settings import devices_of
 from rlvr.rollout import gpu_gib, usual_cache_gib
 

@@ -15,15 +15,16 @@ import torch
 import transformers
 from hydra.utils import instantiate
 from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from rlvr.build.parts import context_of, label, objective_of, policy_of, sampling_of, sized_engine
+from rlvr.build.parts import context_of, engine_kind, objective_of, policy_of, rules_of, sampling_of, sized_engine
 from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
 from rlvr.checkpoint import SafeCheckpointIO
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.models import trainable
+from rlvr.names import name_of
 from rlvr.preflight.machine import deterministic_kernels
 from rlvr.preflight.settings import devices_of
 from rlvr.rollout import LazyEngine, Sampling, call_seed
@@ -44,7 +45,7 @@ class Run:
 
 
 def build(cfg: DictConfig) -> Run:
-    """Make or load the policy, and put the rooms together."""
+    """Make or load the policy, and put the stages together."""
     quiet()
     plugins = [SafeCheckpointIO(), *launcher(devices_of(cfg))]
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -171,9 +172,6 @@ def evaluation(
 ) -> PassAtKCallback:
     """The callback that evaluates base, path and trained policy as `eval` says."""
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
-    asked = [problem.id for group in problems.values() for problem in group]
-    engine = (cfg.rollout.engine._target_, run.engine.settings.traits.dtype)
-    rules = OmegaConf.to_container(cfg.verifier, resolve=True)
     return PassAtKCallback(
         context=run,
         problems=problems,
@@ -181,10 +179,10 @@ def evaluation(
         sampling=sampling,
         every_n_steps=cfg.eval.every_n_steps,
         path_problems=cfg.eval.path_problems,
-        label=label(cfg),
+        label=name_of(cfg),
         guess_rate=source.guess_rate,
         cache_dir=Path(cfg.paths.cache_dir),
-        known=(asked, cfg.eval.n, sampling, context, cfg.seed, engine, rules),  # the context cuts completions
+        known=(context, engine_kind(cfg), rules_of(cfg)),
         listeners=listeners,
     )
 

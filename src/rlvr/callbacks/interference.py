@@ -108,7 +108,7 @@ class Interference(Listener):
         if not self._measures():
             return
         with self.context.clock.phase("eval"):
-            inside = set(Ranks.of(trainer).pool(self._inside))
+            inside = set(Ranks.of(trainer).all_gather(self._inside))
             logp_A = self._score(trainer, pl_module)
             metrics = changes(self.answers, self._before[1], logp_A, inside)
             self._before = (trainer.global_step, logp_A)
@@ -132,7 +132,7 @@ class Interference(Listener):
         """Sampled by the ranks together, the same on all of them."""
         context, ranks, version = self.context, Ranks.of(trainer), trainer.global_step
         problems = [problem for problem in context.problems if problem.id in self._rates]
-        mine: Sequence[Problem] = ranks.share(problems)
+        mine: Sequence[Problem] = ranks.shard(problems)
         context.engine.sync(version)
         seed = call_seed(context.seed, "interference", version)
         services = (context.engine, context.verifier)
@@ -150,7 +150,7 @@ class Interference(Listener):
         """Log-probability of every answer under the policy as it is; each rank scores a part of them."""
         ranks = Ranks.of(trainer)
         problems = {problem.id: problem for problem in self.context.problems}
-        mine: Sequence[Answer] = ranks.share(self.answers)
+        mine: Sequence[Answer] = ranks.shard(self.answers)
         samples = [_sample(problems[answer.problem_id], answer.token_ids) for answer in mine]
         scored = score_samples(trainer, module, samples, self.context.micro_batch_tokens)
         return torch.tensor(ranks.gather([float(logp_T.double().sum()) for logp_T in scored]), dtype=torch.float64)

@@ -1,6 +1,5 @@
-"""Evaluates the policy before, along and after training, and keeps the run's record."""
+"""Evaluates the policy before, along and after training, and writes the run's record."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,10 +9,10 @@ import lightning
 
 from rlvr.callbacks.listener import Listener
 from rlvr.console import console
-from rlvr.eval import Evaluation, Graded, RunRecord, SplitRecord, evaluate, kept_samples
+from rlvr.eval import Evaluated, Evaluation, RunRecord, SplitRecord, evaluate, evaluation_key, sample_file
 from rlvr.files import share_file
 from rlvr.ranks import Ranks
-from rlvr.rollout import Sampling, call_seed, fingerprint, named_weights
+from rlvr.rollout import Sampling, call_seed, named_weights
 from rlvr.step import RolloutBatch
 from rlvr.strategy import sharding_of
 from rlvr.training import RunContext
@@ -34,8 +33,8 @@ class PassAtKCallback(Listener):
         path_problems: Problems of each split (the first ones) in the evaluations along the way.
         label: The method's name in tables and figures.
         guess_rate: Chance of a blind guess, where the task knows it.
-        cache_dir: Where the base's results and samples are kept, so that runs from one base share them.
-        known: All that these depend on, apart from the base's weights.
+        cache_dir: Where the base's results and samples lie, so that runs from one base share them.
+        known: What these depend on beside weights, problems and sampling: context, engine, grading rules.
         listeners: Told of every evaluation, in this order.
     """
 
@@ -80,7 +79,7 @@ class PassAtKCallback(Listener):
                 self.record.splits[split] = SplitRecord(counts, guess_rate=rates or None)
             samples = cached.with_suffix(".parquet")
             if trainer.is_global_zero and samples.exists():
-                share_file(samples, kept_samples(self.context.run_dir, split, "base"))
+                share_file(samples, sample_file(self.context.run_dir, split, "base"))
         base = {split: record.base for split, record in self.record.splits.items()}
         for listener in self.listeners:
             listener.on_base(trainer, pl_module, base)
@@ -108,9 +107,9 @@ class PassAtKCallback(Listener):
         """Evaluate the trained policy on all problems."""
         found = {}
         for split, problems in self.problems.items():
-            graded = self._evaluate(trainer, problems, f"Trained, {split} problems")
-            found[split] = self.record.splits[split].trained = graded.counts()
-            graded.keep(kept_samples(self.context.run_dir, split, "trained"))
+            evaluated = self._evaluate(trainer, problems, f"Trained, {split} problems")
+            found[split] = self.record.splits[split].trained = evaluated.counts()
+            evaluated.write(sample_file(self.context.run_dir, split, "trained"))
         self._keep(trainer, pl_module, trainer.global_step, found)
 
     def state_dict(self) -> dict[str, Any]:
@@ -123,8 +122,9 @@ class PassAtKCallback(Listener):
 
     def _key(self, trainer: Any, module: Any) -> str:
         """Names the base where it is, in the type that it is trained in: a collective where it is sharded."""
-        base = fingerprint(named_weights(module.policy, sharding_of(trainer.strategy).gathered))
-        return hashlib.sha256(repr((base, *self.known)).encode()).hexdigest()[:12]
+        weights = named_weights(module.policy, sharding_of(trainer.strategy).gathered)
+        asked = [problem.id for problems in self.problems.values() for problem in problems]
+        return evaluation_key(weights, self.context.seed, self.sampling, *self.known, asked, self.n)
 
     def _base(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str, cached: Path) -> Evaluation:
         """The base's counts from the cache, put there with its samples where they are missing."""
@@ -132,16 +132,16 @@ class PassAtKCallback(Listener):
         # Sampling needs all ranks, so the first one decides for all.
         ranks = Ranks.of(trainer)
         there = ranks.rank == 0 and cached.exists() and samples.exists()
-        if found := ranks.first(Evaluation.read(cached) if there else None):
+        if found := ranks.broadcast(Evaluation.read(cached) if there else None):
             return found
-        graded = self._evaluate(trainer, problems, title)
-        graded.keep(samples)
-        counts = graded.counts()
+        evaluated = self._evaluate(trainer, problems, title)
+        evaluated.write(samples)
+        counts = evaluated.counts()
         if trainer.is_global_zero:
             counts.write(cached)
         return counts
 
-    def _evaluate(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str) -> Graded:
+    def _evaluate(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str) -> Evaluated:
         context, version = self.context, trainer.global_step
         seed = call_seed(context.seed, "eval", version, title)
         engine, verifier, ranks = context.engine, context.verifier, Ranks.of(trainer)

@@ -1,36 +1,18 @@
-"""Keeps every rollout of the training with its verdict and advantage."""
+"""Writes down every rollout of the training with its verdict, reward and advantage."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from rlvr.callbacks.listener import Listener
-from rlvr.step import RolloutBatch
+from rlvr.step import RolloutBatch, Row, rows_of, write_rows
 from rlvr.training import RunContext
-
-SCHEMA = pa.schema(
-    [
-        ("version", pa.int32()),
-        ("problem_id", pa.string()),
-        ("prompt", pa.string()),
-        ("completion", pa.string()),
-        ("verdict", pa.string()),
-        ("advantage", pa.float32()),
-        ("filter_weight", pa.float32()),
-        ("tokens", pa.int32()),
-        ("finish", pa.string()),
-    ]
-)
-
 
 # A part is written when it has as many, and at every checkpoint.
 ROWS = 16_384
 
 
 class SampleTable(Listener):
-    """Writes `samples.parquet`, a folder of parts that any parquet reader takes as one table.
+    """Writes `samples.parquet`, a folder of parts that any parquet reader takes as one table (`rlvr.step.table`).
 
     Args:
         context: Its run_dir is where the table goes.
@@ -38,7 +20,7 @@ class SampleTable(Listener):
 
     def __init__(self, context: RunContext) -> None:
         self.folder = context.run_dir / "samples.parquet"
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: list[Row] = []
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """A run from the beginning leaves nothing of an earlier one in its folder."""
@@ -74,25 +56,16 @@ class SampleTable(Listener):
         self._write(trainer)
 
     def _write(self, trainer: Any) -> None:
-        if not self._rows:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"part-{self._rows[0][0]:07d}-{trainer.global_rank}.parquet"
-        columns = [
-            pa.array(column, field.type) for column, field in zip(zip(*self._rows, strict=True), SCHEMA, strict=True)
-        ]
-        pq.write_table(pa.table(columns, schema=SCHEMA), self.folder / f".{name}", compression="zstd")
-        (self.folder / f".{name}").replace(self.folder / name)
+        if self._rows:
+            name = f"part-{self._rows[0]['version']:07d}-{trainer.global_rank}.parquet"
+            write_rows(self.folder / name, self._rows)
         self._rows = []
 
 
-def _rows(batch: RolloutBatch) -> list[tuple[Any, ...]]:
-    rows = []
-    for group, weight, advantages in zip(
-        batch.groups, batch.weight_P.tolist(), batch.advantage_PG.tolist(), strict=True
-    ):
-        problem = group.problem
-        for rollout, verdict, advantage in zip(group.completions, group.verdicts, advantages, strict=True):
-            graded = (problem.id, problem.prompt, rollout.text, verdict.status, advantage, weight)
-            rows.append((group.version, *graded, len(rollout.token_ids), rollout.finish))
-    return rows
+def _rows(batch: RolloutBatch) -> list[Row]:
+    learned = zip(batch.groups, batch.weight_P.tolist(), batch.advantage_PG.tolist(), strict=True)
+    return [
+        row
+        for group, weight, advantages in learned
+        for row in rows_of(group, advantage=advantages, weight=[weight] * len(advantages))
+    ]

@@ -61,7 +61,7 @@ class Checkpoints(Checkpoint):
             RunError: When the ranks, each of which has looked for itself, do not go on from the same checkpoint.
         """
         mine = str(trainer.ckpt_path)
-        if mine != (first := Ranks.of(trainer).first(mine)):
+        if mine != (first := Ranks.of(trainer).broadcast(mine)):
             raise RunError(
                 f"{mine}: rank 0 has read it whole, found it damaged and would go on from {first}; move it out of the "
                 "way and start again, so that all ranks go on from the same checkpoint."
@@ -131,9 +131,9 @@ class Checkpoints(Checkpoint):
             if trainer.is_global_zero:
                 shutil.rmtree(aside, ignore_errors=True)
                 self._describe(aside, pl_module)
-            ranks.meet()
+            ranks.barrier()
             trainer.save_checkpoint(aside)
-            ranks.meet()
+            ranks.barrier()
             if trainer.is_global_zero:
                 self.store.seal(step)
                 self.store.keep(self.keep)
@@ -143,7 +143,7 @@ class Checkpoints(Checkpoint):
                 f"{self.store.path(step)}: the checkpoint can't be written ({cause_of(error)}); "
                 + self._left("make room, or start all ranks again where one has ended,")
             ) from error
-        ranks.meet()
+        ranks.barrier()
 
     def _describe(self, aside: Path, pl_module: Any) -> None:
         aside.mkdir(parents=True)

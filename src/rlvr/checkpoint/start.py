@@ -20,15 +20,10 @@ SHOWN = 6  # changed settings in a sentence
 VOUCHED = "RLVR_CHECKPOINT"  # what rank 0 has read whole, in the environment of the ranks that it starts
 
 
-def run_folder(fresh: str, ckpt_path: str | None) -> str:
-    """The folder of a run, for `hydra.run.dir`: a new one, or with `ckpt_path=last` the newest that has checkpoints."""
-    if ckpt_path != "last":
-        return fresh
+def newest_run(fresh: str) -> str:
+    """The folder beside `fresh` that has the newest checkpoints; `fresh` itself where none has any."""
     stores = [path for path in Path(fresh).parent.glob(f"*/{CHECKPOINTS}") if CheckpointStore(path).steps()]
     return str(max(stores, key=lambda path: path.stat().st_mtime).parent) if stores else fresh
-
-
-OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
 
 
 @dataclass(frozen=True)

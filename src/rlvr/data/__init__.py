@@ -1,4 +1,4 @@
-"""Room 1: problem sets, and the walk over them."""
+"""Problem sets, and the order in which they come."""
 
 from rlvr.data.countdown import Countdown
 from rlvr.data.cursor import ProblemCursor

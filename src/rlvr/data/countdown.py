@@ -9,15 +9,17 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations, product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from rlvr.data.source import Readable, Splits, every
 from rlvr.types import Problem
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 OPERATORS = "+-*"
 IntArray = NDArray[np.int64]
@@ -49,12 +51,14 @@ def render(digits_N: IntArray, operators_M: IntArray) -> str:
     return "".join(pieces)
 
 
-def character_tokenizer() -> PreTrainedTokenizerFast:
+def character_tokenizer() -> "PreTrainedTokenizerFast":
     """A tokenizer of 16 tokens, one a character; its end-of-sequence token also pads.
 
     That token has Qwen2's name: transformers reads any folder of a Qwen2 model with Qwen2's tokenizer class, which
     would add its own end token as a 17th otherwise.
     """
+    from transformers import PreTrainedTokenizerFast  # slow to import, and only a policy from scratch needs it
+
     end = "<|endoftext|>"
     vocabulary = {token: index for index, token in enumerate([end, *"0123456789", *OPERATORS, "=", ":"])}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token=end))
@@ -84,7 +88,7 @@ class Countdown:
         """2N-1 characters and the end-of-sequence token."""
         return 2 * self.numbers
 
-    def tokenizer(self) -> PreTrainedTokenizerFast:
+    def tokenizer(self) -> "PreTrainedTokenizerFast":
         """The task's own character tokenizer, for a policy that is made from scratch."""
         return character_tokenizer()
 

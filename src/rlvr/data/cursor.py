@@ -1,4 +1,4 @@
-"""Which problems come next: an endless, seeded, resumable walk over a fixed pool."""
+"""Which problems come next: an endless, seeded, resumable order over a fixed pool."""
 
 import random
 from collections import deque
@@ -53,7 +53,7 @@ class ProblemCursor:
         self.passes += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The position in the walk, for an exact resume."""
+        """The position in the order, for an exact resume."""
         return {"passes": self.passes, "queue": list(self._queue)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,19 +1,21 @@
-"""Room 6: what can the policy solve, and how sure are we?"""
+"""What can the policy solve, and how sure are we?"""
 
 from rlvr.eval.bootstrap import Crossing, Interval, bootstrap_crossing, bootstrap_mean
+from rlvr.eval.evaluation import Evaluation
+from rlvr.eval.key import evaluation_key, short_hash
 from rlvr.eval.ledger import Change, Ledger, ledger
 from rlvr.eval.outcome import Outcome, outcome_of
 from rlvr.eval.pass_at_k import PassAtK, pass_at_k, powers_of_two
-from rlvr.eval.record import RunRecord, SplitRecord, kept_samples
-from rlvr.eval.runner import Evaluation, Graded, evaluate
+from rlvr.eval.record import RunRecord, SplitRecord
+from rlvr.eval.runner import Evaluated, evaluate, sample_file
 from rlvr.eval.sampler import Job, judge_again, sample
 from rlvr.eval.store import SampleStore
 
 __all__ = [
     "Change",
     "Crossing",
+    "Evaluated",
     "Evaluation",
-    "Graded",
     "Interval",
     "Job",
     "Ledger",
@@ -25,11 +27,13 @@ __all__ = [
     "bootstrap_crossing",
     "bootstrap_mean",
     "evaluate",
+    "evaluation_key",
     "judge_again",
-    "kept_samples",
     "ledger",
     "outcome_of",
     "pass_at_k",
     "powers_of_two",
     "sample",
+    "sample_file",
+    "short_hash",
 ]

@@ -86,8 +86,8 @@ def crossing(ks: list[int], difference_K: FloatArray) -> float:
     if at == 0:
         return float(ks[0])
     before, after = difference_K[at - 1], difference_K[at]
-    share = before / (before - after)
-    return float(2 ** ((1 - share) * np.log2(ks[at - 1]) + share * np.log2(ks[at])))
+    fraction = before / (before - after)
+    return float(2 ** ((1 - fraction) * np.log2(ks[at - 1]) + fraction * np.log2(ks[at])))
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import comb
 from typing import Literal
 
-from rlvr.eval.runner import Evaluation
+from rlvr.eval.evaluation import Evaluation
 
 Kind = Literal["entry", "loss"]
 LEVELS = (0.05, 0.01)

@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 
 from rlvr.eval.bootstrap import Interval, bootstrap_mean
+from rlvr.eval.evaluation import Curve, Evaluation, curves_to_json
 from rlvr.eval.pass_at_k import powers_of_two
-from rlvr.eval.runner import Evaluation
 from rlvr.files import write_whole
 
 FILE_NAME = "pass_at_k.json"
-
-
-def kept_samples(run_dir: Path, split: str, policy: str) -> Path:
-    """Where a run keeps the samples of an evaluation; `policy` is base or trained."""
-    return run_dir / "evaluations" / f"{split}-{policy}.parquet"
 
 
 @dataclass
@@ -45,6 +40,16 @@ class SplitRecord:
         assert self.trained is not None
         return bootstrap_mean((self.trained.by_problem(k) - self.base.by_problem(k))[None])
 
+    def curves(self) -> dict[str, Curve]:
+        """Pass@k of base, trained policy, their difference, and blind guessing (exact), as far as there are any."""
+        ks = powers_of_two(self.base.n)
+        curves: dict[str, Curve] = {"base": self.base.intervals()}
+        if self.trained is not None:
+            curves |= {"trained": self.trained.intervals(), "difference": {k: self.difference(k) for k in ks}}
+        if self.guess_rate is not None:
+            curves["guess"] = {k: Interval(guess, guess, guess) for k in ks for guess in [self.guess_pass_at(k)]}
+        return curves
+
 
 @dataclass
 class RunRecord:
@@ -67,7 +72,7 @@ class RunRecord:
         """Write `pass_at_k.json`: counts by problem, and the curves with intervals that follow from them."""
         document = asdict(self)
         for name, split in self.splits.items():
-            document["splits"][name]["curves"] = _curves(split)
+            document["splits"][name]["curves"] = curves_to_json(split.curves())
         write_whole(folder / FILE_NAME, json.dumps(document, indent=1))
 
     @classmethod
@@ -81,20 +86,6 @@ class RunRecord:
         splits = {name: _read_split(split) for name, split in document["splits"].items()}
         generated = {int(step): tokens for step, tokens in document.get("generated", {}).items()}
         return cls(document["label"], document["seed"], splits, generated)
-
-
-def _curves(split: SplitRecord) -> dict[str, Any]:
-    curves: dict[str, Any] = {"base": _with_intervals(split.base)}
-    if split.trained is not None:
-        curves["trained"] = _with_intervals(split.trained)
-        curves["difference"] = {k: asdict(split.difference(k)) for k in powers_of_two(split.trained.n)}
-    if split.guess_rate is not None:
-        curves["guess"] = {k: split.guess_pass_at(k) for k in powers_of_two(split.base.n)}
-    return curves
-
-
-def _with_intervals(evaluation: Evaluation) -> dict[int, dict[str, float]]:
-    return {k: asdict(interval) for k, interval in evaluation.intervals().items()}
 
 
 def _read_split(split: dict[str, Any]) -> SplitRecord:

@@ -1,7 +1,4 @@
-"""What is looked at before anything long or costly starts: settings, machine, plan."""
+"""What is looked at before anything long or costly starts: settings, machine, plan.
 
-from rlvr.preflight.activations import GIB, Step
-from rlvr.preflight.memory import Memory
-from rlvr.preflight.plan import Plan
-
-__all__ = ["GIB", "Memory", "Plan", "Step"]
+Nothing is imported here: the settings are checked before torch, which machine and plan need.
+"""

@@ -42,7 +42,7 @@ class Plan:
         engine_context: What the engine's cache must hold at least: one sequence of so many tokens.
         engine_bytes: Of each of the engine's weights, and of a number in its cache.
         ranks_per_engine: Ranks that share an engine; 0: the engine has no weights of its own.
-        kv_cache_gib: Key-value cache a rank.
+        kv_cache_gib: Key-value cache a rank; 0: the engine keeps none.
         device_gib: Memory of a device; None: unknown.
     """
 
@@ -164,7 +164,7 @@ class Plan:
                 f"batch.micro_batch_tokens={self.micro_batch_tokens}: must hold a prompt of {self.max_prompt_tokens} "
                 f"tokens and a completion of {self.max_new_tokens}; raise it to {self.sequence_tokens} or shorten them."
             )
-        if self.sequence_gib > self.kv_cache_gib:
+        if self.kv_cache_gib and self.sequence_gib > self.kv_cache_gib:
             raise ConfigError(
                 f"rollout.engine.kv_cache_gib={self.kv_cache_gib:g}: keys and values of one sequence of "
                 f"{self.engine_context} tokens take {self.sequence_gib:.2f} GiB; raise it, or shorten prompts, "

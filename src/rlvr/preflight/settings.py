@@ -1,44 +1,28 @@
 """Refuses settings that can't work, in one sentence, before anything long or costly starts."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from rlvr.config import Evaluate, Train, check_types
 from rlvr.errors import ConfigError
 from rlvr.folders import unwritable
+from rlvr.preflight import rules
 
-PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
 Check = Callable[[DictConfig], str | None]
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 # At 1e-6, 500 steps of Adam move a rank-16 adapter's product by about 5e-5, where bf16 resolves 1e-4 at 0.02.
 LOWEST_ADAPTER_LR = 5e-6
 
 
 def check(cfg: DictConfig) -> None:
-    """Look at the composed config as a whole.
+    """Look at every key by itself, then at what they say about each other.
 
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
-    for find_fault in (
-        _suite,
-        _whole,
-        _lengths,
-        _positive,
-        _adapters,
-        _group_size,
-        _divisible,
-        _pool,
-        _on_policy,
-        _evaluation,
-        _choices,
-        _precision,
-        _strategy,
-        _engine,
-        unwritable,
-    ):
-        if fault := find_fault(cfg):
-            raise ConfigError(fault)
+    check_types(cfg, Train)
+    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, rules.gate, rules.loggers))
 
 
 def check_evaluation(cfg: DictConfig) -> None:
@@ -47,61 +31,22 @@ def check_evaluation(cfg: DictConfig) -> None:
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
-    if not _is_whole(cfg.eval.n):
-        raise ConfigError(f"eval.n={cfg.eval.n}: must be a whole number above 0.")
-    for find_fault in (_lengths, _evaluation, unwritable):
+    check_types(cfg, Evaluate)
+    _first_fault(cfg, (_evaluation, rules.countdown, rules.model_size, rules.warm_start, unwritable))
+
+
+def _first_fault(cfg: DictConfig, checks: Iterable[Check]) -> None:
+    for find_fault in checks:
         if fault := find_fault(cfg):
             raise ConfigError(fault)
 
 
-def _whole(cfg: DictConfig) -> str | None:
-    values = {
-        "rollouts": cfg.rollouts,
-        "batch.problems_per_step": cfg.batch.problems_per_step,
-        "batch.group_size": cfg.batch.group_size,
-        "batch.minibatches_per_rollout": cfg.batch.minibatches_per_rollout,
-        "batch.micro_batch_tokens": cfg.batch.micro_batch_tokens,
-        "trainer.max_steps": cfg.trainer.max_steps,
-        "eval.n": cfg.eval.n,
-        "eval.every_n_steps": cfg.eval.every_n_steps,
-        "eval.path_problems": cfg.eval.path_problems,
-        "eval.train_problems": cfg.eval.train_problems,
-        "algo.filter.max_rounds": cfg.algo.filter.max_rounds,
-    }
-    for key, value in values.items():
-        if not _is_whole(value):
-            return f"{key}={value}: must be a whole number above 0."
-    return None
-
-
-def _lengths(cfg: DictConfig) -> str | None:
-    for key in ("rollout.sampling.max_new_tokens", "eval.max_new_tokens"):
-        value = OmegaConf.select(cfg, key)
-        if value is not None and not _is_whole(value):
-            return f"{key}={value}: must be a whole number above 0, or null."
-    return None
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _positive(cfg: DictConfig) -> str | None:
-    values = {
-        "optimizer.lr": cfg.optimizer.lr,
-        "rollout.sampling.temperature": cfg.rollout.sampling.temperature,
-    }
-    for key, value in values.items():
-        if not isinstance(value, int | float) or value <= 0:
-            return f"{key}={value}: must be a number above 0."
-    return None
-
-
 def _adapters(cfg: DictConfig) -> str | None:
-    if not cfg.lora or cfg.optimizer.lr >= LOWEST_ADAPTER_LR:
+    rate = cfg.optimizer.get("lr")
+    if not cfg.get("lora") or rate is None or rate >= LOWEST_ADAPTER_LR:
         return None
     return (
-        f"optimizer.lr={cfg.optimizer.lr}: too low for lora, whose adapters start at 0 and move by about that much a "
+        f"optimizer.lr={rate}: too low for lora, whose adapters start at 0 and move by about that much a "
         "step, less than the weights' rounding; give ten times the rate of full fine-tuning, 1e-5 say."
     )
 
@@ -124,10 +69,7 @@ def _divisible(cfg: DictConfig) -> str | None:
             f"batch.problems_per_step={problems}: must be divisible by batch.minibatches_per_rollout={parts}, "
             "so that every optimizer step has as many problems."
         )
-    ranks = (devices_of(cfg) or 1) * cfg.trainer.get("num_nodes", 1)
-    shared = cfg.rollout.engine.get("tensor_parallel_size", 1)
-    if ranks % shared:
-        return f"rollout.engine.tensor_parallel_size={shared}: must divide the {ranks} ranks (trainer.devices)."
+    ranks = ranks_of(cfg)
     if problems % (ranks * parts):
         return (
             f"batch.problems_per_step={problems}: must be divisible by {ranks} ranks (trainer.devices) times "
@@ -166,47 +108,14 @@ def _evaluation(cfg: DictConfig) -> str | None:
     k = OmegaConf.select(cfg, "callbacks.early_stopping.k")
     if k is not None and not 1 <= k <= n:
         return f"callbacks.early_stopping.k={k}: must be between 1 and eval.n={n}, the samples that evaluations draw."
-    if cfg.eval.temperature < 0 or not 0 < cfg.eval.top_p <= 1:
-        return (
-            f"eval.temperature={cfg.eval.temperature}, eval.top_p={cfg.eval.top_p}: the temperature must not be "
-            "negative and top_p must be above 0 and at most 1."
-        )
-    return None
-
-
-def _choices(cfg: DictConfig) -> str | None:
-    allowed = {
-        "algo.loss.keep": ("all", "positive", "negative"),
-        "algo.loss.aggregation.over": ("live", "kept"),
-        "algo.filter.weighting": ("gate", "share"),
-        "lr_schedule": ("constant", "cosine"),
-        "preflight": ("run", "only"),
-        "rollout.engine.dtype": ("float32", "bfloat16", "float16"),
-    }
-    for key, names in allowed.items():
-        value = OmegaConf.select(cfg, key)
-        if value is not None and value not in names:
-            return f"{key}={value}: unknown; choose one of {', '.join(names)}."
-    return None
-
-
-def _precision(cfg: DictConfig) -> str | None:
-    precision = str(cfg.trainer.precision)
-    if precision not in PRECISIONS:
-        return f"trainer.precision={precision}: unknown here; choose one of {', '.join(PRECISIONS)}."
-    if precision == "bf16-true" and not sharded(cfg):
-        return (
-            "trainer.precision=bf16-true: nothing would keep the trained weights in fp32, and updates of the size of "
-            "optimizer.lr are lost when they are rounded to bfloat16; choose bf16-mixed, or trainer=deepspeed_zero2."
-        )
-    if precision == "bf16-mixed" and sharded(cfg):
-        return "trainer.precision=bf16-mixed: DeepSpeed keeps fp32 copies of bf16 weights by itself; choose bf16-true."
     return None
 
 
 def _strategy(cfg: DictConfig) -> str | None:
     name = OmegaConf.select(cfg, "trainer.strategy")
-    if isinstance(name, str) and name.startswith(("deepspeed", "fsdp")):
+    if isinstance(name, str) and name not in STRATEGIES and not name.startswith(("deepspeed", "fsdp")):
+        return f"trainer.strategy={name}: must be one of {', '.join(STRATEGIES)}, or a group that builds one."
+    if isinstance(name, str) and name not in STRATEGIES:
         return (
             f"trainer.strategy={name}: Lightning's own divides the loss twice and rounds RoPE's frequencies; "
             "choose trainer=deepspeed_zero2, deepspeed_zero3 or ddp."
@@ -222,19 +131,9 @@ def devices_of(cfg: DictConfig) -> int | None:
     return devices if isinstance(devices, int) and devices > 0 else None
 
 
-def sharded(cfg: DictConfig) -> bool:
-    """Whether DeepSpeed trains, which keeps fp32 copies of bf16 weights and shards them over the ranks."""
-    strategy = cfg.trainer.get("strategy")
-    return isinstance(strategy, DictConfig) and "stage" in strategy
-
-
-def _engine(cfg: DictConfig) -> str | None:
-    if OmegaConf.select(cfg, "trainer.strategy.stage") == 3 and "tensor_parallel_size" not in cfg.rollout.engine:
-        return (
-            "rollout=hf: it generates with the policy's own parameters, of which trainer=deepspeed_zero3 leaves every "
-            "rank a part only; choose rollout=vllm or trainer=deepspeed_zero2."
-        )
-    return None
+def ranks_of(cfg: DictConfig) -> int:
+    """Ranks of all machines; one where their number is left to Lightning."""
+    return (devices_of(cfg) or 1) * int(cfg.trainer.get("num_nodes", 1))
 
 
 def _suite(cfg: DictConfig) -> str | None:
@@ -244,3 +143,18 @@ def _suite(cfg: DictConfig) -> str | None:
         "eval.suite: a suite is for src/eval.py; a run evaluates on the held-out problems of its data, so choose "
         "eval=default or published here."
     )
+
+
+TOGETHER: tuple[Check, ...] = (
+    _suite,
+    _adapters,
+    _group_size,
+    rules.devices,
+    _divisible,
+    _pool,
+    _on_policy,
+    _evaluation,
+    rules.objective,
+    _strategy,
+    unwritable,
+)

@@ -14,6 +14,7 @@ from rlvr.errors import ConfigError
 from rlvr.eval import Evaluation, Outcome, RunRecord, SplitRecord
 from rlvr.eval.outcome import FILE_NAME as OUTCOME
 from rlvr.eval.record import FILE_NAME as RECORD
+from rlvr.names import run_name
 from rlvr.report.setting import Start, read_setting
 
 STARTING = ("hydra", "paths", "ckpt_path", "allow_changes", "seed")  # keys of overrides that change no result
@@ -42,6 +43,11 @@ class RunFolder:
     def seed(self) -> int:
         """Of the training."""
         return self.record.seed
+
+    @property
+    def name(self) -> str:
+        """The method and the seed."""
+        return run_name(self.label, self.seed)
 
     @cached_property
     def config(self) -> dict[str, str]:
@@ -100,9 +106,17 @@ class RunFolder:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Every row of a `metrics.csv`, with what stands in it."""
+    """Every row of a `metrics.csv`, with what stands in it, also of older versions."""
     with path.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    return [_by_present_names(row) for row in rows]
+
+
+def _by_present_names(row: dict[str, float]) -> dict[str, float]:
+    """Older versions called the accuracy `rollout/reward`, and logged no mean of rewards."""
+    older = {} if "rollout/accuracy" in row else {"rollout/reward": "rollout/accuracy"}
+    older["filter/kept"] = "filter/selected"
+    return {older.get(name, name): value for name, value in row.items()}
 
 
 def measured(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Samples that an evaluation kept, checked against its counts."""
+"""Samples that an evaluation left, checked against its counts."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from rlvr.eval import Evaluation, kept_samples
-from rlvr.eval.kept import SCHEMA, text_id
+from rlvr.eval import Evaluation, sample_file
 from rlvr.report.runs import RunFolder
+from rlvr.step import read_table
+
+READ = ("problem_id", "prompt", "sample", "status", "text_id", "text")
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Every sample of an evaluation, `rlvr.eval.kept.SCHEMA` its columns."""
+    """Every sample of an evaluation, with the columns `READ` of `rlvr.step.table.SCHEMA`."""
 
     table: pa.Table
 
@@ -48,19 +49,16 @@ class Samples:
 
 def read_samples(run: RunFolder, split: str, policy: str, evaluation: Evaluation) -> Samples | None:
     """The samples of base or trained policy on a set of problems; None where they are not there or not the same."""
-    path = kept_samples(run.folder, split, policy)
-    samples = Samples(pq.read_table(path)) if path.is_file() else _of_outcome(run, split, policy)
+    path = sample_file(run.folder, split, policy)
+    samples = Samples(read_table(path, READ)) if path.is_file() else _of_outcome(run, split, policy)
     return samples if samples is not None and samples.agrees_with(evaluation) else None
 
 
 def _of_outcome(run: RunFolder, split: str, policy: str) -> Samples | None:
-    """From the folder to which `src/eval.py` writes samples; the prompts are not in it."""
+    """From the folder to which `src/eval.py` writes samples."""
     outcome = next((found for name, which, found in run.texts if (name, which) == (split, policy)), None)
     if outcome is None or not Path(outcome.samples).is_dir():
         return None
-    table = pq.read_table(outcome.samples, columns=[name for name in SCHEMA.names if name not in ("prompt", "text_id")])
+    table = read_table(Path(outcome.samples), READ)
     asked = pc.is_in(table["problem_id"], pa.array(outcome.evaluation.problem_ids))
-    table = table.filter(pc.and_(asked, pc.less(table["sample"], outcome.evaluation.n)))
-    ids = pa.array([text_id(text) for text in table["text"].to_pylist()], pa.int64())
-    prompts = pa.nulls(table.num_rows, pa.string())
-    return Samples(table.append_column("text_id", ids).append_column("prompt", prompts))
+    return Samples(table.filter(pc.and_(asked, pc.less(table["sample"], outcome.evaluation.n))))

@@ -4,30 +4,34 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from rlvr.errors import ConfigError
 
 # Logits held at a time. Larger is no faster; smaller starves the matrix product.
 CHUNK_GIB = 0.25
+# Stands for log 0 where an entropy has a gradient: its exp is 0 in fp32 and in fp64, and 0 x -inf would be nan.
+LOG_ZERO = -1000.0
 # Settings of architectures that do something to their logits afterwards (Gemma 2, Cohere, Granite).
 TRANSFORMED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 
 class ChunkedLogps(torch.autograd.Function):
-    """log softmax(h W^T / T)[token] for N hidden states, a chunk of them at a time.
+    """log softmax(h W^T / T)[token] and the softmax's entropy for N hidden states, a chunk of them at a time.
 
     The forward pass keeps one number a token, the log of the normaliser; the backward pass makes each chunk's logits
     again. That is one matrix product more than the plain way, against memory traffic of several times N x V numbers.
+    The entropy's gradient needs a second number a token and a second chunk, and is made only when asked for.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, hidden_NH: Tensor, weight_VH: Tensor, token_N: Tensor, temperature: float
+        ctx: Any, hidden_NH: Tensor, weight_VH: Tensor, token_N: Tensor, temperature: float, entropy_gradient: bool
     ) -> tuple[Tensor, Tensor]:
-        """Log-probabilities [N] and, without gradient, entropies [N] in nats, both in fp32."""
+        """Log-probabilities [N] and entropies [N] in nats; both in fp32, or in fp64 where the weights are."""
         # The parameter itself, not a saved tensor: under ZeRO-3 it is gathered anew before the backward pass.
         ctx.weight_VH, ctx.temperature, ctx.dtype = weight_VH, temperature, _compute_dtype(weight_VH)
-        logp_N = torch.empty(len(hidden_NH), device=hidden_NH.device, dtype=torch.float32)
+        logp_N = torch.empty(len(hidden_NH), device=hidden_NH.device, dtype=_sum_dtype(ctx.dtype))
         norm_N, entropy_N = torch.empty_like(logp_N), torch.empty_like(logp_N)
         with torch.autocast(hidden_NH.device.type, enabled=False):
             hidden_NH, matrix_VH = hidden_NH.to(ctx.dtype), weight_VH.to(ctx.dtype)
@@ -36,39 +40,65 @@ class ChunkedLogps(torch.autograd.Function):
                 norm_N[part] = torch.logsumexp(logits_CV, dim=-1)
                 logp_CV = logits_CV.sub_(norm_N[part, None])
                 logp_N[part] = logp_CV.gather(1, token_N[part, None])[:, 0]
+                if entropy_gradient:
+                    logp_CV.clamp_(min=LOG_ZERO)
                 entropy_N[part] = -torch.linalg.vecdot(logp_CV.exp(), logp_CV)
-        ctx.save_for_backward(hidden_NH, token_N, norm_N)
-        ctx.mark_non_differentiable(entropy_N)
+        if entropy_gradient:
+            ctx.save_for_backward(hidden_NH, token_N, norm_N, entropy_N)
+        else:
+            ctx.save_for_backward(hidden_NH, token_N, norm_N)
+            ctx.mark_non_differentiable(entropy_N)
         return logp_N, entropy_N
 
+    # Autograd takes the saved normaliser for a constant, so a second derivative would be wrong: it is refused.
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
-        """By d logp / d logits = (onehot - softmax) / T."""
-        hidden_NH, token_N, norm_N = ctx.saved_tensors
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
+        """By d logp / d logits = (onehot - p) / T and d entropy / d logits = -p (log p + entropy) / T."""
+        hidden_NH, token_N, norm_N, *entropy = ctx.saved_tensors
         matrix_VH = ctx.weight_VH.to(ctx.dtype)
-        scaled_N1 = (grads[0] / ctx.temperature)[:, None]
+        from_logp_N1 = (grads[0] / ctx.temperature)[:, None]
+        if entropy:
+            from_entropy_N1, entropy_N1 = (grads[1] / ctx.temperature)[:, None], entropy[0][:, None]
         grad_hidden_NH = torch.empty_like(hidden_NH)
         # Summed over chunks, so in fp32 whatever the products are made in.
-        grad_weight_VH = torch.zeros_like(matrix_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        grad_weight_VH = torch.zeros_like(matrix_VH, dtype=norm_N.dtype) if ctx.needs_input_grad[1] else None
         for part in _chunks(len(hidden_NH), len(matrix_VH)):
-            softmax_CV = _scaled(hidden_NH[part] @ matrix_VH.T, ctx.temperature).sub_(norm_N[part, None]).exp_()
-            grad_CV = softmax_CV.mul_(-scaled_N1[part]).scatter_add_(1, token_N[part, None], scaled_N1[part])
-            grad_CV = grad_CV.to(ctx.dtype)
+            logp_CV = _scaled(hidden_NH[part] @ matrix_VH.T, ctx.temperature).sub_(norm_N[part, None])
+            if entropy:
+                softmax_CV = logp_CV.exp()
+                slope_CV = logp_CV.clamp_(min=LOG_ZERO).add_(entropy_N1[part]).mul_(-from_entropy_N1[part])
+                grad_CV = slope_CV.sub_(from_logp_N1[part]).mul_(softmax_CV)
+            else:
+                grad_CV = logp_CV.exp_().mul_(-from_logp_N1[part])
+            grad_CV = grad_CV.scatter_add_(1, token_N[part, None], from_logp_N1[part]).to(ctx.dtype)
             grad_hidden_NH[part] = grad_CV @ matrix_VH
             if grad_weight_VH is not None:
                 grad_weight_VH += grad_CV.T @ hidden_NH[part]
-        return grad_hidden_NH, None if grad_weight_VH is None else grad_weight_VH.to(ctx.weight_VH.dtype), None, None
+        grad_weight_VH = None if grad_weight_VH is None else grad_weight_VH.to(ctx.weight_VH.dtype)
+        return grad_hidden_NH, grad_weight_VH, None, None, None
 
 
 class ScoringHead(nn.Linear):
     """An output head that can also score given tokens, so that a policy need not return its logits."""
 
-    def forward(self, hidden: Tensor, token_N: Tensor | None = None, temperature: float = 1.0) -> Any:
-        """Logits, as generation wants them; or, given the tokens [N] that follow hidden [N, H], their logps [N] and
-        the entropies [N]."""
+    def forward(
+        self, hidden: Tensor, token_N: Tensor | None = None, temperature: float = 1.0, entropy_gradient: bool = False
+    ) -> Any:
+        """Score tokens; without tokens, make logits.
+
+        Args:
+            hidden: Hidden states [N, H]; of any leading shape where logits are wanted.
+            token_N: The tokens that follow them; None for logits, as generation wants them.
+            temperature: What the logits are divided by.
+            entropy_gradient: Whether the entropies are differentiable, too.
+
+        Returns:
+            Log-probabilities [N] of the tokens and entropies [N] in nats; or logits [..., V].
+        """
         if token_N is None:
             return super().forward(hidden)
-        return ChunkedLogps.apply(hidden, self.weight, token_N, temperature)
+        return ChunkedLogps.apply(hidden, self.weight, token_N, temperature, entropy_gradient)
 
 
 def scoring_head(model: Any) -> ScoringHead:
@@ -91,8 +121,14 @@ def _compute_dtype(weight: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
 
 
+def _sum_dtype(dtype: torch.dtype) -> torch.dtype:
+    """What is summed over the vocabulary or over chunks: fp32 at least."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def _scaled(logits: Tensor, temperature: float) -> Tensor:
-    return logits.float() if temperature == 1 else logits.float().div_(temperature)
+    logits = logits.to(_sum_dtype(logits.dtype))
+    return logits if temperature == 1 else logits.div_(temperature)
 
 
 def _chunks(rows: int, vocabulary: int) -> list[slice]:

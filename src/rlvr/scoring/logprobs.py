@@ -15,20 +15,21 @@ class Scores(NamedTuple):
 
     Attributes:
         logp_BT: Log-probability of every completion token, differentiable in the policy's weights; fp32.
-        entropy_BT: Entropy of the distribution that the token was drawn from, in nats; no gradient.
+        entropy_BT: Entropy of the distribution that the token was drawn from, in nats; differentiable when asked for.
     """
 
     logp_BT: Tensor
     entropy_BT: Tensor
 
 
-def completion_logps(policy: Any, batch: MicroBatch, temperature: float) -> Scores:
+def completion_logps(policy: Any, batch: MicroBatch, temperature: float, entropy_gradient: bool = False) -> Scores:
     """Score every completion token; logits are made for these only, a chunk at a time.
 
     Args:
         policy: Decoder-only Hugging Face model, or one wrapped by peft.
         batch: Packed completions.
         temperature: The sampling temperature, by which the logits are divided as they were in sampling.
+        entropy_gradient: Whether the entropies are differentiable, too.
 
     Returns:
         Both 0 where `mask_BT` is 0.
@@ -47,6 +48,6 @@ def completion_logps(policy: Any, batch: MicroBatch, temperature: float) -> Scor
     return Scores(
         *(
             score_M.new_zeros(mask_BT.shape).masked_scatter(mask_BT, score_M)
-            for score_M in scoring_head(model)(hidden_MH, batch.target_M, temperature)
+            for score_M in scoring_head(model)(hidden_MH, batch.target_M, temperature, entropy_gradient)
         )
     )

@@ -96,11 +96,12 @@ class MicroBatch:
 
 
 def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
-    """Pack completions, in the order given. None: a single token of weight 0, inside the graph."""
+    """Pack completions, in the order given. None: a single token that is scored but counts nowhere, so that the policy
+    is inside the graph."""
     if not samples:
         index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1, 1)
         rows = Rows((index[None],), index)
-        return MicroBatch(index, index, rows, index, index, index[None] + 1, zero, zero, zero, zero, version)
+        return MicroBatch(index, index, rows, index, index, index[None], zero, zero, zero, zero, version, None, zero)
     tokens, place_B3 = _laid_out(samples)
     prompt_B1, length_B1, own_B1 = place_B3[:, :, None].unbind(1)
     size_B1 = torch.tensor([[len(sample.problem.prompt_ids)] for sample in samples])

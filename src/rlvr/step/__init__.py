@@ -4,13 +4,21 @@ from rlvr.step.batch import RolloutBatch
 from rlvr.step.collector import Collector
 from rlvr.step.metrics import batch_metrics
 from rlvr.step.samples import TrainingSample, training_samples
-from rlvr.step.sampling import sample_groups
+from rlvr.step.sampling import Grader, sample_groups, stream_groups
+from rlvr.step.table import SCHEMA, Row, read_table, rows_of, write_rows
 
 __all__ = [
+    "SCHEMA",
     "Collector",
+    "Grader",
     "RolloutBatch",
+    "Row",
     "TrainingSample",
     "batch_metrics",
+    "read_table",
+    "rows_of",
     "sample_groups",
+    "stream_groups",
     "training_samples",
+    "write_rows",
 ]

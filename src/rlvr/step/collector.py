@@ -22,9 +22,9 @@ from rlvr.verify.verifier import Verifier
 MAX_OVERDRAW = 8
 
 
-def pass_rate(part: int, whole: int) -> float:
-    """Part that a filter lets through, as the next draw reckons with it."""
-    return max(part / max(whole, 1), 1 / MAX_OVERDRAW)
+def pass_rate(part: int, whole: int, before: float) -> float:
+    """Part that a filter lets through, as the next draw reckons with it; as before where nothing came to it."""
+    return max(part / whole, 1 / MAX_OVERDRAW) if whole else before
 
 
 @dataclass
@@ -37,7 +37,7 @@ class _Gathered:
     seen: set[str] = field(default_factory=set)
     rounds: int = 0
     selected: int = 0
-    drawn: int = 0  # problems drawn, put back ones not,
+    drawn: int = 0  # problems drawn, those put back among them,
     passed: int = 0  # let through before sampling,
     sampled: int = 0
     fit: int = 0  # and let through after grading, also beyond a full batch
@@ -106,7 +106,8 @@ class Collector:
                 break
         self.engine.sleep()
         # The next step begins with what it will probably need: a round waits for its longest answer, however few.
-        self.rates = (pass_rate(so_far.passed, so_far.drawn), pass_rate(so_far.fit, so_far.sampled))
+        before, after = self.rates
+        self.rates = (pass_rate(so_far.passed, so_far.drawn, before), pass_rate(so_far.fit, so_far.sampled, after))
         return self._batch(so_far, version)
 
     def _round(
@@ -115,7 +116,8 @@ class Collector:
         """Draw what is probably missing, and add what comes of it; the rates that this round has seen, or None."""
         missing = self.problems_per_step - so_far.selected
         to_sample = ceil(missing / selected_rate)
-        drawn = self.cursor.draw(ceil(to_sample / chosen_rate), exclude=so_far.seen)
+        to_draw = min(ceil(to_sample / chosen_rate), MAX_OVERDRAW * missing)
+        drawn = self.cursor.draw(to_draw, exclude=so_far.seen)
         if not drawn:
             return None
         so_far.rounds += 1
@@ -124,7 +126,7 @@ class Collector:
         self.cursor.put_back(spare)
         so_far.seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
         # The turn goes on from round to round, so that small rounds do not all fall to rank 0.
-        groups = self._sample(self.ranks.share(chosen, so_far.sampled), version, so_far.rounds)
+        groups = self._sample(self.ranks.shard(chosen, so_far.sampled), version, so_far.rounds)
         outcomes = self.ranks.gather(list(map(_outcome, groups)), so_far.sampled)
         success_P = torch.tensor([float(sum(right)) for _, right in outcomes])
         weight_P = self.filter.after(success_P, self.group_size)
@@ -140,7 +142,8 @@ class Collector:
         so_far.passed += len(candidates)
         so_far.sampled += len(chosen)
         so_far.fit += fit
-        return pass_rate(len(candidates), len(drawn)), pass_rate(selected, len(chosen))
+        before = pass_rate(len(candidates), len(drawn), chosen_rate)
+        return before, pass_rate(selected, len(chosen), selected_rate)
 
     def _candidates(self, drawn: Sequence[Problem], version: int, so_far: _Gathered) -> list[Problem]:
         """The problems that the filter lets through before sampling, in the order drawn; each rank asks for a part."""
@@ -152,7 +155,7 @@ class Collector:
             so_far.greedy_tokens += sum(len(group.completions[0].token_ids) for group in groups)
             return [group.successes > 0 for group in groups]
 
-        mine = self.ranks.share(drawn)
+        mine = self.ranks.shard(drawn)
         chosen = {problem.id for problem in self.filter.before(mine, solved_greedily)}
         passes = self.ranks.gather([problem.id in chosen for problem in mine])
         return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]
@@ -168,7 +171,8 @@ class Collector:
         reward_PG = torch.tensor([rewards for rewards, _ in so_far.outcomes]).reshape(shape)
         right_PG = torch.tensor([right for _, right in so_far.outcomes], dtype=torch.bool).reshape(shape)
         weight_P = torch.cat([torch.empty(0), *so_far.weights])
-        advantage_PG = self.loss.advantages(Outcomes(reward_PG, right_PG), weight_P)
+        # Of no groups at all there are no statistics to take.
+        advantage_PG = self.loss.advantages(Outcomes(reward_PG, right_PG), weight_P) if len(weight_P) else reward_PG
         selected_P = weight_P > 0
         place_P = torch.where(selected_P, selected_P.cumsum(0) - 1, -1)
         mine = slice(self.ranks.rank, None, self.ranks.size)

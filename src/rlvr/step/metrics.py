@@ -1,7 +1,10 @@
 """The numbers that a rollout batch gives, by their stable names (docs/metrics.md)."""
 
+from itertools import compress
+
 from rlvr.ranks import Ranks
 from rlvr.step.batch import RolloutBatch
+from rlvr.types import Completion
 
 
 def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
@@ -14,7 +17,7 @@ def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
     Returns:
         Metrics; shares are between 0 and 1, lengths in tokens, entropy in nats a token.
     """
-    parts = ranks.pool([_counts(batch)])
+    parts = ranks.all_gather([_counts(batch)])
     total = {name: sum(part[name] for part in parts) for name in parts[0]}
     sampled, completions = total["groups"], total["completions"]
     metrics = {
@@ -31,7 +34,7 @@ def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
         "rollout/accuracy": total["right"] / completions,
         "rollout/reward": total["reward"] / completions,
         # On-policy, minus the log-probability of what was sampled is an unbiased estimate of the entropy.
-        "rollout/entropy": -total["logp"] / total["tokens"],
+        "rollout/entropy": -total["logp"] / max(total["written"], 1),
         "rollout/completion_length": total["tokens"] / completions,
         "rollout/truncated_share": total["truncated"] / completions,
         "rollout/tokens": float(total["tokens"]),
@@ -55,10 +58,16 @@ def _counts(batch: RolloutBatch) -> dict[str, float]:
         "trained": int(live_PG.sum()),
         "completions": len(completions),
         "tokens": sum(len(one.token_ids) for one in completions),
-        "logp": sum(map(sum, (one.logps for one in completions))),
+        "written": sum(one.trainable_tokens for one in completions),
+        "logp": sum(map(_logp, completions)),
         "truncated": sum(one.finish == "length" for one in completions),
         "reward": sum(verdict.reward for verdict in verdicts),
         **{status: statuses.count(status) for status in ("right", "wrong", "timeout", "error")},
         "unformatted": sum(not verdict.formatted for verdict in verdicts),
         **{f"bucket/{m}": successes.count(m) for m in range(live_PG.shape[1] + 1)},
     }
+
+
+def _logp(one: Completion) -> float:
+    """Log-probability of what the policy wrote."""
+    return sum(one.logps if one.trainable is None else compress(one.logps, one.trainable))

@@ -1,7 +1,7 @@
 """The only place that samples and grades."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -14,8 +14,8 @@ from rlvr.verify.verifier import Verifier
 # Completions that are graded together while sampling goes on, and how long the first of them may wait.
 GRADED_TOGETHER, WAIT_S = 256, 10.0
 
-Graded = Callable[[Mapping[int, Group]], None]
-"""Takes groups as they are graded, by their problems' indices; in a thread of its own."""
+Graded = Callable[[Sequence[tuple[int, Group]]], None]
+"""Takes groups as they are graded, each with the number of its first completion; in a thread of its own."""
 
 
 def sample_groups(
@@ -57,30 +57,31 @@ def sample_groups(
 
 def stream_groups(
     engine: RolloutEngine,
-    verifier: Verifier,
+    grader: "Grader",
     problems: Sequence[Problem],
     n: int,
     sampling: Sampling,
-    version: int,
     seed: int,
-    on_graded: Graded,
+    first: int = 0,
     skip: Collection[int] = (),
 ) -> None:
-    """Sample as `sample_groups` does, and hand on groups as they are graded, beside the sampling.
+    """Sample as `sample_groups` does, and let groups be graded beside the sampling of this call and the next ones.
 
     Args:
-        engine: Synced to `version`.
-        verifier: Judges completions, in a thread.
+        engine: Synced to the grader's version.
+        grader: Hands on what it has graded, in its own time.
         problems: P problems.
         n: Completions a problem.
         sampling: Temperature, nucleus and length.
-        version: Policy version that is meant.
         seed: Of the sampling.
-        on_graded: Takes some groups at a time; what is sampled when an error comes is still graded and handed on.
+        first: Number of the first completion among those of a problem.
         skip: Indices of problems that need no completions.
     """
-    with _Grader(verifier, problems, version, on_graded) as grader:
-        engine.generate(problems, n, sampling, version, seed, on_finished=grader.add, skip=skip)
+
+    def take(index: int, completions: tuple[Completion, ...]) -> None:
+        grader.add(problems[index], completions, first)
+
+    engine.generate(problems, n, sampling, grader.version, seed, on_finished=take, skip=skip)
 
 
 def grade(
@@ -92,22 +93,29 @@ def grade(
     return [Group(problem, tuple(some), tuple(next(verdicts) for _ in some), version) for problem, some in pairs]
 
 
-class _Grader:
-    """Grades in a thread of its own, a batch at a time; its errors come up at the next call."""
+class Grader:
+    """Grades in a thread of its own, a batch at a time; its errors come up at the next call.
 
-    def __init__(self, verifier: Verifier, problems: Sequence[Problem], version: int, on_graded: Graded) -> None:
-        self.verifier, self.problems, self.version, self.on_graded = verifier, problems, version, on_graded
+    Args:
+        verifier: Judges completions.
+        version: Policy version that is sampled from.
+        on_graded: Takes some groups at a time.
+    """
+
+    def __init__(self, verifier: Verifier, version: int, on_graded: Graded) -> None:
+        self.verifier, self.version, self.on_graded = verifier, version, on_graded
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._running: list[Future[None]] = []
-        self._waiting: dict[int, tuple[Completion, ...]] = {}
+        self._waiting: list[tuple[int, Problem, tuple[Completion, ...]]] = []
         self._since = time.monotonic()
 
-    def add(self, index: int, completions: tuple[Completion, ...]) -> None:
-        """Take a problem's completions."""
+    def add(self, problem: Problem, completions: tuple[Completion, ...], first: int) -> None:
+        """Take a problem's completions and the number of the first of them."""
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting[index] = completions
-        if sum(map(len, self._waiting.values())) >= GRADED_TOGETHER or time.monotonic() - self._since > WAIT_S:
+        self._waiting.append((first, problem, completions))
+        waiting = sum(len(some) for _, _, some in self._waiting)
+        if waiting >= GRADED_TOGETHER or time.monotonic() - self._since > WAIT_S:
             self._send()
 
     def __enter__(self) -> Self:
@@ -116,23 +124,26 @@ class _Grader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what is waiting, also when sampling has failed: it was paid for."""
-        self._send()
-        self._thread.shutdown(wait=True)
+        """Finish what is waiting, also when sampling or an earlier grading has failed: it was paid for."""
+        self._submit()
+        self._thread.shutdown(wait=True)  # before any error: nothing is handed on after the call
         self._raise()
 
     def _send(self) -> None:
         self._raise()
+        self._submit()
+
+    def _submit(self) -> None:
         if self._waiting:
             self._running.append(self._thread.submit(self._grade, self._waiting))
-            self._waiting = {}
+            self._waiting = []
 
     def _raise(self) -> None:
         for future in [future for future in self._running if future.done()]:
             self._running.remove(future)
             future.result()
 
-    def _grade(self, batch: Mapping[int, tuple[Completion, ...]]) -> None:
-        problems = [self.problems[index] for index in batch]
-        groups = grade(self.verifier, problems, list(batch.values()), self.version)
-        self.on_graded(dict(zip(batch, groups, strict=True)))
+    def _grade(self, batch: Sequence[tuple[int, Problem, tuple[Completion, ...]]]) -> None:
+        firsts, problems, completions_PN = zip(*batch, strict=True)
+        groups = grade(self.verifier, problems, completions_PN, self.version)
+        self.on_graded(list(zip(firsts, groups, strict=True)))

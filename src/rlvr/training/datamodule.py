@@ -75,7 +75,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         micro-batches, so every step on this batch gets as many as the fullest needs.
         """
         ranks, budget = self._ranks, self.context.micro_batch_tokens
-        steps = [pieces_of(ranks.pool(list(of_step)), budget) for of_step in samples]
+        steps = [pieces_of(ranks.all_gather(list(of_step)), budget) for of_step in samples]
         count = max(micro_batches(pieces, budget, ranks.size) for pieces in steps)
         self._trainer.accumulate_grad_batches = count
         mine = chain.from_iterable(deal(pieces, count * ranks.size)[ranks.rank :: ranks.size] for pieces in steps)

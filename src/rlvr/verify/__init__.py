@@ -1,4 +1,4 @@
-"""Room 3: is the answer right?"""
+"""Is the answer right?"""
 
 from rlvr.verify.countdown import CountdownVerifier
 from rlvr.verify.math import MathVerifier

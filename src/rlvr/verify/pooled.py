@@ -18,7 +18,7 @@ ORDER: tuple[Status, ...] = ("right", "timeout", "error", "wrong")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Questions:
     """What a completion puts before the judge.
 
     Attributes:
@@ -52,7 +52,7 @@ class PooledVerifier:
         self._rewards = rewards
         self._partial = partial
 
-    def asked(self, problem: Problem, text: str) -> Asked:
+    def questions(self, problem: Problem, text: str) -> Questions:
         """The questions that decide on a completion."""
         raise NotImplementedError
 
@@ -66,7 +66,7 @@ class PooledVerifier:
         Raises:
             RunError: When more of them time out or fail than `max_failed_share`.
         """
-        asked = [self.asked(problem, text) for problem, text in items]
+        asked = [self.questions(problem, text) for problem, text in items]
         # Many rollouts of a group give the same answer: it is judged once.
         questions = list(dict.fromkeys(question for each in asked for question in each.questions))
         replies = self._replies(questions)
@@ -74,7 +74,7 @@ class PooledVerifier:
         self._stop_where_failing(items, verdicts)
         return verdicts
 
-    def _verdict(self, asked: Asked, replies: Sequence[Reply]) -> Verdict:
+    def _verdict(self, asked: Questions, replies: Sequence[Reply]) -> Verdict:
         status, score = min(replies, key=lambda reply: (ORDER.index(reply[0]), -reply[1]), default=("wrong", 0.0))
         return self._rewards.verdict(status, asked.formatted, score if self._partial else 0.0)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from rlvr.errors import ConfigError
 from rlvr.types import Problem
 from rlvr.verify.math.extract import boxes, tagged
-from rlvr.verify.pooled import Asked, PooledVerifier
+from rlvr.verify.pooled import PooledVerifier, Questions
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question
 
@@ -42,7 +42,7 @@ class ReasoningGymVerifier(PooledVerifier):
             raise ConfigError('verifier=reasoning_gym: the package reasoning-gym is missing; pip install -e ".[math]".')
         super().__init__(load_scorers, workers, timeout_s, memory_gib, max_failed_share, rewards, partial)
 
-    def asked(self, problem: Problem, text: str) -> Asked:
+    def questions(self, problem: Problem, text: str) -> Questions:
         r"""What stands in the last `<answer>`, or else in the last `\boxed{}`.
 
         Raises:
@@ -54,7 +54,7 @@ class ReasoningGymVerifier(PooledVerifier):
                 "read; data=reasoning_gym makes such problems, and others want verifier=math."
             )
         answer = self.answer(text)
-        return Asked([(problem.answer, answer)] if answer else [], formatted=bool(answer))
+        return Questions([(problem.answer, answer)] if answer else [], formatted=bool(answer))
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
         """Those with an entry for a scorer."""

@@ -31,7 +31,7 @@ def boundary(study: Study, out: Output) -> Section:
                     problems += [{**about, "step": step, **asdict(change)} for change in found.changes]
                     if step is None:
                         last.append(row)
-                        listed.append(_listing(found, f"{method.label}, seed {run.seed}, {spelled(split)} problems"))
+                        listed.append(_listing(found, f"{run.name}, {spelled(split)} problems"))
         section.blocks += [Table(_counts_grid(last, spelled(split)), "csv/ledger.csv"), *listed]
     out.csv("ledger", counts)
     out.csv("ledger_problems", problems)

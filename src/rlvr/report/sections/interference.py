@@ -22,5 +22,5 @@ def interference(study: Study, out: Output) -> list[Section]:
         for index, run in enumerate(runs):
             left, right = panels[2 * index : 2 * index + 2]
             draw_interference(run.interference, left, right)
-            left.set_title(f"{run.label}, seed {run.seed}", fontsize=8)
+            left.set_title(run.name, fontsize=8)
     return [Section("Interference", [Figure("interference", CAPTION, csv)])]

@@ -17,7 +17,7 @@ def setting(study: Study, out: Output) -> Section:
     runs = study.runs
     about = [_about(run) for run in runs]
     rows: list[Row] = [
-        {"run": name(run), "key": key, "value": value}
+        {"run": run.name, "key": key, "value": value}
         for run, found in zip(runs, about, strict=True)
         for key, value in found.items()
     ]
@@ -27,17 +27,12 @@ def setting(study: Study, out: Output) -> Section:
     blocks: list[Block] = []
     if differ:
         lines = [[key, *(found.get(key, "") for found in about)] for key in differ]
-        blocks.append(Table(Grid("Where the runs differ", ["", *map(name, runs)], lines), csv, wraps=True))
+        blocks.append(Table(Grid("Where the runs differ", ["", *(run.name for run in runs)], lines), csv, wraps=True))
     same = [[key, about[0][key]] for key in keys if key not in differ]
     blocks.append(Table(Grid("The same in all runs", ["", "value"], same), csv, folded=True, wraps=True))
     if not any(run.config for run in runs):
         blocks.append(Note("No run has a config.yaml."))
     return Section("Setting", blocks)
-
-
-def name(run: RunFolder) -> str:
-    """A run as a column's head."""
-    return f"{run.label}, seed {run.seed}"
 
 
 def _about(run: RunFolder) -> dict[str, str]:

@@ -33,7 +33,7 @@ def texts(study: Study, out: Output) -> Section:
         if missing:
             blocks.append(
                 Note(
-                    f"No texts on {spelled(split)} problems of {', '.join(missing)}: these runs did not keep their "
+                    f"No texts on {spelled(split)} problems of {', '.join(missing)}: these runs left no "
                     "samples, or not those that belong to their counts."
                 )
             )
@@ -97,7 +97,7 @@ Both = tuple[Samples, Samples]
 
 
 def _both(method: Method) -> dict[int, Both]:
-    """Samples of base and trained policy by the index of their run, where they were kept."""
+    """Samples of base and trained policy by the index of their run, where they are there."""
     found = {}
     for index, (run, evaluations) in enumerate(zip(method.runs, method.pairs(), strict=True)):
         base, trained = (
@@ -139,7 +139,7 @@ def _pairs(split: str, method: Method, index: int, both: Both) -> tuple[list[Blo
             about |= {"kind": kind, "policy": policy, "right": right, "samples": len(found)}
             rows += [{**about, "verdict": status, "times": times, "text": text} for status, times, text in often]
             prompt = str(found[0]["prompt"] or "")
-        title = f"{kind}, {method.label}, seed {method.seeds[index]}: {problem}"
+        title = f"{kind}, {method.runs[index].name}: {problem}"
         blocks.append(Pair(title, prompt, (sides[0], sides[1])))
     return blocks, rows
 
@@ -148,15 +148,15 @@ def telling(base: Evaluation, now: Evaluation) -> list[tuple[str, str]]:
     """(what happened, problem): the surest loss and entry, and where the success rate fell and rose most."""
     found = ledger(base, now)
     chosen = [("Lost", found.of("loss")[:SHOWN]), ("Won", found.of("entry")[:SHOWN])]
-    kept = [(c - b, p) for p, b, c in zip(base.problem_ids, base.correct, now.correct, strict=True) if b and c]
-    kept.sort()
+    changed = [(c - b, p) for p, b, c in zip(base.problem_ids, base.correct, now.correct, strict=True) if b and c]
+    changed.sort()
     telling = [(name, change.problem_id) for name, changes in chosen for change in changes]
-    telling += [("Less often right", problem) for gain, problem in kept[:SHOWN] if gain < 0]
-    return telling + [("More often right", problem) for gain, problem in kept[-SHOWN:] if gain > 0]
+    telling += [("Less often right", problem) for gain, problem in changed[:SHOWN] if gain < 0]
+    return telling + [("More often right", problem) for gain, problem in changed[-SHOWN:] if gain > 0]
 
 
 def common_texts(samples: Sequence[Mapping[str, object]]) -> list[tuple[str, int, str]]:
-    """(verdict, how often, text) of the most frequent kept texts, the right ones first."""
+    """(verdict, how often, text) of the most frequent texts, the right ones first."""
     times = Counter((str(row["status"]), row["text_id"]) for row in samples)
     text = {(str(row["status"]), row["text_id"]): str(row["text"]) for row in samples if row["text"] is not None}
     often = sorted(text, key=lambda key: (-times[key], text[key]))

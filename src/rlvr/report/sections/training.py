@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from rlvr.eval.bootstrap import FloatArray
+from rlvr.names import run_name
 from rlvr.report.figures import COLUMNS, colours, draw_runs, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.pool import Method
@@ -14,7 +15,7 @@ from rlvr.report.study import Study
 from rlvr.tables import Grid, Row
 
 CURVES = {
-    "rollout/reward": "reward (share right)",
+    "rollout/accuracy": "accuracy (share right)",
     "rollout/entropy": "entropy (nats a token)",
     "filter/gated_share": "gated or dropped (share)",
     "rollout/completion_length": "completion length (tokens)",
@@ -64,7 +65,7 @@ def _curves(methods: Sequence[Method], csv: str, out: Output) -> Block:
             axes.set_xlabel("optimizer step")
             axes.set_ylabel(CURVES[name], fontsize=8)
         legend_beside(panels[0], fontsize=7)
-    caption = "Rolling means; a faint line is a run. Under SELF the reward is that on the problems it kept."
+    caption = "Rolling means; a faint line is a run. SELF's accuracy is that on the problems that it samples."
     return Figure("training", caption, csv)
 
 
@@ -102,7 +103,7 @@ def _timings(runs: Sequence[RunFolder], out: Output) -> Block:
         rows.append(row)
     csv = out.csv("timings", rows)
     used = [phase for phase in (*PHASES, "step") if any(row[phase] for row in rows)]
-    lines = [[f"{row['method']}, seed {row['seed']}", *(_seconds(row[phase]) for phase in used)] for row in rows]
+    lines = [[run_name(str(row["method"]), row["seed"]), *(_seconds(row[phase]) for phase in used)] for row in rows]
     return Table(Grid("Mean seconds of a step by phase, the first step left out", ["", *used], lines), csv)
 
 

@@ -10,7 +10,7 @@ from rlvr.types import Problem
 from rlvr.verify.math.compare import same
 from rlvr.verify.math.extract import boxes, reference, unboxed
 from rlvr.verify.math.latex import clean
-from rlvr.verify.pooled import Asked, PooledVerifier
+from rlvr.verify.pooled import PooledVerifier, Questions
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question
 
@@ -51,7 +51,7 @@ class MathVerifier(PooledVerifier):
         self.box = box
         self.require_box = require_box
 
-    def asked(self, problem: Problem, text: str) -> Asked:
+    def questions(self, problem: Problem, text: str) -> Questions:
         """The answers to compare with the reference."""
         found = boxes(text)
         answers = found if self.box == "any" else found[-1:]
@@ -59,7 +59,7 @@ class MathVerifier(PooledVerifier):
             answers = [unboxed(text)]
         gold = reference(problem.answer)
         questions = [(gold, answer) for answer in dict.fromkeys(answers) if answer]
-        return Asked(questions, formatted=bool(found and questions))
+        return Questions(questions, formatted=bool(found and questions))
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
         """Those that have one spelling, after solutions were cut down to their last box."""

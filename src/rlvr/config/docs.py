@@ -1,0 +1,147 @@
+"""Writes `docs/configuration.md` from the declarations and the defaults in `configs/`: `python -m rlvr.config.docs`."""
+
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from rlvr.config.groups.run import Evaluate, Export, Report, Train
+from rlvr.config.keys import Built, Group, Rule
+from rlvr.config.targets import TARGETS
+from rlvr.config.values import allowed, groups_of, shown
+
+ROOT = Path(__file__).parents[3]
+CONFIGS = ROOT / "configs"
+PAGE = ROOT / "docs" / "configuration.md"
+ENTRIES: dict[str, type[Group]] = {"train": Train, "eval": Evaluate, "report": Report, "export": Export}
+HEAD = """# Configuration
+
+Every key of every group, made by `python -m rlvr.config.docs` from `src/rlvr/config/groups/` and `configs/`; a test
+holds it current. A key that is misspelt, missing or out of its range ends a command at once, with one sentence and exit
+code 2. *Default* is what the YAML says; several values are those of several choices, and *optional* keys are added with
+`+key=value`. Where a group builds an object, its `_target_` may name a class of your own instead: its keys are then
+checked against that class's arguments.
+"""
+VALUES = 3  # of a key, in several choices, before the rest is left out
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    told: set[type[Group]] = set()
+    nodes = dict(_nodes())
+    for name, entry in ENTRIES.items():
+        defaults = [OmegaConf.to_container(OmegaConf.load(CONFIGS / f"{name}.yaml"), resolve=False)]
+        intro = f"## {name}.yaml\n\n{_sentence(entry)}\n"
+        inherited = Train.keys() if entry is Evaluate else {}
+        keys = {key: value for key, value in entry.keys().items() if key not in inherited}
+        parts += [intro, _table("", keys, defaults)]
+        parts += _sections("", keys, defaults, told, nodes)
+    return "\n".join(parts)
+
+
+def _sections(
+    path: str, keys: Mapping[str, Any], defaults: list[Any], told: set[type[Group]], nodes: dict[str, list[Any]]
+) -> Iterator[str]:
+    """A section for each group below these keys, each once, where it is first met."""
+    for name, (annotation, _) in keys.items():
+        for group in [*groups_of(annotation), *groups_of(_items_of(annotation))]:
+            if group in told:
+                continue
+            told.add(group)
+            here = f"{path}{name}" + (".NAME" if _items_of(annotation) else "")
+            if issubclass(group, Built):
+                yield from _choices(here, group, told, nodes)
+            else:
+                inner = [node[name] for node in defaults if isinstance(node, dict) and isinstance(node.get(name), dict)]
+                inner += [] if path else _choice_files(name)
+                yield f"### {here}\n\n{_sentence(group)}\n"
+                yield _table(f"{here}.", group.keys(), inner)
+                yield from _sections(f"{here}.", group.keys(), inner, told, nodes)
+
+
+def _choices(here: str, base: type[Built], told: set[type[Group]], nodes: dict[str, list[Any]]) -> Iterator[str]:
+    """What may be built there, one table each."""
+    yield f"### {here}\n\n{_sentence(base)}\n"
+    for target, group in TARGETS.items():
+        if issubclass(group, base):
+            title = f"`{here}._target_: {target}`"
+            what = "" if group is base else f": {_sentence(group)}"
+            extras = f" Further arguments: {', '.join(f'`{name}`' for name in group.extras)}." if group.extras else ""
+            yield f"{title}{what}{extras}\n"
+            if group.keys():
+                yield _table(f"{here}.", group.keys(), nodes.get(target, []))
+            yield from _sections(f"{here}.", group.keys(), nodes.get(target, []), told, nodes)
+
+
+def _table(path: str, keys: Mapping[str, tuple[Any, Rule]], defaults: list[Any]) -> str:
+    lines = ["| key | may be | default | |", "|---|---|---|---|"]
+    for name, (annotation, rule) in keys.items():
+        kind = "see below" if groups_of(annotation) or _items_of(annotation) else allowed(annotation, rule)
+        default = "" if kind == "see below" else _default(name, rule, defaults)
+        lines.append(f"| `{path}{name}` | {_cell(kind)} | {_cell(default)} | {_cell(rule.line)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(name: str, rule: Rule, defaults: list[Any]) -> str:
+    given = [shown(node[name]) or "''" for node in defaults if isinstance(node, dict) and name in node]
+    values = list(dict.fromkeys("must be given" if value == "???" else f"`{value}`" for value in given))
+    if not values:
+        return "optional" if rule.optional else ""
+    return ", ".join(values[:VALUES]) + (", .." if len(values) > VALUES else "")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _items_of(annotation: Any) -> Any:
+    """What a `dict[str, X]` or `list[X]` of groups holds."""
+    arguments = typing.get_args(annotation)
+    return arguments[-1] if typing.get_origin(annotation) is dict and groups_of(arguments[-1]) else None
+
+
+def _sentence(group: type[Group]) -> str:
+    return (group.__doc__ or "").partition("\n")[0]
+
+
+def _choice_files(group: str) -> list[Any]:
+    return [_load(path) for path in sorted((CONFIGS / group).glob("*.yaml"))]
+
+
+def _nodes() -> Iterator[tuple[str, list[Any]]]:
+    """Of each target, the mappings in `configs/` that have it."""
+    found: dict[str, list[Any]] = {}
+    for path in sorted(CONFIGS.rglob("*.yaml")):
+        if "hydra" not in path.parts[-2:-1]:
+            for node in _mappings(_load(path)):
+                found.setdefault(str(node["_target_"]), []).append(node)
+    yield from found.items()
+
+
+def _load(path: Path) -> Any:
+    """A YAML over those of its folder that its defaults list names."""
+    node: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False) or {}
+    merged: dict[str, Any] = {}
+    for name in node.pop("defaults", []):
+        beside = path.parent / f"{name}.yaml" if isinstance(name, str) else path
+        if name != "_self_" and beside != path and beside.exists():
+            merged.update(_load(beside))
+    for key, value in node.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = {**merged[key], **value} if both else value
+    return merged
+
+
+def _mappings(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node
+        for item in node.values():
+            yield from _mappings(item)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,60 @@
+"""A `_target_` from outside this package: nothing is known of it but its signature."""
+
+import difflib
+import inspect
+import pkgutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlvr.config.values import shown
+from rlvr.errors import ConfigError, cause_of
+
+PARTIAL = "_partial_"
+
+
+def check_call(path: str, target: str, node: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Look whether the callable is there and takes the keys that it is given.
+
+    Args:
+        path: Where it stands in the config.
+        target: Its `_target_`.
+        node: Its keys.
+        known: Our own targets that could stand there, for a misspelt one.
+
+    Raises:
+        ConfigError: With one sentence on the target or on its first key that is unknown or missing.
+    """
+    called = _locate(path, target, known)
+    for name, value in node.items():
+        if isinstance(value, Mapping) and isinstance(value.get("_target_"), str):
+            check_call(f"{path}.{name}", value["_target_"], value, ())
+    try:
+        parameters = inspect.signature(called).parameters
+    except (TypeError, ValueError):  # some callables written in C don't have one
+        return
+    given = [name for name in node if not (name.startswith("_") and name.endswith("_"))]
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        for name in given:
+            if name not in parameters:
+                near = difflib.get_close_matches(name, parameters, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(parameters)}."
+                raise ConfigError(f"{path}.{name}={shown(node[name])}: {target} has no such argument; {hint}")
+    if node.get(PARTIAL) is True or "_args_" in node:
+        return  # the other arguments come when it is called
+    for name, parameter in parameters.items():
+        named = parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        if named and parameter.default is inspect.Parameter.empty and name not in given:
+            raise ConfigError(f"{path}.{name}: is missing, and {target} can't be called without it.")
+
+
+def _locate(path: str, target: str, known: Sequence[str]) -> Any:
+    try:
+        found = pkgutil.resolve_name(target)
+    except Exception as error:  # whatever a module raises that is imported for it
+        near = difflib.get_close_matches(target, known, n=1)
+        hint = f"did you mean {near[0]}" if near else cause_of(error)
+        raise ConfigError(f"{path}._target_={target}: can't be imported ({hint}).") from None
+    if not callable(found):
+        raise ConfigError(f"{path}._target_={target}: is nothing that can be called.")
+    return found

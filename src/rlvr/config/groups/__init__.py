@@ -1,0 +1,1 @@
+"""Declarations, a file for each kind of group in `configs/`."""

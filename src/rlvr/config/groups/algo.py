@@ -1,0 +1,147 @@
+"""`configs/algo/`: which problems may update the policy, and how."""
+
+from typing import ClassVar, Literal
+
+from rlvr.config.keys import Built, Group, key
+
+
+class Filter(Built):
+    """Which problems may update the policy."""
+
+    name: str = key("what tables call it")
+    refill: bool = key("draw further problems until the batch is full again")
+    max_rounds: int = key("rounds of drawing before the step goes on with what there is", low=1)
+
+
+class Plain(Filter):
+    """Every problem may."""
+
+
+class SELF(Filter):
+    """Problems whose greedy answer is wrong."""
+
+
+class Dynamic(Filter):
+    """Problems with both right and wrong rollouts."""
+
+
+class ZeroSuccess(Filter):
+    """Problems that no rollout solved."""
+
+
+class MaskEasy(Filter):
+    """Not the problems that most rollouts solved."""
+
+    from_rate: float = key("success rate from which a problem is dropped", above=0, high=1)
+
+
+class BBG(Filter):
+    """Problems with a large enough part of the marginal gain in Pass@k."""
+
+    k: int = key("the k of the Pass@k that is to grow", low=1)
+    tau: float = key("smallest part of the gain, summed over all success counts, that lets a problem through", low=0)
+    weighting: Literal["gate", "gain"] = key("gate: what passes weighs 1; gain: it weighs by its gain")
+
+
+class Advantage(Built):
+    """Rewards of a group to advantages."""
+
+    called_later: ClassVar[bool] = True
+
+
+class GroupNormalised(Advantage):
+    """The reward less the group's mean, over its standard deviation."""
+
+    eps: float = key("added to the standard deviation", low=0, optional=True)
+
+
+class Centred(Advantage):
+    """The reward less the group's mean."""
+
+
+class Signed(Advantage):
+    """One advantage for right rollouts and one for wrong ones."""
+
+    right: float = key("advantage of right rollouts", low=0)
+    wrong: float = key("advantage of wrong rollouts", high=0)
+
+
+class Surrogate(Built):
+    """The clipped objective of a token or of a sequence."""
+
+    called_later: ClassVar[bool] = True
+    clip_low: float = key("the ratio may fall by this much", above=0, high=1)
+    clip_high: float = key("the ratio may rise by this much", above=0)
+
+
+class PPOClip(Surrogate):
+    """One ratio a token."""
+
+    dual_clip: float | None = key(
+        "bounds the loss of negative advantages at this many times them; null: no bound", above=1, optional=True
+    )
+
+
+class GSPOClip(Surrogate):
+    """One ratio a sequence."""
+
+
+class Aggregation(Built):
+    """What a batch's loss is divided by."""
+
+    called_later: ClassVar[bool] = True
+    over: Literal["live", "nonzero"] = key(
+        "live: all completions of groups with gradient count; nonzero: those with gradient"
+    )
+
+
+class TokenMean(Aggregation):
+    """By its tokens."""
+
+
+class SequenceMean(Aggregation):
+    """By each sequence's tokens, then by the sequences."""
+
+
+class ConstantLength(Aggregation):
+    """By its sequences, each counted as long as a completion may be."""
+
+
+class Loss(Built):
+    """Advantage, sign, surrogate and aggregation."""
+
+    name: str = key("what tables call it")
+    advantage: Advantage = key("rewards of a group to advantages")
+    keep: Literal["all", "positive", "negative"] = key("sign of the advantages that keep their gradient")
+    surrogate: Surrogate = key("the clipped objective")
+    aggregation: Aggregation = key("what the loss is divided by")
+    min_group: int = key("smallest batch.group_size at which the advantage is defined", low=1)
+
+
+class Correction(Built):
+    """Weights by the trainer's over the engine's probability, for engines that compute otherwise."""
+
+    level: Literal["token", "sequence"] = key("one ratio a token, or one a sequence")
+    cap: float = key("largest weight", above=0)
+    beyond: Literal["truncate", "mask"] = key("what happens to ratios above the cap: cut to it, or left out")
+
+
+class Auxiliary(Built):
+    """A loss beside the surrogate, of every completion token of the selected problems."""
+
+
+class EntropyBonus(Auxiliary):
+    """Rewards entropy."""
+
+    coefficient: float = key("of the mean entropy, a nat", above=0)
+
+
+class Algo(Group):
+    """The method: filter, loss, what is beside them, and what the pair is called."""
+
+    filter: Filter = key("which problems may update the policy")
+    loss: Loss = key("how they do")
+    correction: Correction | None = key("for the engine's other kernels and rounding", optional=True)
+    auxiliary: dict[str, Auxiliary] | None = key("losses beside the surrogate, by any name", optional=True)
+    name: str = key("what tables call the published pair")
+    pair: str = key("the filter+loss that `name` stands for; another pair is labelled by itself")

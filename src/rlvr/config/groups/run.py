@@ -1,0 +1,104 @@
+"""The entry scripts' own configs: `train.yaml`, `eval.yaml`, `report.yaml`, `export.yaml`."""
+
+from typing import Literal
+
+from rlvr.config.groups.algo import Algo
+from rlvr.config.groups.data import Data, Suite
+from rlvr.config.groups.model import Lora, Model
+from rlvr.config.groups.rollout import Rollout
+from rlvr.config.groups.trainer import Callback, Logger, Optimizer, Trainer
+from rlvr.config.groups.verifier import Verifier
+from rlvr.config.keys import Group, key
+
+LARGEST_SEED = 2**32 - 1  # numpy's
+
+
+class Paths(Group):
+    """Where things are written."""
+
+    log_dir: str = key("everything a run leaves")
+    cache_dir: str = key("base policies and their evaluations, common to all runs")
+    run_dir: str = key("this run's folder")
+
+
+class Batch(Group):
+    """What a rollout and an optimizer step hold."""
+
+    problems_per_step: int = key("P, over all ranks", unit="problems", low=1)
+    group_size: int = key("G, rollouts a problem", unit="rollouts", low=1)
+    minibatches_per_rollout: int = key("optimizer steps on each rollout batch; 1 is exactly on-policy", low=1)
+    micro_batch_tokens: int = key(
+        "packed tokens that go through the policy at a time, a rank: what the memory allows", unit="tokens", low=1
+    )
+
+
+class Evaluation(Group):
+    """How Pass@k is measured."""
+
+    n: int = key("samples a problem; Pass@k for k = 1, 2, 4, .. n", low=1)
+    temperature: float = key("of the softmax; 0: greedy", low=0)
+    top_p: float = key("probability kept of the distribution's head", above=0, high=1)
+    max_new_tokens: int | None = key("longest completion; null: as in training", unit="tokens", low=1)
+    every_n_steps: int = key("between evaluations along the way", unit="optimizer steps", low=1)
+    path_problems: int = key("held-out problems in those, and as many of the training problems", low=1)
+    train_problems: int = key("training problems in the first and the last one", low=1)
+    path: str = key("of eval=files: a .parquet, .jsonl or .csv file", optional=True)
+    suite: Suite = key("the set; only for src/eval.py", optional=True)
+
+
+class Common(Group):
+    """What training and evaluation share."""
+
+    model: Model = key("the base policy")
+    verifier: Verifier = key("what is right, and what it is worth")
+    data: Data = key("the problems")
+    rollout: Rollout = key("what samples completions")
+    eval: Evaluation = key("how Pass@k is measured")
+    paths: Paths = key("where things are written")
+    seed: int = key("of everything random in a run", low=0, high=LARGEST_SEED)
+    deterministic: bool = key("true: the same to the bit on GPUs, too, slower; on a CPU it always is")
+
+
+class Train(Common):
+    """`python src/train.py`: one training run."""
+
+    rollouts: int = key("length of the run; each is followed by batch.minibatches_per_rollout optimizer steps", low=1)
+    algo: Algo = key("the method")
+    batch: Batch = key("what a rollout and an optimizer step hold")
+    optimizer: Optimizer = key("what moves the parameters")
+    lora: Lora | None = key("adapters; none: all parameters are trained", optional=True)
+    trainer: Trainer = key("Lightning's Trainer")
+    logger: dict[str, Logger] = key("where metrics go, by any name")
+    callbacks: dict[str, Callback] = key("called along the way, by any name")
+    warmup_steps: int = key("until the full learning rate", unit="optimizer steps", low=0)
+    lr_schedule: Literal["constant", "cosine"] = key("after the warm-up; cosine: down to 0 at the last step")
+    gradient_checkpointing: bool = key("keep one activation a layer: less memory, a third more time")
+    ckpt_path: str | None = key(
+        "last: go on in the newest run's folder, or in that of hydra.run.dir; or a checkpoint's folder"
+    )
+    allow_changes: bool = key("go on from a checkpoint although model, data or method have changed since")
+    objective: int | None = key("k: the run returns its held-out Pass@k, for hparams_search to maximise", low=1)
+    preflight: Literal["run", "only"] = key("only: print the plan and stop")
+    gpu_gib: float = key("memory of a GPU, for a plan where there is none", unit="GiB", above=0)
+
+
+class Evaluate(Common):
+    """`python src/eval.py`: Pass@k of a policy."""
+
+    label: str | int | float | None = key(
+        "what tables call the policy; null: its run's folder, its hub name or its config"
+    )
+
+
+class Report(Group):
+    """`python src/report.py`: runs side by side."""
+
+    runs: list[str] = key("folders of finished runs or of multiruns")
+    output_dir: str = key("where table and figures go")
+
+
+class Export(Group):
+    """`python src/export.py`: a checkpoint as a Hugging Face folder."""
+
+    checkpoint: str = key("a folder step-N under checkpoints/ of a run")
+    output: str = key("the folder to be made")

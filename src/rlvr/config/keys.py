@@ -1,0 +1,78 @@
+"""The vocabulary in which the groups of `configs/` are declared: classes of annotated keys, each with a rule.
+
+A declaration is never instantiated. Its annotations say what a key may hold: `int`, `float`, `bool`, `str`, `Any`, a
+`Literal`, `list[...]`, `tuple[..., ...]`, `dict[str, ...]`, another declaration, or a union of these, `None` included.
+"""
+
+import inspect
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a key is and what its numbers may be.
+
+    Attributes:
+        line: What it is, in one line.
+        unit: What its number counts.
+        low: Smallest number allowed.
+        above: Numbers must be larger than this.
+        high: Largest number allowed.
+        below: Numbers must be smaller than this.
+        optional: The key may be left out.
+    """
+
+    line: str
+    unit: str = ""
+    low: float | None = None
+    above: float | None = None
+    high: float | None = None
+    below: float | None = None
+    optional: bool = False
+
+
+def key(
+    line: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+    optional: bool = False,
+) -> Any:
+    """Declare a key; the arguments are those of `Rule`. It returns `Any`, so that it stands behind any annotation."""
+    return Rule(line, unit, low, above, high, below, optional)
+
+
+class Group:
+    """A group of keys.
+
+    Attributes:
+        forgiving: Keys that are not declared pass, unless one is nearly spelt as one that is.
+        extras: Further keys that pass unchecked: arguments of a library that its own documentation explains.
+    """
+
+    forgiving: ClassVar[bool] = False
+    extras: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def keys(cls) -> dict[str, tuple[Any, Rule]]:
+        """Annotation and rule of each key, those of the base classes first."""
+        hints = typing.get_type_hints(cls)
+        declared = {}
+        for base in reversed(inspect.getmro(cls)):
+            declared.update({name: rule for name, rule in vars(base).items() if isinstance(rule, Rule)})
+        return {name: (hints[name], rule) for name, rule in declared.items()}
+
+
+class Built(Group):
+    """A group that Hydra makes an object of; `rlvr.config.targets` says which class's arguments it declares.
+
+    Attributes:
+        called_later: Some arguments come when it is called, so the YAML needs `_partial_: true`.
+    """
+
+    called_later: ClassVar[bool] = False

@@ -1,0 +1,119 @@
+"""What the keys of one group say about each other, beyond what each may be by itself."""
+
+import math
+from importlib.util import find_spec
+
+from omegaconf import DictConfig, OmegaConf
+
+# Countdown problems that differ in digits or target (10 to 99), by the number of digits; a test counts them.
+DISTINCT = {2: 57, 3: 856, 4: 8127, 5: 50529, 6: 198012, 7: 521111}
+# The rarest problems come up once in millions of draws, and all would be waited for.
+LARGEST_PART = 0.9
+# Packages of each logger, one of which it needs, and the extra that brings the first.
+LOGGERS = {
+    "lightning.pytorch.loggers.TensorBoardLogger": (("tensorboard", "tensorboardX"), "tensorboard"),
+    "lightning.pytorch.loggers.WandbLogger": (("wandb",), "wandb"),
+    "rlvr.loggers.wandb_logger": (("wandb",), "wandb"),
+}
+
+
+def countdown(cfg: DictConfig) -> str | None:
+    """As many problems exist as are asked for."""
+    data = cfg.data
+    if data._target_ != "rlvr.data.Countdown":
+        return None
+    exist, wanted = DISTINCT[data.numbers], data.train_size + data.heldout_size
+    most = int(LARGEST_PART * exist)
+    if wanted <= most:
+        return None
+    enough = next((numbers for numbers, count in DISTINCT.items() if LARGEST_PART * count >= wanted), None)
+    way_out = f"raise data.numbers to {enough}, or lower them" if enough else "lower them"
+    return (
+        f"data.numbers={data.numbers}: only {exist:,} different problems can be made of {data.numbers} digits, and "
+        f"data.train_size={data.train_size} with data.heldout_size={data.heldout_size} may be {most:,} of these "
+        f"together; {way_out}."
+    )
+
+
+def model_size(cfg: DictConfig) -> str | None:
+    """The heads of a model share its width evenly, and rotary embeddings turn pairs of a head's numbers."""
+    size = cfg.model.get("size") or {}
+    width, heads, head_dim = (size.get(name) for name in ("hidden_size", "num_attention_heads", "head_dim"))
+    kv_heads = size.get("num_key_value_heads")
+    if heads and kv_heads and heads % kv_heads:
+        return f"model.size.num_key_value_heads={kv_heads}: must divide model.size.num_attention_heads={heads}."
+    if head_dim is None and width and heads:
+        if width % heads:
+            return f"model.size.hidden_size={width}: must be divisible by model.size.num_attention_heads={heads}."
+        head_dim = width // heads
+    if head_dim and head_dim % 2:
+        named = "model.size.head_dim" if size.get("head_dim") else "model.size.hidden_size"
+        return (
+            f"{named}={size.get('head_dim') or width}: a head would be {head_dim} wide, and rotary embeddings need an "
+            "even width."
+        )
+    return None
+
+
+def warm_start(cfg: DictConfig) -> str | None:
+    """Chances sum to 1."""
+    chances = cfg.model.get("operator_shares")
+    if chances is None or math.isclose(sum(chances), 1, abs_tol=1e-6):
+        return None
+    return f"model.operator_shares={list(chances)}: must sum to 1, not {sum(chances):g}."
+
+
+def gate(cfg: DictConfig) -> str | None:
+    """BBG lets problems through from which the loss can learn."""
+    filter_, group, loss = cfg.algo.filter, cfg.batch.group_size, cfg.algo.loss
+    if filter_._target_ != "rlvr.algo.BBG":
+        return None
+    first = 1 if loss.min_group > 1 else 0  # where rollouts are compared, a group without a right one teaches nothing
+    largest = _gain(first, group, filter_.k) / (group + 1)  # the gain falls with every right rollout
+    if filter_.tau <= largest:
+        return None
+    return (
+        f"algo.filter.tau={filter_.tau}: the gate would drop every problem that loss {loss.name} can learn from; with "
+        f"algo.filter.k={filter_.k} and batch.group_size={group} something passes up to {_floor(largest):g}."
+    )
+
+
+def _gain(successes: int, group: int, k: int) -> float:
+    """`rlvr.algo.filters.marginal_gain` without torch: k * prod_{j=1}^{k-1} (n-m+j) / (n+1+j)."""
+    return k * math.prod((group - successes + j) / (group + 1 + j) for j in range(1, k))
+
+
+def _floor(value: float) -> float:
+    """Three digits, rounded down, so that what a sentence names is allowed."""
+    scale = 10.0 ** (2 - math.floor(math.log10(value)))
+    return math.floor(value * scale) / scale
+
+
+def loggers(cfg: DictConfig) -> str | None:
+    """Packages that only some loggers need."""
+    for name, logger in cfg.logger.items():
+        packages, extra = LOGGERS.get(logger._target_, ((), ""))
+        if packages and not any(map(find_spec, packages)):
+            return (
+                f'logger.{name}: the package {packages[0]} is not installed; `pip install -e ".[{extra}]"` brings it.'
+            )
+    return None
+
+
+def devices(cfg: DictConfig) -> str | None:
+    """At least one, and each once."""
+    given = cfg.trainer.devices
+    indices = list(given) if OmegaConf.is_list(given) else None
+    if given == 0 or indices == []:
+        return f"trainer.devices={given}: must be at least one."
+    if indices and len(set(indices)) < len(indices):
+        return f"trainer.devices={indices}: names a device twice."
+    return None
+
+
+def objective(cfg: DictConfig) -> str | None:
+    """A k at which Pass@k is measured."""
+    k, n = cfg.objective, cfg.eval.n
+    if k is None or (k <= n and k & (k - 1) == 0):
+        return None
+    return f"objective={k}: must be a power of two and at most eval.n={n}, where Pass@k is measured."
