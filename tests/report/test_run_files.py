@@ -28,6 +28,7 @@ def test_a_run_leaves_what_its_report_needs(quick, algo: str):
     """Counts from the samples, tokens from the rollouts on disk, paths over the first problems of both sets."""
     cfg = quick(f"algo={algo}", "model.steps=150", "eval.path_problems=6")
     record, folder = fit(cfg), Path(cfg.paths.run_dir)
+    assert set(record.splits) == {"heldout", "train"}
     for split, results in record.splits.items():
         for policy, evaluation in (("base", results.base), ("trained", results.trained)):
             rows = pq.read_table(sample_file(folder, split, policy)).to_pylist()
