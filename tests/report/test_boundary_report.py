@@ -233,7 +233,7 @@ def test_equal_tokens(report: Path):
 def risen(four_runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report over the same runs, had all learned: trainings of four steps seldom do, and then two tables are empty.
 
-    With each step SELF solves one sample more of every problem that the base solves, and GRPO two; but GRPO loses, after
+    With each step SELF solves one sample more of what the base solves at all, and GRPO two; but GRPO loses, after
     its second step, what the base solves least often.
     """
     folder = tmp_path_factory.mktemp("risen")
