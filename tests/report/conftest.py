@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from on_disk import Samples
 
 from rlvr.build import build
-from rlvr.report import write_setting
+from rlvr.report import report_together, write_setting
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = [
@@ -42,3 +43,16 @@ def four_runs(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list
             run.trainer.fit(run.module, datamodule=run.data, weights_only=True)
             folders.append(folder)
     return folders
+
+
+@pytest.fixture(scope="module")
+def report(four_runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report's folder."""
+    folder = tmp_path_factory.mktemp("report")
+    report_together(four_runs, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples(four_runs: list[Path]) -> Samples:
+    return Samples(four_runs)
