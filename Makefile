@@ -28,7 +28,7 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one r
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
 
 # Two test processes, one thread each; a file's tests stay together, since they share what they have made.
-PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
+PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder # longest files first: tests/conftest.py
 
 test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, types, unit tests and one real run of every promise: ten minutes on 2 cores
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

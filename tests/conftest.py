@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 import rlvr  # noqa: F401  sets what must be set before torch is imported
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-TIERS = {"full": "takes part in `make test-all` only", "slow": "takes many minutes: make test-slow"}
+TIERS = {"full": "takes part in make test-all only", "slow": "takes many minutes: make test-slow"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,8 +26,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addoption(f"--{tier}", action="store_true", help=f"run the tests marked {tier}, too: each {why}")
 
 
+# With several test processes a file goes to the one that is free; what takes longest starts first, or one process would
+# be alone with it at the end.
+LONGEST = [
+    *("test_resume", "test_faults", "test_parity", "test_export", "test_two_nodes", "test_real_model", "test_sweep"),
+    *("test_evaluation", "test_soak", "test_mismatch", "test_sharded_loading", "test_training", "test_commands"),
+]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that are left out say why."""
+    """The longest files first; tests that are left out say why."""
+    place = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))  # stable: the others keep their order
     for tier, why in TIERS.items():
         if not config.getoption(f"--{tier}"):
             for item in items:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
+from figures import coloured
 from omegaconf import DictConfig
 from two_ranks import ENGINE, ZERO3, launch
 
@@ -180,5 +181,9 @@ def test_the_figure_comes_from_the_rows_alone(quick, tmp_path: Path):
     """A run's metrics.csv is enough."""
     cfg = quick(*MEASURED)
     fit(cfg)
-    interference_figure(measured(rows(cfg)), tmp_path / "figures" / "interference.png")
-    assert (tmp_path / "figures" / "interference.png").read_bytes().startswith(b"\x89PNG")
+    found = measured(rows(cfg))
+    assert len(found) == 3
+    for name, shown in (("interference", found), ("empty", [])):
+        interference_figure(shown, tmp_path / "figures" / f"{name}.png")
+    assert coloured(tmp_path / "figures" / "interference.png") > 500
+    assert coloured(tmp_path / "figures" / "empty.png") == 0  # what the measure says of axes alone

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,45 +17,10 @@ from torch import distributed as dist
 from rlvr.rollout import EngineError, StaleEngineError, named_weights
 
 
-def test_a_failed_copy_leaves_no_version():
-    """Half-copied weights must not pass for a policy; vLLM can't go on from there, and the run ends."""
-    policy = tiny()
-    engine = build(policy)
-
-    def half():
-        yield from list(named_weights(policy))[:3]
-        raise RuntimeError("the trainer went away")
-
-    engine.weights = half
-    try:
-        with pytest.raises(EngineError, match="could not take policy version 0: RuntimeError: the trainer went away"):
-            engine.sync(0)
-        with pytest.raises(StaleEngineError):
-            engine.generate(problems(), 1, TEN, 0, 0)
-    finally:
-        engine.close()
-
-
-@pytest.mark.full
-def test_lora_is_merged():
-    """The engine samples from base plus adapters, and the base stays as it is to the bit."""
-    peft = pytest.importorskip("peft", reason="peft is not installed")
-    base = tiny()
-    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
-    policy = peft.get_peft_model(base, config)
-    engine = build(policy)
-    try:
-        before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
-        engine.sync(0)
-        assert largest_difference(policy, engine.generate(problems(), 4, TEN, 0, 0)) < 1e-4
-        assert all(torch.equal(tensor, before[name]) for name, tensor in policy.state_dict().items())
-    finally:
-        engine.close()
-
-
 @pytest.mark.full
 def test_building_leaves_the_process_as_it_was_and_closing_frees_the_model():
     """Random states, threads and launcher's variables; then the model itself."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(2)
     policy = tiny()
     states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
@@ -65,6 +31,7 @@ def test_building_leaves_the_process_as_it_was_and_closing_frees_the_model():
     assert random.getstate() == states[2]
     assert torch.set_num_threads is setter
     assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
     assert "RANK" not in os.environ
     model = weakref.ref(engine.llm.llm_engine.model_executor.driver_worker.worker.model_runner.model)
     engine.close()
@@ -74,7 +41,6 @@ def test_building_leaves_the_process_as_it_was_and_closing_frees_the_model():
     assert not dist.is_initialized()
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -102,3 +68,39 @@ def test_a_hanging_step_ends_the_process():
     assert done.returncode == 70
     assert "no progress for 0 s in a decoding step" in done.stderr
     assert "time.sleep" in done.stderr or "line 3" in done.stderr  # where it hung
+
+
+@pytest.fixture(scope="module")
+def adapted() -> Iterator[tuple]:
+    """A policy under adapters, and an engine for it: last in this module, whose other tests want no engine beside."""
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    policy = peft.get_peft_model(tiny(), config)
+    engine = build(policy)
+    yield policy, engine
+    engine.close()
+
+
+def test_lora_is_merged(adapted):
+    """The engine samples from base plus adapters, and the base stays as it is to the bit."""
+    policy, engine = adapted
+    before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
+    engine.sync(0)
+    assert largest_difference(policy, engine.generate(problems(), 4, TEN, 0, 0)) < 1e-4
+    assert all(torch.equal(tensor, before[name]) for name, tensor in policy.state_dict().items())
+
+
+def test_a_failed_copy_leaves_no_version(adapted):
+    """Half-copied weights must not pass for a policy; vLLM can't go on from there, and the run ends."""
+    policy, engine = adapted
+
+    def half():
+        yield from list(named_weights(policy))[:3]
+        raise RuntimeError("the trainer went away")
+
+    engine.weights = half
+    with pytest.raises(EngineError, match="could not take policy version 1: RuntimeError: the trainer went away"):
+        engine.sync(1)
+    with pytest.raises(StaleEngineError):
+        engine.generate(problems(), 1, TEN, 1, 0)
+    engine.close()
