@@ -5,18 +5,24 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from rlvr.console import command, one_sentence_errors
+from rlvr.console import command, is_first_rank, one_sentence_errors
 from rlvr.preflight.settings import check_evaluation
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
 def main(cfg: DictConfig) -> None:
     """Check, load, sample, report."""
-    with one_sentence_errors(Path(cfg.paths.run_dir) / "error.txt"):
+    run_dir = Path(cfg.paths.run_dir)
+    with one_sentence_errors(run_dir / "error.txt"):
         check_evaluation(cfg)
-        from rlvr.evaluation import evaluate  # only now: torch alone takes seconds, and a refusal should not
+        # Only now: torch alone takes seconds to import, and a refusal should not.
+        from rlvr.build.evaluation import evaluate
+        from rlvr.report import report_evaluations, write_setting
 
-        evaluate(cfg, Path(cfg.paths.run_dir))
+        write_setting(run_dir)
+        evaluate(cfg, run_dir)
+        if is_first_rank():
+            report_evaluations([run_dir], run_dir)
 
 
 if __name__ == "__main__":

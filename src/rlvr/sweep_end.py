@@ -1,9 +1,9 @@
 """A Hydra callback that stands for others: they are imported when a sweep is over, and not at every start."""
 
+from importlib import import_module
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from hydra.utils import get_class
 from omegaconf import DictConfig
 
 
@@ -22,4 +22,5 @@ class SweepEnd(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra after the last job."""
-        get_class(self._callback)().on_multirun_end(config, **kwargs)
+        module, _, name = self._callback.rpartition(".")
+        getattr(import_module(module), name)().on_multirun_end(config, **kwargs)

@@ -89,7 +89,6 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signal
     assert same(whole, name)
 
 
-@pytest.mark.full
 def test_a_second_sigint_ends_at_once(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In the middle of a rollout that would never end: the first one waits for it, the second one does not."""
     monkeypatch.setenv("HOLD", str(tmp_path))

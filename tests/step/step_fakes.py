@@ -23,12 +23,13 @@ from rlvr.algo.aggregation import token_mean
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.ranks import Ranks
 from rlvr.rollout.engine import OnFinished, Sampling, require_synced
-from rlvr.step import Collector
+from rlvr.step import Collector, RolloutBatch, TrainingSample, training_samples
 from rlvr.timing import Stopwatch
 from rlvr.types import Completion, Problem, Verdict
 
 PATIENCE_S = 10.0  # a rank that waits longer has been left alone by the others
 SAMPLING = Sampling(max_new_tokens=8)
+HALF, ALL = "right 1|wrong 0", "right 1"  # answers
 PPO = partial(ppo_clip, clip_low=0.2, clip_high=0.2)
 GRPO = Loss("grpo", group_normalised, "all", PPO, partial(token_mean, over="live"))
 SIGNED = Loss("signed", partial(signed, right=1.0, wrong=-1.0), "all", PPO, partial(token_mean, over="live"))
@@ -121,6 +122,18 @@ def collector(
     """With an engine of its own, `collector(...).engine`."""
     services = (engine or FakeEngine(), FakeVerifier(), filter or Filter(), loss, SAMPLING)
     return Collector(problems, *services, per_step, group, seed, ranks or Ranks(0, 1), Stopwatch())
+
+
+def ids(batch: RolloutBatch) -> list[str]:
+    return [group.problem.id for group in batch.groups]
+
+
+def selected(batch: RolloutBatch) -> list[str]:
+    return [name for name, place in zip(ids(batch), batch.place_P.tolist(), strict=True) if place >= 0]
+
+
+def samples(batch: RolloutBatch, minibatches: int = 1) -> list[list[TrainingSample]]:
+    return training_samples(batch, GRPO, 8, minibatches, Ranks(0, 1))
 
 
 class Room:

@@ -1,6 +1,5 @@
 """What must be in which order and place where there is a GPU, seen on devices that this machine has."""
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
-from rlvr.build import build
+from rlvr.build import build, evaluation
 from rlvr.build.run import launcher
 from rlvr.errors import ConfigError
 from rlvr.rollout import EngineSettings, EngineTraits, Host
@@ -88,16 +87,12 @@ class Unbuilt:
 @pytest.mark.parametrize(("rollout", "place"), [("vllm", "cpu"), ("hf", "meta")])
 def test_an_evaluation_leaves_the_policy_where_it_is_read_from(quick, monkeypatch, rollout: str, place: str):
     """Weights are copied to an engine with its own from the host: on the GPU a second copy would take its memory."""
-    script = Path(__file__).parents[2] / "src" / "eval.py"
-    spec = spec_from_file_location("eval_script", script)
-    entry = module_from_spec(spec)
-    spec.loader.exec_module(entry)
-    monkeypatch.setattr(entry, "device", lambda: torch.device("meta"))
+    monkeypatch.setattr(evaluation, "device", lambda: torch.device("meta"))
     given: list[float] = []
-    monkeypatch.setattr(entry, "sized_engine", lambda cfg, longest, gib: given.append(gib) or Unbuilt())
+    monkeypatch.setattr(evaluation, "sized_engine", lambda cfg, longest, gib: given.append(gib) or Unbuilt())
     cfg = quick(f"rollout={rollout}")
     policy = build(cfg).module.policy
-    host = entry.engine_alone(cfg, policy, None, 20)
+    host = evaluation.engine_alone(cfg, policy, None, 20)
     assert host.device.type == "meta"
     assert host.policy.device.type == place
     assert given == [1.0]  # GiB: neither of these is a GPU

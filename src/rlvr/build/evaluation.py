@@ -1,4 +1,4 @@
-"""What `src/eval.py` does once its settings are checked: load, sample, grade, report."""
+"""What `src/eval.py` does once its settings are checked: load, sample, grade, and write what was found."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from rlvr.names import name_of
 from rlvr.preflight.activations import GIB
 from rlvr.preflight.machine import check_machine, deterministic_kernels, device
 from rlvr.ranks import Ranks, leave_group
-from rlvr.report import report_evaluations, write_setting
 from rlvr.rollout import (
     Host,
     RolloutEngine,
@@ -52,7 +51,6 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     if ranks.rank == 0:
         write_report(run_dir, splits.readings, {"heldout": splits.heldout}, tokenizer)
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
-        write_setting(run_dir)
         if again := judge_again(job, verifier, store):
             console.print(f"{again} samples of other grading rules were judged again.")
     ranks.barrier()
@@ -65,7 +63,6 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     if ranks.rank == 0:
         chosen = HydraConfig.get().runtime.choices
         outcome_of(job, store, name_of(cfg, chosen["model"]), chosen["eval"]).write(run_dir)
-        report_evaluations([run_dir], run_dir)
 
 
 def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> RolloutEngine:
