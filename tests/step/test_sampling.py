@@ -133,6 +133,28 @@ def test_an_error_of_the_verifier_comes_up(monkeypatch: pytest.MonkeyPatch, toge
         sample_groups(FakeEngine(held=5), Broken(), problems, 3, SAMPLING, 5, 1)
 
 
+def test_what_comes_after_a_failed_grading_is_graded(monkeypatch: pytest.MonkeyPatch):
+    """The third problem is sampled once the first two could not be graded; the error comes up when it is done."""
+    monkeypatch.setattr(sampling, "GRADED_TOGETHER", 4)
+    failed = threading.Event()
+
+    class Tells(Broken):
+        def grade(self, items):
+            try:
+                return super().grade(items)
+            finally:
+                failed.set()
+
+    class Waits(FakeEngine):
+        def _one(self, problem, *rest):
+            assert problem.id != "2" or failed.wait(PATIENCE_S)
+            return super()._one(problem, *rest)
+
+    got = streamed(Waits(held=5), Tells(), [*pool(2, "broken 0"), pool(3)[2]])
+    assert str(got.pop(-1)) == "the verifier broke"
+    assert list(got) == [2]
+
+
 def test_an_error_of_the_listener_comes_up():
     """As the verifier's."""
 
