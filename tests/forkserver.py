@@ -36,15 +36,9 @@ LARGEST = 1 << 20  # bytes of a request: a command and an environment
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 # Read while modules are imported, so a child whose values differ from the server's is started for real.
 IMPORTED_WITH = ("HF_", "PYTHON", "OMP_", "MKL_", "OPENBLAS_")
-KINDS = {
-    "plain": ("rlvr.build", "rlvr.report", "rlvr.sweep", "rlvr.eval", "rlvr.strategy", "peft", "deepspeed", "pydantic"),
-    "vllm": ("rlvr.rollout.vllm",),
-}
-KINDS["vllm"] = (*KINDS["plain"], *KINDS["vllm"])
+PLAIN = ("rlvr.build", "rlvr.report", "rlvr.sweep", "rlvr.eval", "rlvr.strategy", "peft", "deepspeed", "pydantic")
+KINDS = {"plain": PLAIN, "vllm": (*PLAIN, "rlvr.rollout.vllm")}
 MODELS = [f"transformers.models.{name}.modeling_{name}" for name in ("qwen2", "qwen3", "llama")]
-
-
-# --- in the process that asks ------------------------------------------------------------------------------------
 
 
 class Server:
@@ -59,8 +53,9 @@ class Server:
         with theirs:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
+            command = [sys.executable, __file__, str(theirs.fileno()), kind]
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno()), kind],
+                command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # no terminal: the children's streams are buffered as in a pipe
@@ -68,8 +63,7 @@ class Server:
                 start_new_session=True,  # Ctrl-C is for the tests
             )
         self._socket = ours
-        ready = ours.recv(LARGEST).decode()
-        assert ready == "ready", ready
+        assert (ready := ours.recv(LARGEST).decode()) == "ready", ready
         atexit.register(self.close)
 
     def fork(self, request: dict[str, Any], streams: list[int]) -> int:
