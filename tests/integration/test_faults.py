@@ -115,7 +115,6 @@ def test_a_second_sigint_ends_at_once(whole: Path, tmp_path: Path, monkeypatch: 
     assert (tmp_path / "hold").exists()  # the rollout had not ended
 
 
-@pytest.mark.full
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: Path):
     """One flipped byte: named, passed over, and the end is the same."""
     process = start(whole, "flipped", until=11)
@@ -133,7 +132,6 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: P
     assert same(whole, "flipped")
 
 
-@pytest.mark.full
 def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     """Files may not grow beyond 300 kB, less than the weights: one sentence, nothing torn, and it goes on later."""
     process = start(whole, "full", until=5)
@@ -154,8 +152,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     assert same(whole, "full")
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [1, pytest.param(0, marks=pytest.mark.full)])
 def test_a_killed_rank_takes_the_others_down(tmp_path: Path, rank: int):
     """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
     process = start(tmp_path, "ranks", *DDP, "algo=nsr", until=7)
@@ -227,8 +224,7 @@ def test_gradients_that_stay_broken_end_the_run(quick):
     assert len(kept[0]["advantage_BT"]) > 0
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("offline", ["true", "false"])
+@pytest.mark.parametrize("offline", ["true", pytest.param("false", marks=pytest.mark.full)])
 def test_wandb_without_a_network_stops_nothing(tmp_path: Path, offline: str, monkeypatch: pytest.MonkeyPatch):
     """Asked for offline, or with a server that does not answer."""
     pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
