@@ -16,14 +16,16 @@ import transformers
 from hydra.utils import instantiate
 from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig
+from transformers import PreTrainedModel
 
+from rlvr.algo import Loss
 from rlvr.build.parts import context_of, engine_kind, objective_of, policy_of, rules_of, sampling_of, sized_engine
 from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
 from rlvr.checkpoint import SafeCheckpointIO
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
 from rlvr.loggers import MetricsCsv, Tolerant
-from rlvr.models import trainable
+from rlvr.models import Checkpoint, trainable
 from rlvr.names import name_of
 from rlvr.preflight.machine import deterministic_kernels
 from rlvr.preflight.settings import devices_of
@@ -53,11 +55,41 @@ def build(cfg: DictConfig) -> Run:
         deterministic_kernels()
     source: ProblemSource = instantiate(cfg.data)
     source.prepare()
-    filter_, loss = instantiate(cfg.algo.filter), instantiate(cfg.algo.loss)
+    loss: Loss = instantiate(cfg.algo.loss)
     sampling = sampling_of(cfg, source)
     evaluated = Sampling(cfg.eval.max_new_tokens or sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
     policy, tokenizer, checkpoint = policy_of(cfg, source)
     verifier: Verifier = instantiate(cfg.verifier)
+    splits = splits_of(cfg, source, tokenizer, verifier)
+    tokens = context_of(cfg, policy.config)
+    context = RunContext(
+        run_dir=Path(cfg.paths.run_dir),
+        problems=splits.train,
+        tokenizer=tokenizer,
+        engine=LazyEngine(sized_engine(cfg, longest(splits, sampling, evaluated, tokens))),
+        verifier=verifier,
+        sampling=sampling,
+        seed=cfg.seed,
+        micro_batch_tokens=cfg.batch.micro_batch_tokens,
+        clock=Stopwatch(),
+    )
+    callbacks = callbacks_of(cfg, context, source, splits, evaluated, tokens)
+    data = data_of(cfg, context, loss, callbacks)
+    module = module_of(cfg, policy, loss, sampling.temperature, checkpoint)
+    made = [instantiate(logger) for logger in cfg.logger.values()]
+    loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins)
+    # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
+    gc.freeze()
+    return Run(trainer, module, data, tokenizer)
+
+
+def splits_of(cfg: DictConfig, source: ProblemSource, tokenizer: Any, verifier: Verifier) -> Splits:
+    """The problems, and a report on them in the run's folder.
+
+    Raises:
+        ConfigError: When the pool is smaller than one batch.
+    """
     splits = source.splits(tokenizer, verifier.readable)
     problems = {"train": splits.train, "heldout": splits.heldout}
     write_report(Path(cfg.paths.run_dir), splits.readings, problems, tokenizer)
@@ -65,55 +97,46 @@ def build(cfg: DictConfig) -> Run:
         raise ConfigError(
             f"batch.problems_per_step={cfg.batch.problems_per_step}: the pool has only {len(splits.train)} problems."
         )
-    context_tokens = context_of(cfg, policy.config)
-    context = RunContext(
-        run_dir=Path(cfg.paths.run_dir),
-        problems=splits.train,
-        tokenizer=tokenizer,
-        engine=LazyEngine(sized_engine(cfg, longest(splits, sampling, evaluated, context_tokens))),
-        verifier=verifier,
-        sampling=sampling,
+    return splits
+
+
+def data_of(
+    cfg: DictConfig, context: RunContext, loss: Loss, callbacks: Sequence[lightning.Callback]
+) -> RolloutDataModule:
+    """What collects rollout batches, and who listens."""
+    collector = partial(
+        Collector,
+        problems=context.problems,
+        engine=context.engine,
+        verifier=context.verifier,
+        filter=instantiate(cfg.algo.filter),
+        loss=loss,
+        sampling=context.sampling,
+        problems_per_step=cfg.batch.problems_per_step,
+        group_size=cfg.batch.group_size,
         seed=cfg.seed,
-        micro_batch_tokens=cfg.batch.micro_batch_tokens,
-        clock=Stopwatch(),
+        clock=context.clock,
     )
-    callbacks = callbacks_of(cfg, context, source, splits, evaluated, context_tokens)
-    data = RolloutDataModule(
-        context=context,
-        collector=partial(
-            Collector,
-            problems=splits.train,
-            engine=context.engine,
-            verifier=verifier,
-            filter=filter_,
-            loss=loss,
-            sampling=sampling,
-            problems_per_step=cfg.batch.problems_per_step,
-            group_size=cfg.batch.group_size,
-            seed=cfg.seed,
-            clock=context.clock,
-        ),
-        minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
-        listeners=[callback for callback in callbacks if isinstance(callback, Listener)],
-    )
+    listeners = [callback for callback in callbacks if isinstance(callback, Listener)]
+    return RolloutDataModule(context, collector, cfg.batch.minibatches_per_rollout, listeners)
+
+
+def module_of(
+    cfg: DictConfig, policy: PreTrainedModel, loss: Loss, temperature: float, checkpoint: Checkpoint | None
+) -> PolicyModule:
+    """What is trained, and by what objective."""
     lora = instantiate(cfg.lora) if cfg.lora else None
     torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
-    module = PolicyModule(
+    return PolicyModule(
         policy=trainable(policy, lora, cfg.gradient_checkpointing),
         objective=objective_of(cfg, loss),
         optimizer=instantiate(cfg.optimizer),
         warmup_steps=cfg.warmup_steps,
         lr_schedule=cfg.lr_schedule,
-        temperature=sampling.temperature,
+        temperature=temperature,
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
         checkpoint=checkpoint,
     )
-    made = [instantiate(logger) for logger in cfg.logger.values()]
-    loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
-    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins)
-    # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
-    gc.freeze()
-    return Run(trainer, module, data, tokenizer)
 
 
 def longest(splits: Splits, sampling: Sampling, evaluated: Sampling, context: int) -> int:
