@@ -54,10 +54,6 @@ class Method:
         """Pass@k of the trained policy."""
         return bootstrap_mean(self.trained_SP(k))
 
-    def minus_base(self, k: int) -> Interval:
-        """Trained minus base, paired by problem and seed."""
-        return bootstrap_mean(self.trained_SP(k) - self.base_SP(k))
-
     def minus(self, other: "Method", k: int) -> Interval:
         """This method minus another, paired by problem and seed."""
         return bootstrap_mean(self.trained_SP(k) - other.trained_SP(k))
