@@ -22,16 +22,15 @@ class SampleTable(Listener):
         self.folder = context.run_dir / "samples.parquet"
         self._rows: list[Row] = []
 
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """A run from the beginning leaves nothing of an earlier one in its folder."""
-        if trainer.ckpt_path is None:
-            for part in self.folder.glob(f"part-*-{trainer.global_rank}.parquet"):
-                part.unlink()
-
     def on_rollout(
         self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
     ) -> Mapping[str, float]:
-        """Take the batch's rows."""
+        """Take the batch's rows; a run from the beginning leaves nothing of an earlier one in its folder.
+
+        Lightning's own hooks would be too early for that: DeepSpeed restores a checkpoint only after `on_fit_start`.
+        """
+        if batch.version == 0:
+            self._drop(trainer.global_rank, from_step=0)
         self._rows += _rows(batch)
         if len(self._rows) >= ROWS:
             self._write(trainer)
@@ -43,9 +42,7 @@ class SampleTable(Listener):
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Drop the parts that will be sampled again: those after the checkpoint, where a new part begins."""
-        for part in self.folder.glob(f"part-*-{trainer.global_rank}.parquet"):
-            if int(part.name.split("-")[1]) >= checkpoint["global_step"]:
-                part.unlink()
+        self._drop(trainer.global_rank, checkpoint["global_step"])
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Write what is left."""
@@ -54,6 +51,11 @@ class SampleTable(Listener):
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Write what is left: the rows before an error are those one wants to see."""
         self._write(trainer)
+
+    def _drop(self, rank: int, from_step: int) -> None:
+        for part in self.folder.glob(f"part-*-{rank}.parquet"):
+            if int(part.name.split("-")[1]) >= from_step:
+                part.unlink()
 
     def _write(self, trainer: Any) -> None:
         if self._rows:
