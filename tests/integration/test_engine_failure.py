@@ -48,8 +48,8 @@ def test_a_run_goes_on_from_the_checkpoint_before(quick, monkeypatch):
 
 @pytest.mark.full
 def test_the_command_ends_with_a_sentence_and_keeps_the_trace(tmp_path: Path):
-    """An engine of no sequence, which vLLM alone knows to be none; a cache without room is refused before."""
-    overrides = ["debug=quick", "model.steps=20", "rollout=vllm", "rollout.engine.max_num_seqs=0"]
+    """Sequences longer than the policy's context, which vLLM alone refuses; a cache without room is refused before."""
+    overrides = ["debug=quick", "model.steps=20", "rollout=vllm", "rollout.engine.max_model_len=1000"]
     folders = [f"paths.log_dir={tmp_path}", f"hydra.run.dir={tmp_path}/run"]
     command = [sys.executable, str(ROOT / "src" / "train.py"), *overrides, *folders]
     done = forkserver.run(command, timeout=200)

@@ -97,7 +97,7 @@ def test_results_of_other_settings_are_not_taken_for_these(one_killed):
 @pytest.mark.full
 def test_ctrl_c_reaches_every_job(cache_dir: Path, tmp_path: Path):
     """Two jobs at a time in processes of their own: both end, the third never starts, exit code 130."""
-    overrides = ["seed=0,1,2", *SMALL, "trainer.max_steps=100000", "eval.every_n_steps=100000"]
+    overrides = ["seed=0,1,2", "algo=nsr", *SMALL, "trainer.max_steps=100000", "eval.every_n_steps=100000"]
     arguments = command(cache_dir, tmp_path, *overrides, "hydra.launcher.jobs=2")
     listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # ignored where tests run behind &
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
