@@ -34,7 +34,7 @@ test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, types, unit tests and
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(PYTEST) --cov=src/rlvr/algo --cov=src/rlvr/step --cov-report=term-missing --cov-fail-under=100
 
-test-all: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## every test but those of many minutes: forty minutes on 2 cores
+test-all: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## every test but those of many minutes: twenty minutes on 2 cores
 	$(PYTEST) --full
 
 test-slow: $(VENV)/.dev $(VENV)/.vllm ## the tests that take many minutes

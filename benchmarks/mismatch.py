@@ -39,7 +39,7 @@ def main() -> None:
             engine.sync(0)
             rollouts_P = engine.generate(problems, 8, Sampling(64), 0, 0)
             engine.close()
-        samples = [TrainingSample.of(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
+        samples = [TrainingSample(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
         batch = packed(samples, version=0)
         with torch.no_grad():
             logp_BT = completion_logps(policy, batch, 1.0).logp_BT

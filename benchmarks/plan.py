@@ -115,7 +115,7 @@ def micro_batch(tokens: int, seed: int = 0) -> MicroBatch:
                 length = left + 1
             if length > 1:
                 samples.append(
-                    TrainingSample.of(problem, Completion((1,) * length, (0.0,) * length, "", "stop"), 1.0, 1.0)
+                    TrainingSample(problem, Completion((1,) * length, (0.0,) * length, "", "stop"), 1.0, 1.0)
                 )
                 left -= length - 1
     return packed(samples, version=0)
@@ -160,9 +160,11 @@ def count(plan: Plan, lora: Any = None, tokens: int = TOKENS) -> tuple[float, fl
         micro = faked(batch, mode)
         with Held([*policy.parameters(), *policy.buffers()]) as held:
             with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-                logp_BT, _ = completion_logps(policy, micro, 1.0)
+                logp_BT, entropy_BT = completion_logps(policy, micro, 1.0, plan.entropy_gradient)
                 loss = (logp_BT * micro.weight_BT).sum()
-            del logp_BT
+                if plan.entropy_gradient:
+                    loss = loss - (entropy_BT * micro.weight_BT).sum()
+            del logp_BT, entropy_BT
             loss.backward()
     cells = sum(table.numel() for table in batch.rows.tables)
     return held.peak / GIB, cells / len(batch.token_N)

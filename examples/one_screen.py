@@ -1,6 +1,6 @@
 """The whole algorithm in one plain loop, without Lightning or Hydra: what to read first.
 
-    python examples/one_screen.py        # GRPO on Countdown with a tiny policy, a minute on a CPU
+    python examples/one_screen.py        # GRPO on Countdown with a tiny policy, minutes on a CPU
 
 It trains by the functions that `src/train.py` uses, and a test holds three of its steps to the trainer's, to the bit.
 Left out is what Lightning and the rest of `src/rlvr` add: several GPUs, checkpoints, evaluations, metrics, guards, and
@@ -94,7 +94,7 @@ def train(
         token_weight_PG = torch.zeros_like(advantage_PG)
         token_weight_PG[selected] = scale_PG / max(float(count), 1.0)
         samples = [
-            TrainingSample.of(
+            TrainingSample(
                 groups[p].problem, groups[p].completions[g], float(advantage_PG[p, g]), float(token_weight_PG[p, g])
             )
             for p, g in advantage_PG.nonzero().tolist()

@@ -54,7 +54,7 @@ def mismatch(policy: Any, engine: Any, version: int) -> Mismatch:
     problems = problems_of(policy, 8, seed=version)
     rollouts_P = engine.generate(problems, GROUP, Sampling(TOKENS), version, version)
     pairs = [(problem, rollout) for problem, rollouts in zip(problems, rollouts_P, strict=True) for rollout in rollouts]
-    batch = packed([TrainingSample.of(*pair, 0.0, 0.0) for pair in pairs], version).to(policy.device)
+    batch = packed([TrainingSample(*pair, 0.0, 0.0) for pair in pairs], version).to(policy.device)
     half = policy.device.type == "cuda"
     with torch.no_grad(), torch.autocast(policy.device.type, torch.bfloat16, enabled=half):
         logp_BT = completion_logps(policy, batch, 1.0).logp_BT

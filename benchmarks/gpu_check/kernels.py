@@ -38,7 +38,7 @@ def attention(device: torch.device, folder: Path) -> Finding:
                     f"in {name} rows eight times as long take {long:.1f} GiB in place of {short:.1f}: S x S is held"
                 )
     policy, rows = policy_of("tiny", device), samples(256, 12, 9, 20)
-    rows[5] = TrainingSample.of(rows[5].problem, _cut(rows[5].completion, 3), 1.0, 0.0)  # rows of several lengths
+    rows[5] = TrainingSample(rows[5].problem, _cut(rows[5].completion, 3), 1.0, 0.0)  # rows of several lengths
     exact = _plain(policy, rows)
     error = float((_packed(policy, rows) - exact).abs().max())
     numbers["packed - padded in fp32, largest, nats"] = error

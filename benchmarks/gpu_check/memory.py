@@ -42,7 +42,8 @@ def planned_gib(config: Any, batch: MicroBatch, half: bool) -> float:
     tokens = len(batch.token_N)
     cells = sum(table.numel() for table in batch.rows.tables)
     precision = precision_of("bf16-true" if half else "bf16-mixed", lora=False)
-    return Step(shape_of(config), precision, tokens, cells / tokens, lora=False, checkpointing=True).bytes / GIB
+    step = Step(shape_of(config), precision, tokens, cells / tokens, lora=False, checkpointing=True, entropy=False)
+    return step.bytes / GIB
 
 
 def batch_of(config: Any) -> MicroBatch:

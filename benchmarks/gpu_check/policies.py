@@ -88,7 +88,7 @@ def samples(
 
     problems = [Problem(str(index), "", tokens(prompt), "") for index in range(-(-rows // group))]
     return [
-        TrainingSample.of(
+        TrainingSample(
             problems[row // group],
             Completion(tokens(completion), (-1.0,) * completion, "", "length"),
             advantage=1.0 if row % 2 else -1.0,

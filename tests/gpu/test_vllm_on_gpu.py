@@ -46,7 +46,7 @@ def free_gib() -> float:
 
 
 def compared(policy, tokenizer, problems, rollouts_P):
-    samples = [TrainingSample.of(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
+    samples = [TrainingSample(p, r, 0.0, 0.0) for p, rs in zip(problems, rollouts_P, strict=True) for r in rs]
     batch = packed(samples, version=0).to(policy.device)
     with torch.no_grad():
         return completion_logps(policy, batch, 1.0).logp_BT, batch

@@ -65,7 +65,7 @@ def nudge(policy: PreTrainedModel) -> None:
 
 
 def largest_difference(policy: PreTrainedModel, rollouts_P: list) -> float:
-    samples = [TrainingSample.of(p, r, 0.0, 0.0) for p, rs in zip(problems(), rollouts_P, strict=True) for r in rs]
+    samples = [TrainingSample(p, r, 0.0, 0.0) for p, rs in zip(problems(), rollouts_P, strict=True) for r in rs]
     batch = packed(samples, version=0)
     with torch.no_grad():
         logp_BT = completion_logps(policy, batch, 1.0).logp_BT

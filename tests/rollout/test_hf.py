@@ -43,9 +43,7 @@ def test_logps_equal_a_forward_pass_row_by_row(architecture: str, temperature: f
     engine = HFEngine(beside(model), max_tokens=210)  # forces several chunks
     engine.sync(3)
     groups = engine.generate(problems(), 4, Sampling(12, temperature), version=3, seed=1)
-    samples = [
-        TrainingSample.of(p, r, 1.0, 1.0) for p, rollouts in zip(problems(), groups, strict=True) for r in rollouts
-    ]
+    samples = [TrainingSample(p, r, 1.0, 1.0) for p, rollouts in zip(problems(), groups, strict=True) for r in rollouts]
     logp_BT = completion_logps(model, packed(samples, 3), temperature).logp_BT
     assert any(r.finish == "stop" for g in groups for r in g)
     for row, sample in enumerate(samples):

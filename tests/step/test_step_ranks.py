@@ -55,9 +55,9 @@ def flat(steps: list[list[list[TrainingSample]]]) -> list[dict[tuple[str, str], 
     return [
         {
             (sample.problem.id, str(sample.completion)): (
-                float(sample.advantage_T[0]),
-                float(sample.weight_T[0]),
-                float(sample.auxiliary_weight_T[0]),
+                sample.advantage,
+                sample.weight,
+                sample.auxiliary_weight,
             )
             for part in parts
             for sample in part
@@ -122,9 +122,9 @@ def test_one_denominator_over_a_step_and_all_ranks(size: int, every: bool):
         return training_samples(made.collect(0), SIGNED, 8, 2, ranks, every_completion=every)
 
     for parts in zip(*on_ranks(size, work), strict=True):
-        written = [(s, torch.tensor(s.completion.trainable)) for part in parts for s in part]
-        assert float(sum(s.weight_T[mask].sum() for s, mask in written)) == pytest.approx(1, rel=1e-5)
-        auxiliary = float(sum(s.auxiliary_weight_T[mask].sum() for s, mask in written))
+        written = [(s, s.completion.trainable_tokens) for part in parts for s in part]
+        assert sum(s.weight * tokens for s, tokens in written) == pytest.approx(1, rel=1e-5)
+        auxiliary = sum(s.auxiliary_weight * tokens for s, tokens in written)
         assert auxiliary == pytest.approx(float(every), rel=1e-5)
 
 

@@ -1,11 +1,13 @@
 """From a batch to samples: what goes through the policy, and what each token weighs."""
 
+from math import isfinite
+
 import pytest
 import torch
 from step_fakes import GRPO, SIGNED, collector, pool
 
 from rlvr.ranks import Ranks
-from rlvr.step import RolloutBatch, TrainingSample, training_samples
+from rlvr.step import RolloutBatch, training_samples
 from rlvr.types import Completion, Group, Problem, Verdict
 
 ALONE = Ranks(0, 1)
@@ -30,19 +32,19 @@ def test_by_hand():
     """GRPO over live groups: 3 + 5 tokens in the first, none in the second, which has no advantage."""
     (samples,) = training_samples(batch([[1, 0], [0, 0]], [[3, 5], [7, 7]]), GRPO, 8, 1, ALONE)
     (sample,) = samples
-    assert (sample.problem.id, sample.tokens) == ("0", 6)
-    assert sample.advantage_T.tolist() == [1] * 3
-    assert sample.weight_T.tolist() == pytest.approx([1 / 8] * 3)
-    assert sample.auxiliary_weight_T.tolist() == [0] * 3
+    assert sample.problem.id == "0"
+    assert sample.advantage == 1
+    assert sample.weight == pytest.approx(1 / 8)
+    assert sample.auxiliary_weight == 0
     assert sample.reference_logp_T is None
 
 
 def test_every_completion_by_hand():
     """All four go through the policy; auxiliary terms are a mean over their 22 tokens."""
     (samples,) = training_samples(batch([[1, 0], [0, 0]], [[3, 5], [7, 7]]), GRPO, 8, 1, ALONE, every_completion=True)
-    assert [float(sample.advantage_T[0]) for sample in samples] == [1, 0, 0, 0]
-    assert [float(sample.weight_T[0]) for sample in samples] == pytest.approx([1 / 8] * 4)
-    assert [float(sample.auxiliary_weight_T[0]) for sample in samples] == pytest.approx([1 / 22] * 4)
+    assert [sample.advantage for sample in samples] == [1, 0, 0, 0]
+    assert [sample.weight for sample in samples] == pytest.approx([1 / 8] * 4)
+    assert [sample.auxiliary_weight for sample in samples] == pytest.approx([1 / 22] * 4)
 
 
 def test_tokens_of_others_are_not_counted():
@@ -50,8 +52,8 @@ def test_tokens_of_others_are_not_counted():
     (samples,) = training_samples(
         batch([[1, -1]], [[3, 5]], written=[[2, 1]]), SIGNED, 8, 1, ALONE, every_completion=True
     )
-    assert [float(sample.weight_T[0]) for sample in samples] == pytest.approx([1 / 3] * 2)
-    assert [float(sample.auxiliary_weight_T[0]) for sample in samples] == pytest.approx([1 / 3] * 2)
+    assert [sample.weight for sample in samples] == pytest.approx([1 / 3] * 2)
+    assert [sample.auxiliary_weight for sample in samples] == pytest.approx([1 / 3] * 2)
 
 
 def test_completions_without_a_token_of_the_policy():
@@ -59,14 +61,14 @@ def test_completions_without_a_token_of_the_policy():
     (samples,) = training_samples(
         batch([[1, -1]], [[3, 5]], written=[[0, 0]]), SIGNED, 8, 1, ALONE, every_completion=True
     )
-    assert all(sample.weight_T.isfinite().all() for sample in samples)
+    assert all(isfinite(sample.weight) for sample in samples)
 
 
 def test_a_minibatch_has_its_own_denominator():
     """Two groups, one a step: each step's weights sum to 1."""
     steps = training_samples(batch([[1, -1], [1, -1]], [[3, 5], [1, 1]]), SIGNED, 8, 2, ALONE)
     assert [[sample.problem.id for sample in step] for step in steps] == [["0", "0"], ["1", "1"]]
-    assert [float(step[0].weight_T[0]) for step in steps] == pytest.approx([1 / 8, 1 / 2])
+    assert [step[0].weight for step in steps] == pytest.approx([1 / 8, 1 / 2])
 
 
 def test_more_minibatches_than_groups():
@@ -74,20 +76,10 @@ def test_more_minibatches_than_groups():
     assert [len(step) for step in training_samples(batch([[1, -1]], [[3, 5]]), SIGNED, 8, 3, ALONE)] == [2, 0, 0]
 
 
-def test_a_number_for_every_token():
-    """A view of one number, which pickles as such."""
-    completion = Completion((1, 2, 3), (0.0,) * 3, "", "stop")
-    sample = TrainingSample.of(Problem("0", "", (1,), ""), completion, 0.5, 0.25, 0.125)
-    assert sample.advantage_T.tolist() == [0.5] * 3
-    assert sample.weight_T.tolist() == [0.25] * 3
-    assert sample.auxiliary_weight_T.tolist() == [0.125] * 3
-    assert sample.advantage_T.untyped_storage().nbytes() == 4
-
-
 def test_samples_of_a_collected_batch():
     """Only completions with an advantage, and their texts are those that were graded."""
     made = collector(pool(8, "right 1|wrong 0|wrong 0.5|right 1"), loss=GRPO)
     (samples,) = training_samples(made.collect(0), GRPO, 8, 1, ALONE)
     assert len(samples) == 16
-    signs = {sample.completion.text: float(sample.advantage_T[0]) > 0 for sample in samples}
+    signs = {sample.completion.text: sample.advantage > 0 for sample in samples}
     assert signs == {"right 1": True, "wrong 0": False, "wrong 0.5": False}

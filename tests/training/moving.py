@@ -48,7 +48,7 @@ def batches(world_size: int) -> list[MicroBatch]:
     for step in range(STEPS):
         tokens = torch.randint(32, (8, 24), generator=generator).tolist()
         samples = [
-            TrainingSample.of(
+            TrainingSample(
                 Problem(str(row), "", tuple(ids[:8]), ""),
                 Completion(tuple(ids[8:]), (-3.0,) * 16, "", "stop"),
                 1.0 if row % 2 else -0.5,

@@ -31,7 +31,7 @@ def samples(problems: int = 7, group: int = 4, longest: int = 60, seed: int = 0)
         for _ in range(group):
             completion = tokens(longest)
             rollout = Completion(completion, (0.0,) * len(completion), "", "stop")
-            made.append(TrainingSample.of(problem, rollout, draw.uniform(-1, 1), 1 / len(completion)))
+            made.append(TrainingSample(problem, rollout, draw.uniform(-1, 1), 1 / len(completion)))
     draw.shuffle(made)
     return made
 

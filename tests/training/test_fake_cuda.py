@@ -10,7 +10,7 @@ import torch
 from fake_cuda import BENCH, CUDA, fake_cuda
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlvr.algo import Correction, Objective
+from rlvr.algo import Correction, EntropyBonus, Objective
 from rlvr.algo.surrogates import ppo_clip
 from rlvr.models import trainable
 from rlvr.scoring import attention
@@ -21,7 +21,9 @@ PACKED = [BENCH["micro_batch"](3000, seed) for seed in (0, 1)]  # on the CPU, as
 MIXED = "Expected all tensors to be on the same device"
 
 
-def stepped(architecture: str, dtype: torch.dtype, change=lambda module, batch: None, lora=None, old=False):
+def stepped(
+    architecture: str, dtype: torch.dtype, change=lambda module, batch: None, lora=None, old=False, auxiliary=()
+):
     """One optimizer step of the project's own module, from packing to AdamW, on two micro-batches."""
     with torch.device("meta"):
         config = AutoConfig.for_model(architecture, vocab_size=128, tie_word_embeddings=True, **SIZE)
@@ -31,7 +33,7 @@ def stepped(architecture: str, dtype: torch.dtype, change=lambda module, batch: 
         module = PolicyModule(
             policy=BENCH["shapes_only"](policy, "cuda"),
             objective=Objective(
-                partial(ppo_clip, clip_low=0.2, clip_high=0.28), [Correction("token", 2.0, "truncate")]
+                partial(ppo_clip, clip_low=0.2, clip_high=0.28), [Correction("token", 2.0, "truncate")], auxiliary
             ),
             optimizer=partial(torch.optim.AdamW, lr=1e-6, fused=True),
             warmup_steps=2,
@@ -58,7 +60,9 @@ def stepped(architecture: str, dtype: torch.dtype, change=lambda module, batch: 
 def test_a_step_stays_on_its_device(architecture: str, dtype: torch.dtype, lora: int | None):
     """Gradients and the optimizer's moments, too; and the device is waited for once, for the gradient's norm."""
     adapters = peft.LoraConfig(task_type="CAUSAL_LM", r=lora, target_modules="all-linear") if lora else None
-    module, optimizer, device = stepped(architecture, dtype, lora=adapters, old=lora is None)
+    module, optimizer, device = stepped(
+        architecture, dtype, lora=adapters, old=lora is None, auxiliary=[] if lora else [EntropyBonus(1e-3)]
+    )
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     states = [value for state in optimizer.state.values() for value in state.values()]
     assert {value.device for value in (*trained, *states)} == {CUDA}
@@ -141,9 +145,10 @@ def test_planned_activations_are_within_a_tenth_of_the_counted(name: str):
         (["trainer=gpu"], 8, False, 8192),
         (["trainer=gpu"], 28, True, 4096),
         ([], 8, True, 1024),
+        (["algo/auxiliary=entropy_bonus"], 8, True, 4096),
         (["trainer=gpu", "trainer.precision=32-true"], 8, True, 8192),
     ],
-    ids=["all layers bf16", "all layers mixed", "autocast's copies", "output head", "fp32"],
+    ids=["all layers bf16", "all layers mixed", "autocast's copies", "output head", "entropy bonus", "fp32"],
 )
 def test_other_peaks_than_a_layer_s(overrides: list[str], layers: int, checkpointing: bool, tokens: int):
     """The 1.5B shape, where something else than one layer's backward pass takes the most."""

@@ -167,7 +167,7 @@ def test_a_tied_head():
 def test_completions_hand_the_entropy_gradient_on():
     """From `completion_logps` to a policy's weights."""
     policy, completion = model("qwen2"), Completion((1, 2, 3), (0.0,) * 3, "", "stop")
-    batch = packed([TrainingSample.of(Problem("0", "", (4, 5), ""), completion, 1.0, 1.0)], version=0)
+    batch = packed([TrainingSample(Problem("0", "", (4, 5), ""), completion, 1.0, 1.0)], version=0)
     assert not completion_logps(policy, batch, 0.7).entropy_BT.requires_grad
     completion_logps(policy, batch, 0.7, entropy_gradient=True).entropy_BT.sum().backward()
     found = policy.lm_head.weight.grad.clone()

@@ -43,7 +43,7 @@ def test_tokens_that_the_policy_did_not_write_are_read_only(architecture: str):
     model, batch = policy(architecture), streamed()
     plain = [alone(model, sample, 0.7) for sample in batch]
     losses = [
-        (logp_T * sample.advantage_T * sample.weight_T)[written(sample)].sum()
+        (logp_T * sample.advantage * sample.weight)[written(sample)].sum()
         for (logp_T, _), sample in zip(plain, batch, strict=True)
     ]
     sum(losses).backward()
@@ -78,9 +78,9 @@ def test_streams_arrive_at_their_tokens():
     by_token(micro.mask_BT, [torch.ones(len(sample.completion.token_ids)) for sample in batch], batch)
     scores_BT = -torch.rand(micro.mask_BT.shape)
     seen = micro.tokens(scores_BT, scores_BT)
-    by_token(seen.advantage_BT, [sample.advantage_T for sample in batch], batch)
-    by_token(seen.weight_BT, [sample.weight_T for sample in batch], batch)
-    by_token(seen.auxiliary_weight_BT, [sample.auxiliary_weight_T for sample in batch], batch)
+    by_token(seen.advantage_BT, [sample.advantage for sample in batch], batch)
+    by_token(seen.weight_BT, [sample.weight for sample in batch], batch)
+    by_token(seen.auxiliary_weight_BT, [sample.auxiliary_weight for sample in batch], batch)
     by_token(seen.engine_logp_BT, [torch.tensor(sample.completion.logps) for sample in batch], batch)
     by_token(seen.reference_logp_BT, [sample.reference_logp_T for sample in batch], batch)
     assert torch.equal(seen.old_logp_BT, scores_BT)  # the policy is still the one that sampled

@@ -1,7 +1,7 @@
 """What an optimizer step minimises: a surrogate, factors of its tokens, and terms beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -22,7 +22,7 @@ class Objective:
 
     surrogate: Surrogate
     token_weights: Sequence[TokenWeight] = ()
-    auxiliary: Sequence[Auxiliary] = field(default_factory=tuple)
+    auxiliary: Sequence[Auxiliary] = ()
 
     @property
     def entropy_gradient(self) -> bool:

@@ -61,6 +61,7 @@ class Interference(Listener):
         self.every_n_steps = every_n_steps
         self.answers: list[Answer] = []
         self._fresh = True
+        self._samples: list[TrainingSample] = []  # this rank's part of the answers
         self._rates: dict[str, float] = {}  # the base's, by problem
         self._inside: list[str] = []  # ids of this rank's problems that the present rollout batch learns from
         self._version = 0  # of that batch
@@ -86,6 +87,7 @@ class Interference(Listener):
         with self.context.clock.phase("eval"):
             if self._fresh:
                 self.answers = self._from_base(trainer)
+            self._samples = self._as_samples(Ranks.of(trainer).shard(self.answers))
             # Also of a resumed policy: Lightning opens no epoch for the rollout that it goes on with.
             logp_A = self._score(trainer, pl_module)
             self._before = (trainer.global_step, logp_A)
@@ -148,12 +150,13 @@ class Interference(Listener):
 
     def _score(self, trainer: Any, module: PolicyModule) -> Tensor:
         """Log-probability of every answer under the policy as it is; each rank scores a part of them."""
-        ranks = Ranks.of(trainer)
+        scored = score_samples(trainer, module, self._samples, self.context.micro_batch_tokens)
+        logps = Ranks.of(trainer).gather([float(logp_T.double().sum()) for logp_T in scored])
+        return torch.tensor(logps, dtype=torch.float64)
+
+    def _as_samples(self, answers: Sequence[Answer]) -> list[TrainingSample]:
         problems = {problem.id: problem for problem in self.context.problems}
-        mine: Sequence[Answer] = ranks.shard(self.answers)
-        samples = [_sample(problems[answer.problem_id], answer.token_ids) for answer in mine]
-        scored = score_samples(trainer, module, samples, self.context.micro_batch_tokens)
-        return torch.tensor(ranks.gather([float(logp_T.double().sum()) for logp_T in scored]), dtype=torch.float64)
+        return [_sample(problems[answer.problem_id], answer.token_ids) for answer in answers]
 
 
 def changes(answers: Sequence[Answer], before_A: Tensor, after_A: Tensor, inside: set[str]) -> dict[str, float]:
@@ -194,4 +197,4 @@ def _right(group: Group) -> list[tuple[int, ...]]:
 
 
 def _sample(problem: Problem, token_ids: tuple[int, ...]) -> TrainingSample:
-    return TrainingSample.of(problem, Completion(token_ids, (0.0,) * len(token_ids), "", "stop"))
+    return TrainingSample(problem, Completion(token_ids, (0.0,) * len(token_ids), "", "stop"))

@@ -106,7 +106,7 @@ class MismatchGuard(Listener):
         Raises:
             MismatchError: On every rank, when any rank's completions are too far off.
         """
-        samples = [TrainingSample.of(group.problem, group.completions[0]) for group in groups]
+        samples = [TrainingSample(group.problem, group.completions[0]) for group in groups]
         scored = score_samples(trainer, module, samples, self.context.micro_batch_tokens)
         found = Mismatch.between(_together(scored), _together(list(map(_engine_logps, samples))))
         limit = self.mean_limit or (EXACT_LIMIT if self._exact(trainer) else ROUNDED_LIMIT)

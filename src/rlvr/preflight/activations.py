@@ -100,6 +100,7 @@ class Step:
         rows: Cells of attention's rows for each packed token; a prompt stands in the row of every completion of it.
         lora: Every linear layer has an adapter, the rest is frozen.
         checkpointing: A layer's inside is computed again in the backward pass.
+        entropy: The entropies have a gradient, too.
     """
 
     shape: Shape
@@ -108,6 +109,7 @@ class Step:
     rows: float
     lora: bool
     checkpointing: bool
+    entropy: bool
 
     @property
     def bytes(self) -> float:
@@ -166,11 +168,12 @@ class Step:
 
     @property
     def head(self) -> float:
-        """On top in the output head's backward pass: a chunk of logits in fp32 and bf16, and where the head is trained
-        its gradient summed in fp32, one chunk's part of it, autocast's copy of the matrix."""
+        """On top in the output head's backward pass: a chunk of logits in fp32 and bf16, for the entropy's gradient a
+        second one in fp32, and where the head is trained its gradient summed in fp32, one chunk's part of it,
+        autocast's copy of the matrix."""
         s, p = self.shape, self.precision
         matrix = 0 if self.lora else s.V * s.H * (4 + p.inner + (p.inner if self.casts else 0))
-        return self._last + matrix + 1.5 * self._chunk
+        return self._last + matrix + (2.5 if self.entropy else 1.5) * self._chunk
 
     @property
     def _last(self) -> float:

@@ -38,6 +38,7 @@ class Plan:
         lora_rank: None when every parameter is trained.
         gradient_checkpointing: One activation a layer is kept.
         precision: The trainer's.
+        entropy_gradient: A term of the objective learns from the entropies.
         context: Longest prompt and completion together that policy and engine can hold, tokens.
         engine_context: What the engine's cache must hold at least: one sequence of so many tokens.
         engine_bytes: Of each of the engine's weights, and of a number in its cache.
@@ -61,6 +62,7 @@ class Plan:
     lora_rank: int | None
     gradient_checkpointing: bool
     precision: str
+    entropy_gradient: bool
     context: int
     engine_context: int
     engine_bytes: int
@@ -121,6 +123,7 @@ class Plan:
                 rows=PADDED * self.group_size * self.sequence_tokens / problem,
                 lora=self.lora_rank is not None,
                 checkpointing=self.gradient_checkpointing,
+                entropy=self.entropy_gradient,
             ),
             trained=self.trained,
             ranks=self.ranks,

@@ -1,6 +1,6 @@
 """From training samples to packed micro-batches: what the LightningModule gets to see."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rlvr.algo import Tokens
 from rlvr.scoring.attention import Rows
-from rlvr.step.samples import TrainingSample
+from rlvr.step.samples import Stream, TrainingSample
 
 # Rows of attention are at most this much shorter than the longest beside them.
 SIMILAR = 0.8
@@ -120,9 +120,16 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
         mask_BT = torch.zeros_like(written_BT).masked_scatter(written_BT, trained_M)
         before_M, target_M = before_M[trained_M], target_M[trained_M]
 
-    def stream(values_BT: Sequence[Tensor]) -> Tensor:
-        return torch.zeros(written_BT.shape).masked_scatter(written_BT, torch.cat(list(values_BT))) * mask_BT
+    def laid_out(values_M: Tensor) -> Tensor:
+        return torch.zeros(written_BT.shape).masked_scatter(written_BT, values_M) * mask_BT
 
+    def stream(values_B: Sequence[Stream]) -> Tensor:
+        if any(isinstance(value, Tensor) for value in values_B):
+            each = zip(values_B, length_B1[:, 0].tolist(), strict=True)
+            return laid_out(torch.cat([torch.as_tensor(value).expand(length) for value, length in each]))
+        return torch.tensor(values_B)[:, None] * mask_BT
+
+    references = [sample.reference_logp_T for sample in samples if sample.reference_logp_T is not None]
     return MicroBatch(
         token_N=torch.tensor(tokens),
         position_N=position_N,
@@ -130,23 +137,18 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
         before_M=before_M,
         target_M=target_M,
         mask_BT=mask_BT.long(),
-        engine_logp_BT=stream([torch.tensor(sample.completion.logps) for sample in samples]),
-        advantage_BT=stream([sample.advantage_T for sample in samples]),
-        weight_BT=stream([sample.weight_T for sample in samples]),
-        auxiliary_weight_BT=stream([sample.auxiliary_weight_T for sample in samples]),
+        engine_logp_BT=laid_out(torch.tensor(list(chain.from_iterable(sample.completion.logps for sample in samples)))),
+        advantage_BT=stream([sample.advantage for sample in samples]),
+        weight_BT=stream([sample.weight for sample in samples]),
+        auxiliary_weight_BT=stream([sample.auxiliary_weight for sample in samples]),
         version=version,
-        reference_logp_BT=_reference(samples, stream),
+        reference_logp_BT=laid_out(torch.cat(references)) if len(references) == len(samples) else None,
     )
 
 
 def _trainable(sample: TrainingSample) -> Tensor:
     trainable, tokens = sample.completion.trainable, len(sample.completion.token_ids)
     return torch.ones(tokens, dtype=torch.bool) if trainable is None else torch.tensor(trainable)
-
-
-def _reference(samples: Sequence[TrainingSample], stream: Callable[[Sequence[Tensor]], Tensor]) -> Tensor | None:
-    found = [sample.reference_logp_T for sample in samples if sample.reference_logp_T is not None]
-    return stream(found) if len(found) == len(samples) else None
 
 
 def _laid_out(samples: Sequence[TrainingSample]) -> tuple[list[int], Tensor]:

@@ -175,12 +175,11 @@ class Collector:
         advantage_PG = self.loss.advantages(Outcomes(reward_PG, right_PG), weight_P) if len(weight_P) else reward_PG
         selected_P = weight_P > 0
         place_P = torch.where(selected_P, selected_P.cumsum(0) - 1, -1)
-        mine = slice(self.ranks.rank, None, self.ranks.size)
         return RolloutBatch(
             groups=tuple(so_far.groups),
-            weight_P=weight_P[mine],
-            advantage_PG=advantage_PG[mine],
-            place_P=place_P[mine],
+            weight_P=self.ranks.shard(weight_P),
+            advantage_PG=self.ranks.shard(advantage_PG),
+            place_P=self.ranks.shard(place_P),
             selected=so_far.selected,
             drawn=len(so_far.seen),
             rounds=so_far.rounds,

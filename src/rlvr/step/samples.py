@@ -1,7 +1,6 @@
 """From a rollout batch to training samples: completions with a number for each of their tokens."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,6 +10,9 @@ from rlvr.ranks import Ranks
 from rlvr.step.batch import RolloutBatch
 from rlvr.types import Completion, Problem
 
+Stream = float | Tensor
+"""A number that is the same at every token of a completion, or one for each of its T tokens."""
+
 
 @dataclass(frozen=True)
 class TrainingSample:
@@ -19,36 +21,18 @@ class TrainingSample:
     Attributes:
         problem: Where the prompt comes from.
         completion: What was sampled, with the engine's log-probabilities and the tokens that the policy wrote.
-        advantage_T: Advantage of each token, masked and weighted by the filter.
-        weight_T: What each token's surrogate weighs, the optimizer step's denominator included.
-        auxiliary_weight_T: What each token weighs in auxiliary terms, likewise.
+        advantage: Advantage of the tokens, masked and weighted by the filter.
+        weight: What a token's surrogate weighs, the optimizer step's denominator included.
+        auxiliary_weight: What a token weighs in auxiliary terms, likewise.
         reference_logp_T: Log-probabilities under a reference policy, where the method has one.
     """
 
     problem: Problem
     completion: Completion
-    advantage_T: Tensor
-    weight_T: Tensor
-    auxiliary_weight_T: Tensor
+    advantage: Stream = 0.0
+    weight: Stream = 0.0
+    auxiliary_weight: Stream = 0.0
     reference_logp_T: Tensor | None = None
-
-    @classmethod
-    def of(
-        cls,
-        problem: Problem,
-        completion: Completion,
-        advantage: float = 0.0,
-        weight: float = 0.0,
-        auxiliary_weight: float = 0.0,
-    ) -> Self:
-        """With the same numbers for every token; a view of one number each, so that it is cheap to send to a rank."""
-        streams = (torch.tensor([value]) for value in (advantage, weight, auxiliary_weight))
-        return cls(problem, completion, *(stream.expand(len(completion.token_ids)) for stream in streams))
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and completion."""
-        return len(self.problem.prompt_ids) + len(self.completion.token_ids)
 
 
 def training_samples(
@@ -85,8 +69,6 @@ def _step_samples(
     learned_PG = torch.ones_like(advantage_PG) if every_completion else advantage_PG
     advantages, weights = advantage_PG.tolist(), weight_PG.tolist()
     return [
-        TrainingSample.of(
-            groups[p].problem, groups[p].completions[g], advantages[p][g], weights[p][g], auxiliary_weight
-        )
+        TrainingSample(groups[p].problem, groups[p].completions[g], advantages[p][g], weights[p][g], auxiliary_weight)
         for p, g in torch.nonzero(learned_PG).tolist()
     ]

@@ -45,15 +45,26 @@ def rows_of(group: Group, first: int = 0, **more: Sequence[Any]) -> list[Row]:
         first: Number of the first of them among the problem's completions.
         more: Further columns by name, a value a completion.
     """
-    about = {"problem_id": group.problem.id, "prompt": group.problem.prompt, "prompt_id": prompt_id(group.problem)}
-    rows = []
-    for index, (one, verdict) in enumerate(zip(group.completions, group.verdicts, strict=True)):
-        sampled: Row = {"sample": first + index, "version": group.version, "finish": one.finish}
-        sampled |= {"tokens": len(one.token_ids), "logp": sum(one.logps), "text_id": text_id(one.text)}
-        graded = {"status": verdict.status, "reward": verdict.reward, "formatted": verdict.formatted}
-        further = {name: values[index] for name, values in more.items()}
-        rows.append({**about, **sampled, **graded, "text": one.text, **further})
-    return rows
+    prompt, columns = prompt_id(group.problem), list(more.items())
+    return [
+        {
+            "problem_id": group.problem.id,
+            "prompt": group.problem.prompt,
+            "prompt_id": prompt,
+            "sample": first + index,
+            "version": group.version,
+            "status": verdict.status,
+            "reward": verdict.reward,
+            "formatted": verdict.formatted,
+            "finish": one.finish,
+            "tokens": len(one.token_ids),
+            "logp": sum(one.logps),
+            "text_id": text_id(one.text),
+            "text": one.text,
+            **{name: values[index] for name, values in columns},
+        }
+        for index, (one, verdict) in enumerate(zip(group.completions, group.verdicts, strict=True))
+    ]
 
 
 def prompt_id(problem: Problem) -> str:
