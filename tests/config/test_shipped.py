@@ -151,7 +151,7 @@ def wrong(annotation: Any, rule: Rule) -> Iterator[Any]:
     "overrides",
     [
         ["algo=bbg", "rollout=vllm", "trainer=deepspeed_zero3_offload", "lora=rank16", "callbacks=early_stopping"],
-        ["experiment=self_qwen7b", "logger=wandb", "callbacks=interference"],
+        pytest.param(["experiment=self_qwen7b", "logger=wandb", "callbacks=interference"], marks=pytest.mark.full),
     ],
 )
 def test_every_key_refuses_what_it_must_not_hold(overrides: list[str]):

@@ -153,9 +153,11 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
 
 
 @pytest.mark.parametrize("rank", [1, pytest.param(0, marks=pytest.mark.full)])
-def test_a_killed_rank_takes_the_others_down(tmp_path: Path, rank: int):
+def test_a_killed_rank_takes_the_others_down(whole: Path, rank: int):
     """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
-    process = start(tmp_path, "ranks", *DDP, "algo=nsr", until=7)
+    name = f"ranks-{rank}"
+    few = [*DDP, "algo=nsr", "trainer.max_steps=12"]
+    process = start(whole, name, *few, until=7)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     other = next(pid for pid in map(int, children) if b"LOCAL_RANK=1" in Path(f"/proc/{pid}/environ").read_bytes())
     os.kill((process.pid, other)[rank], signal.SIGKILL)
@@ -165,8 +167,8 @@ def test_a_killed_rank_takes_the_others_down(tmp_path: Path, rank: int):
         assert time.time() - began < 60
         time.sleep(0.1)
     assert process.returncode != 0
-    assert CheckpointStore(tmp_path / "ranks" / "checkpoints").newest()[0] is not None
-    assert "Going on from" in finish(tmp_path, "ranks", *DDP, "algo=nsr", "ckpt_path=last")
+    assert CheckpointStore(whole / name / "checkpoints").newest()[0] is not None
+    assert "Going on from" in finish(whole, name, *few, "ckpt_path=last")
 
 
 def _alive(pid: int) -> bool:
@@ -225,11 +227,12 @@ def test_gradients_that_stay_broken_end_the_run(quick):
 
 
 @pytest.mark.parametrize("offline", ["true", pytest.param("false", marks=pytest.mark.full)])
-def test_wandb_without_a_network_stops_nothing(tmp_path: Path, offline: str, monkeypatch: pytest.MonkeyPatch):
+def test_wandb_without_a_network_stops_nothing(whole: Path, offline: str, monkeypatch: pytest.MonkeyPatch):
     """Asked for offline, or with a server that does not answer."""
     pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    said = finish(tmp_path, "wandb", "logger=wandb", f"logger.wandb.offline={offline}", "trainer.max_steps=3")
+    name = f"wandb-{offline}"
+    said = finish(whole, name, "logger=wandb", f"logger.wandb.offline={offline}", "trainer.max_steps=3")
     assert ("does not answer" in said) == (offline == "false")
-    assert list((tmp_path / "wandb" / "wandb").glob("offline-run-*/*.wandb"))
+    assert list((whole / name / "wandb").glob("offline-run-*/*.wandb"))

@@ -16,7 +16,7 @@ SETTINGS = [
     *("model=smollm2_135m", "data=files", f"data.train.path={PROBLEMS}", f"data.heldout.path={PROBLEMS}"),
     # One file serves as both; what is trained on is held out, too, and would be taken out of training.
     *("data.contamination=report", "data.heldout.limit=1", "eval.path_problems=1", "eval.train_problems=1", "eval.n=1"),
-    *("batch.problems_per_step=4", "batch.group_size=2", "rollout.sampling.max_new_tokens=24", "verifier.workers=1"),
+    *("batch.problems_per_step=2", "batch.group_size=2", "rollout.sampling.max_new_tokens=24", "verifier.workers=1"),
     *("trainer.max_steps=3", "eval.every_n_steps=100", "algo=nsr", "warmup_steps=0"),
 ]
 
