@@ -50,5 +50,7 @@ def _two_ranks(rank: int, folder: Path) -> None:
         assert ranks.broadcast({"rank": rank}) == {"rank": 0}
         assert ranks.all_gather(["a"] * rank) == ["a"]
         assert ranks.gather([f"{rank}0", f"{rank}1"]) == ["00", "10", "01", "11"]
+        assert ranks.exchange([[f"{rank}-0"], [f"{rank}-1"] * 9]) == [[f"0-{rank}"] * 9**rank, [f"1-{rank}"] * 9**rank]
+        assert ranks.exchange([[], []]) == [[], []]
         leave_group()
         assert not dist.is_initialized()

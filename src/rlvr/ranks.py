@@ -6,6 +6,7 @@ here ranks wait for the slowest rollout of all.
 """
 
 import os
+import pickle
 import threading
 import time
 from dataclasses import dataclass
@@ -137,6 +138,24 @@ class Ranks:
     def all_gather(self, mine: list[Item]) -> list[Item]:
         """What all ranks hold, rank by rank, however much each has: a collective."""
         return mine if self.size == 1 else list(chain.from_iterable(self._parts(mine)))
+
+    def exchange(self, to_each: list[list[Item]]) -> list[list[Item]]:
+        """What each rank has for this one, given what this one has for each: a collective.
+
+        Nothing travels to a rank that it is not for, and what is for this one stays as it is.
+        """
+        if self.size == 1:
+            return to_each
+        group = _control_group()
+        others = [[] if rank == self.rank else items for rank, items in enumerate(to_each)]
+        sent = [torch.frombuffer(bytearray(pickle.dumps(items)), dtype=torch.uint8) for items in others]
+        sizes = torch.tensor([len(packet) for packet in sent])
+        coming = torch.empty_like(sizes)
+        dist.all_to_all_single(coming, sizes, group=group)
+        received = torch.empty(int(coming.sum()), dtype=torch.uint8)
+        dist.all_to_all_single(received, torch.cat(sent), coming.tolist(), sizes.tolist(), group=group)
+        got = [pickle.loads(packet.numpy().tobytes()) for packet in received.split(coming.tolist())]
+        return [to_each[rank] if rank == self.rank else items for rank, items in enumerate(got)]
 
     def _parts(self, mine: list[Item]) -> list[list[Item]]:
         parts: list[list[Item]] = [[] for _ in range(self.size)]

@@ -7,7 +7,8 @@ from transformers.generation.logits_process import TopPLogitsWarper
 
 from rlvr.data.countdown import character_tokenizer
 from rlvr.rollout import EngineError, Host, Sampling, StaleEngineError
-from rlvr.rollout.hf import HFEngine, nucleus
+from rlvr.rollout.decoding import nucleus
+from rlvr.rollout.hf import HFEngine
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
@@ -118,3 +119,40 @@ def test_the_nucleus_is_that_of_transformers(top_p: float):
     for row in range(5):
         assert torch.equal(nucleus(logp_BV[row : row + 1], top_p).isfinite()[0], theirs_BV[row].isfinite()), row
     assert torch.equal(nucleus(logp_BV, top_p).isfinite(), theirs_BV.isfinite())
+
+
+def sampled_with(monkeypatch, thinned: float) -> tuple[list, list[int]]:
+    """What is sampled, and how many rows went through the policy at each step."""
+    monkeypatch.setattr("rlvr.rollout.decoding.THINNED", thinned)
+    model, rows = policy("qwen2"), []
+    model.register_forward_pre_hook(lambda _, __, given: rows.append(len(given["input_ids"])), with_kwargs=True)
+    engine = HFEngine(beside(model), max_tokens=4096)
+    engine.sync(0)
+    return engine.generate(problems(), 8, Sampling(40, top_p=0.95), 0, seed=3), rows
+
+
+def test_a_completion_that_has_ended_costs_no_more(monkeypatch):
+    """The others are the same token by token, whichever rows are still beside them; no step is made for none."""
+    (whole, all_rows), (thinned, fewer) = (sampled_with(monkeypatch, part) for part in (0.0, 0.8))
+    assert set(all_rows) == {len(problems()), 8 * len(problems())}
+    lengths = [len(one.token_ids) for group in whole for one in group]
+    assert len(all_rows) == len(fewer) == max(lengths)  # one for the prompts, none after the last token
+    for step, count in enumerate(fewer[1:], start=1):
+        going_on = sum(length > step for length in lengths)
+        assert going_on <= count < going_on / 0.8 + 1
+    for one, other in zip((o for group in whole for o in group), (o for group in thinned for o in group), strict=True):
+        assert one.token_ids == other.token_ids
+        assert one.logps == pytest.approx(other.logps, abs=1e-5)
+
+
+def test_no_position_beyond_the_context(monkeypatch):
+    """Learned positions end with the context; a short prompt's row goes on where a long one's has ended."""
+    monkeypatch.setattr("rlvr.rollout.decoding.THINNED", 0.0)  # which then stays in the batch
+    torch.manual_seed(0)
+    size = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 20}
+    config = AutoConfig.for_model("gpt2", vocab_size=16, eos_token_id=15, bos_token_id=None, **size)
+    engine = HFEngine(beside(AutoModelForCausalLM.from_config(config)), max_tokens=4096)
+    engine.sync(0)
+    groups = engine.generate(problems(), 4, Sampling(40), 0, seed=1)
+    longest = [max(len(one.token_ids) for one in group) for group in groups]
+    assert longest == [20 - len(problem.prompt_ids) for problem in problems()]

@@ -164,6 +164,10 @@ class ThreadRanks(Ranks):
             frame = frame.f_back
         return self.room.parts(self.rank, (frame.f_code.co_filename, frame.f_lineno), mine)
 
+    def exchange(self, to_each: list[list[Any]]) -> list[list[Any]]:
+        got = [parts[0][self.rank] for parts in self._parts([to_each])]
+        return [to_each[rank] if rank == self.rank else part for rank, part in enumerate(got)]
+
     def meet(self) -> None:
         self._parts([])
 

@@ -12,7 +12,7 @@ from rlvr.build import build, evaluation
 from rlvr.build.run import launcher
 from rlvr.errors import ConfigError
 from rlvr.rollout import EngineSettings, EngineTraits, Host
-from rlvr.rollout.hf import LogpRecorder
+from rlvr.rollout.decoding import Draw
 
 META = ["+trainer.strategy._target_=lightning.pytorch.strategies.SingleDeviceStrategy", "+trainer.strategy.device=meta"]
 
@@ -46,13 +46,13 @@ def test_the_engine_is_built_when_the_policy_is_in_its_place(quick, monkeypatch)
 def test_rollouts_of_the_hf_engine_compute_as_training_does(quick, monkeypatch):
     """Under mixed precision it generates with the trainer's autocast: else it would be in fp32, another policy."""
     seen: list[bool] = []
-    record = LogpRecorder.__call__
+    draw = Draw.__call__
 
-    def recorded(recorder, input_ids, scores):
+    def recorded(*arguments):
         seen.append(torch.is_autocast_enabled("cpu"))
-        return record(recorder, input_ids, scores)
+        return draw(*arguments)
 
-    monkeypatch.setattr(LogpRecorder, "__call__", recorded)
+    monkeypatch.setattr(Draw, "__call__", recorded)
     run = build(quick("trainer.precision=bf16-mixed", "trainer.max_steps=1", "algo=nsr"))
     run.trainer.fit(run.module, datamodule=run.data)
     assert seen

@@ -31,7 +31,7 @@ class SampleTable(Listener):
         """
         if batch.version == 0:
             self._drop(trainer.global_rank, from_step=0)
-        self._rows += _rows(batch)
+        self._rows += batch_rows(batch)
         if len(self._rows) >= ROWS:
             self._write(trainer)
         return {}
@@ -64,7 +64,8 @@ class SampleTable(Listener):
         self._rows = []
 
 
-def _rows(batch: RolloutBatch) -> list[Row]:
+def batch_rows(batch: RolloutBatch) -> list[Row]:
+    """A row a completion of this rank's, with what it was worth to the policy."""
     learned = zip(batch.groups, batch.weight_P.tolist(), batch.advantage_PG.tolist(), strict=True)
     return [
         row

@@ -6,30 +6,44 @@ from torch import Tensor
 from transformers import PretrainedConfig
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-# Tokens for which room is made at a time; a whole copy is due only when it is used up.
+# Tokens for which room is made at a time, at most; a whole copy is due only when it is used up.
 ROOM = 128
 
 
 class RoomyLayer(DynamicLayer):
-    """Keys and values of one layer, written into room made ahead; what is held is a view of its first part."""
+    """Keys and values of one layer, written into room made ahead; what is held is a view of its first part.
+
+    Args:
+        room: Tokens for which room is made at a time. More than will come would spread what is held over more memory:
+            a fifth of the tiny policy's time.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        super().__init__()
+        self.room = room
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Add [B, heads, Q, D] and return all [B, heads, S, D]."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self.keys = _extended(self.keys, key_states)
-        self.values = _extended(self.values, value_states)
+        self.keys = _extended(self.keys, key_states, self.room)
+        self.values = _extended(self.values, value_states, self.room)
         return self.keys, self.values
 
 
-def roomy_cache(config: PretrainedConfig) -> DynamicCache:
-    """An empty cache; layers that hold a window only stay transformers' own."""
+def roomy_cache(config: PretrainedConfig, longest: int) -> DynamicCache:
+    """An empty cache; layers that hold a window only stay transformers' own.
+
+    Args:
+        config: The model's.
+        longest: Tokens that will come after the prompt, at most.
+    """
     cache = DynamicCache(config=config)
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [RoomyLayer(min(longest, ROOM)) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
-def _extended(held: Tensor | None, new: Tensor) -> Tensor:
+def _extended(held: Tensor | None, new: Tensor, more: int) -> Tensor:
     """What is held and what is new, in the memory behind `held` where that has room for both."""
     batch, heads, added, size = new.shape
     if held is None or held.dim() < 4:  # nothing yet
@@ -37,7 +51,7 @@ def _extended(held: Tensor | None, new: Tensor) -> Tensor:
     length = held.shape[2]
     room = held.stride(1) // size  # tokens from one head to the next
     if not length or length + added > room:
-        larger = new.new_empty(batch, heads, length + added + ROOM, size)
+        larger = new.new_empty(batch, heads, length + added + more, size)
         larger[:, :, :length] = held
     else:
         larger = held.as_strided((batch, heads, room, size), held.stride())

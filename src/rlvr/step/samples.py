@@ -34,6 +34,21 @@ class TrainingSample:
     auxiliary_weight: Stream = 0.0
     reference_logp_T: Tensor | None = None
 
+    @property
+    def problem_id(self) -> str:
+        """Of the problem."""
+        return self.problem.id
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt."""
+        return len(self.problem.prompt_ids)
+
+    @property
+    def completion_tokens(self) -> int:
+        """T, tokens of the completion."""
+        return len(self.completion.token_ids)
+
 
 def training_samples(
     batch: RolloutBatch, loss: Loss, max_tokens: int, minibatches: int, ranks: Ranks, every_completion: bool = False

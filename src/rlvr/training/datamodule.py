@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 
 from rlvr.ranks import Ranks
 from rlvr.rollout import Host, named_weights
-from rlvr.scoring.dealing import deal, micro_batches, pieces_of
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch, packed
+from rlvr.scoring.sharing import shared_out
 from rlvr.step import Collector, RolloutBatch, TrainingSample, batch_metrics, training_samples
 from rlvr.strategy import sharding_of
 from rlvr.training.context import RolloutListener, RunContext
@@ -71,15 +71,11 @@ class RolloutDataModule(lightning.LightningDataModule):
     def _assemble(self, samples: Sequence[Sequence[TrainingSample]], version: int) -> list[MicroBatch]:
         """This rank's micro-batches of every optimizer step.
 
-        All ranks pool their samples and each takes as many tokens. Lightning steps after a fixed number of
-        micro-batches, so every step on this batch gets as many as the fullest needs.
+        Lightning steps after a fixed number of them, so each step on this batch has as many.
         """
-        ranks, budget = self._ranks, self.context.micro_batch_tokens
-        steps = [pieces_of(ranks.all_gather(list(of_step)), budget) for of_step in samples]
-        count = max(micro_batches(pieces, budget, ranks.size) for pieces in steps)
-        self._trainer.accumulate_grad_batches = count
-        mine = chain.from_iterable(deal(pieces, count * ranks.size)[ranks.rank :: ranks.size] for pieces in steps)
-        return [packed(list(chain.from_iterable(part)), version) for part in mine]
+        steps = shared_out(samples, self.context.micro_batch_tokens, self._ranks)
+        self._trainer.accumulate_grad_batches = len(steps[0])
+        return [packed(part, version) for part in chain.from_iterable(steps)]
 
     def _with_old_logps(self, batches: Sequence[MicroBatch]) -> list[MicroBatch]:
         """Fill in the old log-probabilities, needed only where the policy moves before the batch is used up."""
