@@ -5,7 +5,7 @@ log-normal between 200 and 3,072 tokens: outcomes and advantages, the sample tab
 dealing out to ranks, packing. Seconds are CPU seconds of the slowest rank, since the ranks share two cores here; memory
 is what a rank's peak lies above its start, its own rollouts included.
 
-A second table varies one size at a time, and a figure shows it: docs/figures/scale.png.
+A second table varies one size at a time.
 """
 
 import multiprocessing
@@ -191,7 +191,7 @@ WAYS = {
 
 
 def main() -> None:
-    """Both tables and the figure."""
+    """Both tables."""
     whole = measure(Size())
     rows = [[name, f"{whole[name]:.2f}"] for name in PHASES]
     rows += [["all, CPU s a rank", f"{_total(whole):.2f}"], ["memory, GiB a rank", f"{whole['memory']:.2f}"]]

@@ -17,7 +17,20 @@ HOUSE = ROOT / "src" / "rlvr"
 
 # A room imports from rooms before it, never from one behind it: so there is no circle either.
 ORDER = [
-    *("errors", "files", "types", "names", "timing", "ranks", "config", "console", "tables", "folders", "loggers"),
+    *(
+        "errors",
+        "files",
+        "types",
+        "names",
+        "timing",
+        "memory",
+        "ranks",
+        "config",
+        "console",
+        "tables",
+        "folders",
+        "loggers",
+    ),
     *("data", "rollout", "verify", "algo", "step", "scoring", "models", "strategy", "training", "eval", "checkpoint"),
     *("callbacks", "preflight", "sweep", "sweep_end", "report", "build"),
 ]

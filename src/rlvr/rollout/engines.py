@@ -9,7 +9,7 @@ from rlvr.rollout.engine import EngineSettings, EngineTraits, Host, RolloutEngin
 
 @dataclass(frozen=True)
 class HF(EngineSettings):
-    """transformers' own generation with the policy's own parameters: exactly on-policy, slow on real models.
+    """The policy's own modules generate, with its live weights: exactly on-policy, slow on real models.
 
     Attributes:
         max_tokens: Tokens of prompts and completions that are generated side by side; bounds the key-value cache.

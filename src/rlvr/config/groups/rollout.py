@@ -10,7 +10,7 @@ class Engine(Built):
 
 
 class HF(Engine):
-    """transformers' own generation on the live weights."""
+    """The policy's own modules generate, with its live weights."""
 
     max_tokens: int = key("prompts and completions generated side by side; bounds the cache", unit="tokens", low=1)
 
