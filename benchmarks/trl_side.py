@@ -24,9 +24,9 @@ class Clock(TrainerCallback):
         """The optimizer has stepped."""
         self.marks.append(time.perf_counter())
 
-    def reward(self, completions: list[str], token_ids: list[list[int]], **kwargs: object) -> list[float]:
-        """The same coin as on the other side."""
-        self.tokens.append(sum(map(len, token_ids)))
+    def reward(self, completions: list[str], completion_ids: list[list[int]], **kwargs: object) -> list[float]:
+        """The same coin as on the other side; TRL passes arguments by these names."""
+        self.tokens.append(sum(map(len, completion_ids)))
         return [float(sum(text.encode()) % 2) for text in completions]
 
 
