@@ -66,7 +66,7 @@ bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines
 	$(BIN)/python benchmarks/mismatch.py
 
 bench-scale: $(VENV)/.run ## what a step costs the host beside sampling and the policy, at a real run's size
-	PYTHONPATH=src:. $(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/scale.py
 
 bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second on a file of solutions; MATH=math_train.parquet
 	$(BIN)/python benchmarks/verifier.py $(MATH)

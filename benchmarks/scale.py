@@ -8,11 +8,10 @@ is what a rank's peak lies above its start, its own rollouts included.
 A second table varies one size at a time.
 """
 
-import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import distributed as dist
+from torch import multiprocessing
 
 from rlvr.algo import Filter, Loss
 from rlvr.algo.advantages import group_normalised
@@ -37,7 +37,6 @@ from rlvr.tables import Grid
 from rlvr.timing import Stopwatch
 from rlvr.types import Completion, Problem, Verdict
 
-ROOT = Path(__file__).parents[1]
 SHORTEST, LONGEST, PROMPT = 200, 3072, 200  # tokens
 TEXT = "So the answer is \\boxed{42}. "  # 5 characters a token or so
 LOSS = Loss(
@@ -87,16 +86,7 @@ class Made:
     def close(self) -> None:
         """Nothing to free."""
 
-    def generate(
-        self,
-        problems: Sequence[Problem],
-        n: int,
-        sampling: Sampling,
-        version: int,
-        seed: int,
-        on_finished: Callable[..., None] | None = None,
-        skip: Collection[int] = (),
-    ) -> list[tuple[Completion, ...]]:
+    def generate(self, problems: Sequence[Problem], n: int, *further: Any, **more: Any) -> list[tuple[Completion, ...]]:
         """The same for whatever is asked."""
         return [tuple(self.completions[start : start + n]) for start in range(0, n * len(problems), n)]
 
@@ -119,7 +109,7 @@ def _completion(draw: np.random.Generator, length: int) -> Completion:
 
 
 def step(rank: int, size: Size, folder: str, results: Any) -> None:
-    """One rank's step; puts (rank, figures) into `results`."""
+    """One rank's step; puts its figures into `results`."""
     torch.set_num_threads(1)
     if size.ranks > 1:
         dist.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=size.ranks)
@@ -156,21 +146,16 @@ def step(rank: int, size: Size, folder: str, results: Any) -> None:
         "attention": 1 - sum(length**2 for length in lengths) / squares,
         "parts": len(rows) / len(micro),
     }
-    results.put((rank, figures))
+    results.put(figures)
     ranks.barrier()
 
 
 def measure(size: Size) -> dict[str, float]:
     """The largest of all ranks' figures, tokens of all ranks together."""
-    context = multiprocessing.get_context("spawn")
+    results = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
-        results = context.SimpleQueue()
-        processes = [context.Process(target=step, args=(rank, size, folder, results)) for rank in range(size.ranks)]
-        for process in processes:
-            process.start()
-        found = [results.get()[1] for _ in processes]
-        for process in processes:
-            process.join()
+        multiprocessing.spawn(step, (size, folder, results), nprocs=size.ranks)  # one that fails ends the others
+    found = [results.get() for _ in range(size.ranks)]
     return {name: (sum if name == "tokens" else max)(of_rank[name] for of_rank in found) for name in found[0]}
 
 

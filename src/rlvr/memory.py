@@ -13,8 +13,7 @@ def keep_freed_memory() -> None:
     """Let the C library keep what is freed, and let torch ask for large pages; counts only before torch is imported.
 
     A step frees large tensors that the next one makes again. glibc gives them back to the system and gets them anew,
-    zeroed page by page, which takes a seventh of a step of a model of 135M parameters on two cores. Beside a GPU, where
-    steps hold nothing large on the host, it stays as it is.
+    zeroed page by page. Beside a GPU, where steps hold nothing large on the host, it stays as it is.
     """
     if platform.libc_ver()[0] != "glibc" or Path("/dev/nvidiactl").exists():
         return

@@ -156,3 +156,14 @@ def test_no_position_beyond_the_context(monkeypatch):
     groups = engine.generate(problems(), 4, Sampling(40), 0, seed=1)
     longest = [max(len(one.token_ids) for one in group) for group in groups]
     assert longest == [20 - len(problem.prompt_ids) for problem in problems()]
+
+
+def test_a_broken_policy_is_refused():
+    """Logits that are no numbers would otherwise choose some token, again and again."""
+    model = policy("qwen2")
+    model.model.norm.weight.data[0] = float("nan")
+    engine = HFEngine(beside(model), max_tokens=4096)
+    engine.sync(7)
+    for temperature in (0.0, 1.0):
+        with pytest.raises(EngineError, match="policy of version 7 gives logits that are not finite"):
+            engine.generate(problems(), 2, Sampling(4, temperature), 7, seed=0)

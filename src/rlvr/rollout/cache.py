@@ -14,8 +14,7 @@ class RoomyLayer(DynamicLayer):
     """Keys and values of one layer, written into room made ahead; what is held is a view of its first part.
 
     Args:
-        room: Tokens for which room is made at a time. More than will come would spread what is held over more memory:
-            a fifth of the tiny policy's time.
+        room: Tokens for which room is made at a time. More than will come would spread what is held over more memory.
     """
 
     def __init__(self, room: int = ROOM) -> None:

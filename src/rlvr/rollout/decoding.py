@@ -42,7 +42,8 @@ def decode(
     position_PS = (mask_PS.cumsum(1) - 1).clamp(min=0)
     logits_LV = policy(input_ids=prompt_PS, attention_mask=mask_PS, position_ids=position_PS, **state).logits[:, -1]
     logits_LV = logits_LV.repeat_interleave(n, dim=0)
-    cache.batch_repeat_interleave(n)
+    if n > 1:
+        cache.batch_repeat_interleave(n)
     rows = _Rows(
         place_L=torch.arange(len(logits_LV), device=prompt_PS.device),
         start_L1=mask_PS.sum(1, keepdim=True).repeat_interleave(n, dim=0) - 1,
@@ -56,7 +57,7 @@ def decode(
         token_L, logp_L = draw(logits_LV, rows.place_L, len(token_BT))
         token_BT[rows.place_L, step - 1], logp_BT[rows.place_L, step - 1] = token_L, logp_L
         goes_on_L &= ~torch.isin(token_L, ends) & (rows.room_L1[:, 0] > step)
-        left = int(goes_on_L.sum())  # the one number that the host waits for
+        left = int(goes_on_L.sum())  # the host waits for this at every token
         if not left:
             break
         if left <= THINNED * len(goes_on_L):

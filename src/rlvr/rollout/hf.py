@@ -95,6 +95,8 @@ class HFEngine:
         room_P = [min(sampling.max_new_tokens, self.context - len(problem.prompt_ids)) for problem in problems]
         draw = Draw(sampling.temperature, sampling.top_p)
         token_BT, logp_BT = decode(self.policy, prompt_PS, mask_PS, n, room_P, self._eos, draw)
+        if not bool(logp_BT.isfinite().all()):
+            raise EngineError(f"The policy of version {self.version} gives logits that are not finite.")
         rollouts = self._rollouts(token_BT, logp_BT, [room for room in room_P for _ in range(n)])
         return [tuple(rollouts[start : start + n]) for start in range(0, len(rollouts), n)]
 

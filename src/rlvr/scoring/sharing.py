@@ -41,22 +41,22 @@ def shared_out(
         budget: Packed tokens of a micro-batch.
         ranks: This one among all.
     """
-    held = list(chain.from_iterable(steps))
-    number = iter(range(len(held)))
-    mine = [[_place(sample, ranks.rank, next(number)) for sample in step] for step in steps]
-    told = ranks.all_gather([mine])
-    pieces = [pieces_of(list(chain.from_iterable(step)), budget) for step in zip(*told, strict=True)]
+    mine = list(chain.from_iterable(steps))
+    number = iter(range(len(mine)))
+    places = ranks.all_gather([[[_place(sample, ranks.rank, next(number)) for sample in step] for step in steps]])
+    pieces = [pieces_of(list(chain.from_iterable(step)), budget) for step in zip(*places, strict=True)]
     count = max(micro_batches(of_step, budget, ranks.size) for of_step in pieces)
     dealt = list(chain.from_iterable(deal(of_step, count * ranks.size) for of_step in pieces))
-    wanted = [list(chain.from_iterable(chain.from_iterable(dealt[rank :: ranks.size]))) for rank in range(ranks.size)]
-    sent = [[held[place.number] for place in of_rank if place.rank == ranks.rank] for of_rank in wanted]
-    sent = [of_rank if to == ranks.rank else list(map(_without_texts, of_rank)) for to, of_rank in enumerate(sent)]
-    # What comes from a rank comes in the order in which it is wanted.
-    received = [iter(of_rank) for of_rank in ranks.exchange(sent)]
-    got = [
-        [next(received[place.rank]) for piece in part for place in piece] for part in dealt[ranks.rank :: ranks.size]
-    ]
-    return [got[start : start + count] for start in range(0, len(got), count)]
+    batches = [list(chain.from_iterable(part)) for part in dealt]  # one after the other to each rank in turn
+    sent: list[list[TrainingSample]] = []
+    for rank in range(ranks.size):
+        from_here = [place for batch in batches[rank :: ranks.size] for place in batch if place.rank == ranks.rank]
+        samples = [mine[place.number] for place in from_here]
+        sent.append(samples if rank == ranks.rank else list(map(_without_texts, samples)))
+    # What comes from a rank comes in the order of the batches here.
+    received = [iter(samples) for samples in ranks.exchange(sent)]
+    learned = [[next(received[place.rank]) for place in batch] for batch in ranks.shard(batches)]
+    return [learned[start : start + count] for start in range(0, len(learned), count)]
 
 
 def _place(sample: TrainingSample, rank: int, number: int) -> Place:
