@@ -32,7 +32,8 @@ def test_by_hand():
     """GRPO over live groups: 3 + 5 tokens in the first, none in the second, which has no advantage."""
     (samples,) = training_samples(batch([[1, 0], [0, 0]], [[3, 5], [7, 7]]), GRPO, 8, 1, ALONE)
     (sample,) = samples
-    assert sample.problem.id == "0"
+    # What dealing it out to ranks and micro-batches takes.
+    assert (sample.problem_id, sample.prompt_tokens, sample.completion_tokens) == ("0", 3, 3)
     assert sample.advantage == 1
     assert sample.weight == pytest.approx(1 / 8)
     assert sample.auxiliary_weight == 0
