@@ -3,13 +3,13 @@
 import os
 from importlib.util import find_spec
 
-from rlvr.memory import keep_freed_memory
+from rlvr.memory import ask_for_large_pages
 from rlvr.names import pair_of
 
 # GNU OpenMP's threads spin at barriers by default, so two runs that share cores stall each other more than tenfold;
 # a short spin is as fast alone and shares fairly. Set here since it counts only before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-keep_freed_memory()
+ask_for_large_pages()
 
 
 def steps(rollouts: object, minibatches: object) -> int | None:

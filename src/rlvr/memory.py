@@ -9,15 +9,20 @@ from pathlib import Path
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 
+def ask_for_large_pages() -> None:
+    """Let torch lay large tensors on large pages of memory; counts only before torch is imported."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, and let torch ask for large pages; counts only before torch is imported.
+    """Let the C library keep what is freed from now on.
 
     A step frees large tensors that the next one makes again. glibc gives them back to the system and gets them anew,
-    zeroed page by page. Beside a GPU, where steps hold nothing large on the host, it stays as it is.
+    zeroed page by page. Not while a policy is loaded, which frees much that nobody makes again; and beside a GPU, where
+    steps hold nothing large on the host, it stays as it is.
     """
     if platform.libc_ver()[0] != "glibc" or Path("/dev/nvidiactl").exists():
         return
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     libc = ctypes.CDLL(None)
     libc.mallopt(MMAP_MAX, 0)
     libc.mallopt(TRIM_THRESHOLD, -1)

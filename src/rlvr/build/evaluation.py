@@ -11,6 +11,7 @@ from rlvr.build import context_of, engine_kind, engine_of, quiet, rules_of, samp
 from rlvr.console import console
 from rlvr.data import check_lengths, longest_sequence, write_report
 from rlvr.eval import Job, SampleStore, evaluation_key, judge_again, outcome_of, sample
+from rlvr.memory import keep_freed_memory
 from rlvr.names import name_of
 from rlvr.preflight.activations import GIB
 from rlvr.preflight.machine import check_machine, deterministic_kernels, device
@@ -54,6 +55,7 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
         if again := judge_again(job, verifier, store):
             console.print(f"{again} samples of other grading rules were judged again.")
     ranks.barrier()
+    keep_freed_memory()
     engine = engine_alone(cfg, policy, tokenizer, longest)
     engine.sync(0)
     sample(job, engine, verifier, store, ranks)

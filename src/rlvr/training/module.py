@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
 from rlvr.algo import Objective, Sums
+from rlvr.memory import keep_freed_memory
 from rlvr.models.streamed import Checkpoint, fill
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch
@@ -75,6 +76,10 @@ class PolicyModule(lightning.LightningModule):
         # DeepSpeed moves no module whose parameters are partitioned: its buffers would stay where they are.
         self.to(strategy.root_device)
         self.checkpoint = None  # Lightning may call again
+
+    def on_fit_start(self) -> None:
+        """The policy is in place: from here on every step takes the memory that the one before has freed."""
+        keep_freed_memory()
 
     def on_train_batch_start(self, batch: MicroBatch, batch_idx: int) -> None:
         """Before a step's first micro-batch: look at what it is about to change."""
