@@ -7,7 +7,7 @@ from transformers.generation.logits_process import TopPLogitsWarper
 
 from rlvr.data.countdown import character_tokenizer
 from rlvr.rollout import EngineError, Host, Sampling, StaleEngineError
-from rlvr.rollout.decoding import nucleus
+from rlvr.rollout.decoding import Draw, inverted, nucleus
 from rlvr.rollout.hf import HFEngine
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
@@ -119,6 +119,41 @@ def test_the_nucleus_is_that_of_transformers(top_p: float):
     for row in range(5):
         assert torch.equal(nucleus(logp_BV[row : row + 1], top_p).isfinite()[0], theirs_BV[row].isfinite()), row
     assert torch.equal(nucleus(logp_BV, top_p).isfinite(), theirs_BV.isfinite())
+
+
+def test_one_number_draws_a_token():
+    """By hand: a share on the border belongs to the token that ends there; what has no mass is never drawn."""
+    mass_LV = torch.tensor([0.0, 0.25, 0.0, 0.5, 0.25, 0.0]).repeat(6, 1)
+    share_L = torch.tensor([2.0**-24, 0.25, 0.25 + 2.0**-24, 0.75, 0.75 + 2.0**-24, 1.0])
+    assert inverted(mass_LV, share_L).tolist() == [1, 1, 3, 3, 4, 4]
+    assert inverted(8 * mass_LV, share_L).tolist() == [1, 1, 3, 3, 4, 4]
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.0, 0.9)])
+def test_tokens_come_as_often_as_they_are_likely(temperature: float, top_p: float):
+    """Chi-square over 200,000 draws, and the log-probability of each is that before the nucleus."""
+    torch.manual_seed(0)
+    logits_V, count = 2 * torch.randn(40), 200_000
+    logp_V = (logits_V / temperature).log_softmax(-1)
+    token_B, logp_B = Draw(temperature, top_p)(logits_V.repeat(count, 1), torch.arange(count), count)
+    assert torch.allclose(logp_B, logp_V[token_B], atol=1e-6)
+    wanted_V = nucleus(logp_V[None], top_p)[0].softmax(-1) * count
+    seen_V, possible_V = torch.bincount(token_B, minlength=40).float(), wanted_V > 0
+    assert not seen_V[~possible_V].any()
+    assert possible_V.all() == (top_p == 1)
+    square = ((seen_V - wanted_V)[possible_V] ** 2 / wanted_V[possible_V]).sum()
+    freedom = int(possible_V.sum()) - 1
+    assert square < freedom + 4 * (2 * freedom) ** 0.5
+
+
+def test_a_row_draws_the_same_whichever_are_beside_it():
+    """Also out of its place."""
+    logits_BV, some_L = torch.randn(8, 50), torch.tensor([6, 1, 3])
+    torch.manual_seed(1)
+    whole_B, _ = Draw(1.0, 1.0)(logits_BV, torch.arange(8), 8)
+    torch.manual_seed(1)
+    some, _ = Draw(1.0, 1.0)(logits_BV[some_L], some_L, 8)
+    assert torch.equal(some, whole_B[some_L])
 
 
 def sampled_with(monkeypatch, thinned: float) -> tuple[list, list[int]]:

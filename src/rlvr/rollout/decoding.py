@@ -115,10 +115,21 @@ class Draw:
             token_L = logits_LV.argmax(dim=-1)
         else:
             drawn_LV = (logp_LV if self.top_p == 1 else nucleus(logp_LV, self.top_p)).exp()
-            # The first of several exponential clocks, each as fast as its token is likely.
-            clock_BV = torch.empty(of_all, logp_LV.shape[1], device=logp_LV.device).exponential_()
-            token_L = drawn_LV.div_(clock_BV if len(place_L) == of_all else clock_BV[place_L]).argmax(dim=-1)
+            token_L = inverted(drawn_LV, 1 - torch.rand(of_all, device=logp_LV.device)[place_L])
         return token_L, logp_LV.gather(1, token_L[:, None])[:, 0]
+
+
+def inverted(mass_LV: Tensor, share_L: Tensor) -> Tensor:
+    """The first token up to which the tokens have this share of the mass together: one random number draws a row's.
+
+    In fp32 a token's chance is right to about 1e-7, as one uniform number is.
+
+    Args:
+        mass_LV: 0 where a token must not be drawn.
+        share_L: Above 0, at most 1.
+    """
+    sum_LV = mass_LV.cumsum(dim=-1)
+    return (sum_LV < share_L[:, None] * sum_LV[:, -1:]).sum(dim=-1)
 
 
 def nucleus(logp_BV: Tensor, top_p: float) -> Tensor:
