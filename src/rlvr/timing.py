@@ -7,19 +7,22 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up seconds by phase until they are taken."""
+    """Adds up seconds by phase until they are taken; a phase inside another is not part of it."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
+        self._inside = 0.0  # seconds of the phases that have ended inside the present one
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time what runs inside and add it to `name`."""
-        start = time.perf_counter()
+        start, before, self._inside = time.perf_counter(), self._inside, 0.0
         try:
             yield
         finally:
-            self._seconds[name] += time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            self._seconds[name] += seconds - self._inside
+            self._inside = before + seconds
 
     def add(self, name: str, seconds: float) -> None:
         """Add seconds measured elsewhere."""

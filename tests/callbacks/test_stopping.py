@@ -17,7 +17,7 @@ from rlvr.preflight.settings import check
 
 # An evaluation a step on few samples: they go up and down by chance.
 NOISY = [
-    *("callbacks=early_stopping", "algo=nsr", "model.steps=700", "eval.every_n_steps=1", "optimizer.lr=1e-3"),
+    *("callbacks=early_stopping", "algo=nsr", "model.steps=700", "eval.every_n_steps=1", "optimizer.lr=3e-4"),
     *("trainer.max_steps=20", "callbacks.early_stopping.k=1"),
 ]
 

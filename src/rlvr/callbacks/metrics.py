@@ -69,7 +69,19 @@ class StepMetrics(Listener):
         self._lap(trainer, "optimizer")
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        metrics = self._row(trainer, pl_module)
+        with self.clock.phase("metrics"):  # part of the next row, since this one's seconds are taken first
+            self._log(trainer, pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Close the bar."""
+        self._stack.close()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Close the bar, so that the error stands below it."""
+        self._stack.close()
+
+    def _log(self, trainer: lightning.Trainer, module: PolicyModule) -> None:
+        metrics = self._row(trainer, module)
         self._warn(metrics)
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
@@ -81,14 +93,6 @@ class StepMetrics(Listener):
                 "tok/s": metrics.get("rollout/tokens", 0.0) / metrics["time/step"],
             }
             self._bar.advance(1, **shown)
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Close the bar."""
-        self._stack.close()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Close the bar, so that the error stands below it."""
-        self._stack.close()
 
     def _warn(self, metrics: dict[str, float]) -> None:
         """Say once when updates are lost in rounding, which no curve shows."""

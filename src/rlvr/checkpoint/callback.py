@@ -82,7 +82,8 @@ class Checkpoints(Checkpoint):
         over = step >= trainer.max_steps or trainer.should_stop
         due = (trainer.current_epoch + 1) % self.every_n_rollouts == 0 or step + parts >= trainer.max_steps
         if not over and (due or asked):
-            self.save(trainer, pl_module)
+            with self.context.clock.phase("checkpoint"):
+                self.save(trainer, pl_module)
         if asked:
             raise self._interrupted(f"after optimizer step {step}, all of it saved")
         self._at_boundary = not over  # the evaluation at the end can't be saved half

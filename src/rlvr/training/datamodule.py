@@ -45,10 +45,12 @@ class RolloutDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Collect a rollout batch and hand over a sized data set, so that nothing is prefetched off-policy."""
         trainer, module, clock = self._trainer, self._trainer.lightning_module, self.context.clock
-        batch = self.collector.collect(trainer.global_step)
-        metrics = batch_metrics(batch, self._ranks)
-        for listener in self.listeners:
-            metrics |= listener.on_rollout(trainer, module, batch, metrics)
+        with clock.phase("collect"):
+            batch = self.collector.collect(trainer.global_step)
+        with clock.phase("metrics"):
+            metrics = batch_metrics(batch, self._ranks)
+            for listener in self.listeners:
+                metrics |= listener.on_rollout(trainer, module, batch, metrics)
         with clock.phase("assemble"):
             minibatches = self._assemble(self._samples(batch), batch.version)
         if self.minibatches_per_rollout > 1:
