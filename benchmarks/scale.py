@@ -68,11 +68,11 @@ class Made:
 
     dtype = torch.float32
 
-    def __init__(self, size: Size, rank: int) -> None:
+    def __init__(self, size: Size, rank: int, vocabulary: int = 150_000) -> None:
         draw = np.random.default_rng(rank)
         count = size.problems * size.group // size.ranks
         lengths = np.clip(np.exp(draw.normal(np.log(800), 0.7, count)), SHORTEST, LONGEST) * size.length
-        self.completions = [_completion(draw, int(length)) for length in lengths]
+        self.completions = [_completion(draw, int(length), vocabulary) for length in lengths]
         self.verdicts = [
             Verdict("right", 1.0) if right else Verdict("wrong", 0.0) for right in draw.random(count) < 0.4
         ]
@@ -103,8 +103,8 @@ class Made:
         return text
 
 
-def _completion(draw: np.random.Generator, length: int) -> Completion:
-    ids = tuple(draw.integers(0, 150_000, length).tolist())
+def _completion(draw: np.random.Generator, length: int, vocabulary: int) -> Completion:
+    ids = tuple(draw.integers(0, vocabulary, length).tolist())
     return Completion(ids, tuple((-draw.random(length)).tolist()), TEXT * (length // 6), "stop")
 
 
@@ -113,7 +113,7 @@ def step(rank: int, size: Size, folder: str, results: Any) -> None:
     torch.set_num_threads(1)
     if size.ranks > 1:
         dist.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=size.ranks)
-    ranks, start = Ranks(rank, size.ranks), _peak_gib()
+    ranks, start = Ranks(rank, size.ranks), peak_gib()
     problems = [Problem(f"problem-{i}", TEXT * 30, tuple(range(PROMPT)), "42") for i in range(size.problems)]
     made = Made(size, rank)
     sampling = Sampling(max_new_tokens=int(LONGEST * size.length))
@@ -140,7 +140,7 @@ def step(rank: int, size: Size, folder: str, results: Any) -> None:
     lengths = [sample.prompt_tokens + sample.completion_tokens - 1 for part in dealt for sample in part]
     figures = {
         **seconds,
-        "memory": _peak_gib() - start,
+        "memory": peak_gib() - start,
         "tokens": float(sum(len(one.token_ids) for one in made.completions)),
         "padding": 1 - sum(lengths) / held,
         "attention": 1 - sum(length**2 for length in lengths) / squares,
@@ -159,7 +159,8 @@ def measure(size: Size) -> dict[str, float]:
     return {name: (sum if name == "tokens" else max)(of_rank[name] for of_rank in found) for name in found[0]}
 
 
-def _peak_gib() -> float:
+def peak_gib() -> float:
+    """Of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
