@@ -26,13 +26,13 @@ from rlvr.algo import Filter, Loss
 from rlvr.algo.advantages import group_normalised
 from rlvr.algo.aggregation import token_mean
 from rlvr.algo.surrogates import ppo_clip
-from rlvr.callbacks.samples import batch_rows
+from rlvr.callbacks.samples import batch_table
 from rlvr.console import console
 from rlvr.ranks import Ranks
 from rlvr.rollout import Sampling
 from rlvr.scoring.packing import packed
 from rlvr.scoring.sharing import shared_out
-from rlvr.step import Collector, batch_metrics, training_samples, write_rows
+from rlvr.step import Collector, batch_metrics, training_samples, write_table
 from rlvr.tables import Grid
 from rlvr.timing import Stopwatch
 from rlvr.types import Completion, Problem, Verdict
@@ -133,7 +133,7 @@ def step(rank: int, size: Size, folder: str, results: Any) -> None:
     samples = timed("samples", lambda: training_samples(batch, LOSS, sampling.max_new_tokens, 1, ranks))
     dealt = timed("share out", lambda: shared_out(samples, BUDGET, ranks)[0])
     micro = timed("pack", lambda: [packed(part, 0) for part in dealt])
-    timed("sample table", lambda: write_rows(Path(folder) / f"{rank}.parquet", batch_rows(batch)))
+    timed("sample table", lambda: write_table(Path(folder) / f"{rank}.parquet", batch_table(batch)))
     rows = [table for one in micro for table in one.rows.tables]
     held = sum(table.numel() for table in rows)
     squares = sum(table.shape[0] * table.shape[1] ** 2 for table in rows)

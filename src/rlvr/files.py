@@ -11,10 +11,14 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write aside and rename, so that neither a crash nor another rank writing the same file leaves half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-    os.chmod(aside, 0o644)  # mkstemp's are for the owner only
-    os.replace(aside, path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(aside, 0o644)  # mkstemp's are for the owner only
+        os.replace(aside, path)
+    except OSError:  # a full disk, which half a file would keep full
+        os.unlink(aside)
+        raise
 
 
 def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:

@@ -12,6 +12,8 @@ from rlvr.eval.sampler import segments
 from rlvr.ranks import Ranks
 from rlvr.rollout import Host, Sampling
 from rlvr.rollout.hf import HFEngine
+from rlvr.step import SCHEMA
+from rlvr.step.table import with_columns
 from rlvr.types import Verdict
 from rlvr.verify import CountdownVerifier
 
@@ -35,7 +37,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory):
 
 def rows(store: SampleStore) -> set[tuple]:
     columns = ("problem_id", "sample", "text", "status", "rules", "tokens", "logp")
-    found = [tuple(row[name] for name in columns) for row in store.read(columns)]
+    found = [tuple(row[name] for name in columns) for row in store.read(columns).to_pylist()]
     assert len(found) == len(set(found))
     return set(found)
 
@@ -55,14 +57,31 @@ def test_a_larger_n_draws_only_what_is_missing(setting, tmp_path: Path):
     once, grown = SampleStore(tmp_path / "once"), SampleStore(tmp_path / "grown")
     sample(job, engine, CountdownVerifier(), once, ALONE)
     sample(replace(job, n=8), engine, CountdownVerifier(), grown, ALONE)
-    before = rows(grown)
+    before, smaller = rows(grown), outcome_of(replace(job, n=8), grown, "", "")
     sample(job, engine, CountdownVerifier(), grown, ALONE)
     assert before < rows(grown) == rows(once)
     assert len(before) == 8 * 7
+    assert outcome_of(replace(job, n=8), once, "", "").evaluation.correct == smaller.evaluation.correct
     files = sorted((tmp_path / "grown").iterdir())
     sample(job, engine, CountdownVerifier(), grown, ALONE)
     assert sorted((tmp_path / "grown").iterdir()) == files
     assert outcome_of(job, grown, "", "").evaluation == outcome_of(job, once, "", "").evaluation
+
+
+def test_samples_of_other_prompts_and_problems_are_not_the_jobs(setting, tmp_path: Path):
+    """Nor those beyond n; an outcome without all of its samples is refused."""
+    engine, job = setting
+    store = SampleStore(tmp_path)
+    sample(job, engine, CountdownVerifier(), store, ALONE)
+    table = store.read(SCHEMA.names)
+    assert sorted(job.places(table)) == list(range(7 * 16))
+    for name in ("prompt_id", "problem_id"):
+        assert set(job.places(with_columns(table, **{name: ["other"] * len(table)}))) == {-1}
+    half = replace(job, n=8).places(table)
+    assert sorted(half[half >= 0]) == list(range(7 * 8))
+    assert (half < 0).sum() == 7 * 8
+    with pytest.raises(IndexError):
+        outcome_of(replace(job, n=32), store, "", "")
 
 
 class FailsLater:

@@ -1,7 +1,9 @@
 """maj@k by hand and by brute force over all subsets."""
 
+from collections import Counter
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 from rlvr.eval import vote
@@ -23,6 +25,19 @@ def test_a_tie_goes_to_the_first():
     """In the order drawn."""
     assert majority_at_k(["5", "7"], [True, False], 2) == 1.0
     assert majority_at_k(["7", "5"], [False, True], 2) == 0.0
+
+
+@pytest.mark.parametrize("k", [1, 4, 7, 64])
+def test_all_draws_at_once_are_each_draw_by_itself(k: int):
+    """Counted one after the other; of answers equally frequent the one that comes first."""
+    rng = np.random.default_rng(k)
+    answers = [["", "5", "7", "9", "11"][i] for i in rng.integers(5, size=64)]
+    right = [answer in ("5", "9") for answer in answers]
+    orders, wins = np.random.default_rng(0), []
+    for order in [orders.permutation(64) for _ in range(vote.DRAWS)] if k < 64 else [range(64)]:
+        voting = Counter(answers[i] for i in order[:k] if answers[i])  # most_common keeps the order of ties
+        wins.append(bool(voting) and voting.most_common(1)[0][0] in ("5", "9"))
+    assert majority_at_k(answers, right, k) == np.mean(wins)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])

@@ -13,7 +13,7 @@ from rlvr.eval import RunRecord, runner, sample_file
 from rlvr.eval.runner import Evaluated
 from rlvr.ranks import Ranks
 from rlvr.report import write_setting
-from rlvr.step import SCHEMA, rows_of
+from rlvr.step import SCHEMA, table_of
 from rlvr.types import Completion, Group, Problem, Verdict
 
 
@@ -72,7 +72,7 @@ def test_of_long_texts_a_few_are_left(tmp_path, monkeypatch):
     statuses = ["right" if i >= 10 else "wrong" for i in range(20)]
     verdicts = tuple(Verdict(status, float(status == "right")) for status in statuses)
     group = Group(Problem("p", "prompt", (1,), "answer"), completions, verdicts, 0)
-    Evaluated([rows_of(group)], 20, Ranks(0, 1)).write(tmp_path / "few.parquet")
+    Evaluated([table_of([group])], 20, Ranks(0, 1)).write(tmp_path / "few.parquet")
     rows = pq.read_table(tmp_path / "few.parquet").to_pylist()
     assert [row["sample"] for row in rows if row["text"] is not None] == [0, 1, 2, 3, 10, 11, 12, 13]
     assert len({row["text_id"] for row in rows}) == 7

@@ -102,6 +102,15 @@ def test_grading_goes_on_beside_the_sampling(monkeypatch: pytest.MonkeyPatch):
     assert sizes == [1, 1, 1]
 
 
+def test_batches_grow_with_what_was_graded(monkeypatch: pytest.MonkeyPatch):
+    """From one on, as many as the batches before have had together; so a hundred problems are eight batches."""
+    monkeypatch.setattr(sampling, "GRADED_TOGETHER", 1)
+    monkeypatch.setattr(sampling, "GROWTH", 1.0)
+    sizes: list[int] = []
+    stream(FakeEngine(held=5), FakeVerifier(), pool(100), lambda groups: sizes.append(len(groups)))
+    assert sizes == [1, 1, 2, 4, 8, 16, 32, 36]
+
+
 def test_what_waits_too_long_is_graded(monkeypatch: pytest.MonkeyPatch):
     """No time at all may pass: every problem for itself."""
     monkeypatch.setattr(sampling, "WAIT_S", -1.0)

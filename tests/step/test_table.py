@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlvr.eval import SampleStore
-from rlvr.step import SCHEMA, read_table, rows_of, write_rows
-from rlvr.step.table import prompt_id, text_id
+from rlvr.step import SCHEMA, read_table, table_of, write_table
+from rlvr.step.table import prompt_id, text_id, with_columns
 from rlvr.types import Completion, Group, Problem, Verdict
 
 PROBLEM = Problem("p", "1 + 1 =", (4, 5), "2")
@@ -21,7 +21,7 @@ GROUP = Group(
 
 def test_a_group_as_rows(tmp_path: Path):
     """All that it says, what is further given, and null for the rest."""
-    write_rows(tmp_path / "a.parquet", rows_of(GROUP, first=8, advantage=[0.5, -0.5]))
+    write_table(tmp_path / "a.parquet", table_of([GROUP], [8], advantage=[0.5, -0.5]))
     assert pq.read_schema(tmp_path / "a.parquet") == SCHEMA
     common = {"problem_id": "p", "prompt": "1 + 1 =", "prompt_id": prompt_id(PROBLEM), "version": 3}
     common |= {"answer": None, "rules": None, "weight": None}
@@ -30,6 +30,17 @@ def test_a_group_as_rows(tmp_path: Path):
     right |= {"logp": -0.75, "text": "2", "text_id": text_id("2"), "advantage": 0.5}
     wrong |= {"logp": -1.0, "text": "3", "text_id": text_id("3"), "advantage": -0.5}
     assert read_table(tmp_path / "a.parquet").to_pylist() == [common | right, common | wrong]
+
+
+def test_groups_as_one_table():
+    """One after the other, each numbered from its own first sample."""
+    other = Group(Problem("q", "2 + 1 =", (4, 6), "3"), GROUP.completions[1:], (Verdict("right", 1.0),), version=3)
+    both = table_of([GROUP, other], [8, 2], answer=["2", "3", "3"])
+    assert both.schema == SCHEMA
+    first, second = table_of([GROUP], [8], answer=["2", "3"]), table_of([other], [2], answer=["3"])
+    assert both.to_pylist() == first.to_pylist() + second.to_pylist()
+    assert both["sample"].to_pylist() == [8, 9, 2]
+    assert table_of([]).num_rows == 0
 
 
 def write_older(path: Path, row: dict, types: dict[str, pa.DataType]) -> None:
@@ -45,7 +56,7 @@ def test_a_training_table_of_an_older_version(tmp_path: Path):
     row = {"version": 1, "problem_id": "p", "prompt": "1 + 1 =", "completion": "2", "verdict": "right"}
     row |= {"advantage": 0.5, "filter_weight": 1.0, "tokens": 1, "finish": "stop"}
     write_older(tmp_path / "samples.parquet" / "part-0000001-0.parquet", row, types)
-    write_rows(tmp_path / "samples.parquet" / "part-0000003-0.parquet", rows_of(GROUP))
+    write_table(tmp_path / "samples.parquet" / "part-0000003-0.parquet", table_of([GROUP]))
     (tmp_path / "samples.parquet" / ".part-0000005-0.parquet").write_bytes(b"half of a file")
     old, *new = read_table(tmp_path / "samples.parquet").to_pylist()
     assert [row["version"] for row in new] == [3, 3]
@@ -77,8 +88,8 @@ def test_a_store_of_an_older_version(tmp_path: Path):
     store = SampleStore(tmp_path)
     asked = ("problem_id", "prompt_id", "sample", "prompt")
     there = {"problem_id": "p", "prompt_id": prompt_id(PROBLEM), "sample": 0, "prompt": None}
-    assert store.read(asked) == [there]
-    assert store.judge_again("b", lambda rows: [{**row, "status": "right", "rules": "b"} for row in rows]) == 1
-    assert store.read((*asked, "status", "answer", "logp")) == [
+    assert store.read(asked).to_pylist() == [there]
+    assert store.judge_again("b", lambda table: with_columns(table, status=["right"], rules=["b"])) == 1
+    assert store.read((*asked, "status", "answer", "logp")).to_pylist() == [
         {**there, "status": "right", "answer": "2", "logp": -0.75}
     ]

@@ -1,26 +1,40 @@
-"""Writes down every rollout of the training with its verdict, reward and advantage."""
+"""Writes down rollouts of the training with their verdicts, rewards and advantages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.markup import escape
+
 from rlvr.callbacks.listener import Listener
-from rlvr.step import RolloutBatch, Row, rows_of, write_rows
+from rlvr.console import console
+from rlvr.errors import RunError, cause_of
+from rlvr.step import RolloutBatch, read_table, table_of, write_table
 from rlvr.training import RunContext
 
-# A part is written when it has as many, and at every checkpoint.
+# Of a part that is full. One that is not is written at every checkpoint, too.
 ROWS = 16_384
 
 
 class SampleTable(Listener):
     """Writes `samples.parquet`, a folder of parts that any parquet reader takes as one table (`rlvr.step.table`).
 
+    A thread does it beside the training. A part grows until it is full: it is written anew under the same name, whole
+    or not at all, so that parts stay few, however many checkpoints there are, and no row is ever there twice.
+
     Args:
         context: Its run_dir is where the table goes.
+        every_n_rollouts: Rollouts from one that is kept, with all that was sampled, to the next; 1 keeps all.
     """
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, every_n_rollouts: int) -> None:
         self.folder = context.run_dir / "samples.parquet"
-        self._rows: list[Row] = []
+        self.every_n_rollouts = every_n_rollouts
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._running: Future[None] | None = None
+        self._part: list[pa.Table] = []  # what the part that grows holds; the thread's while it runs
 
     def on_rollout(
         self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
@@ -30,45 +44,93 @@ class SampleTable(Listener):
         Lightning's own hooks would be too early for that: DeepSpeed restores a checkpoint only after `on_fit_start`.
         """
         if batch.version == 0:
-            self._drop(trainer.global_rank, from_step=0)
-        self._rows += batch_rows(batch)
-        if len(self._rows) >= ROWS:
-            self._write(trainer)
+            self._drop(trainer, from_step=0)
+        if batch.groups and trainer.current_epoch % self.every_n_rollouts == 0:
+            self._start(self._take, batch, trainer.global_rank)
         return {}
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """What a checkpoint has behind it is on disk before it counts."""
-        self._write(trainer)
+        self._write_all(trainer)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Drop the parts that will be sampled again: those after the checkpoint, where a new part begins."""
-        self._drop(trainer.global_rank, checkpoint["global_step"])
+        """Drop the rows that will be sampled again: those after the checkpoint, where a new part begins."""
+        self._drop(trainer, checkpoint["global_step"])
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Write what is left."""
-        self._write(trainer)
+        self._write_all(trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Write what is left: the rows before an error are those one wants to see."""
-        self._write(trainer)
+        """Write what is left: the rows before an error are those one wants to see. The error itself matters more."""
+        try:
+            self._write_all(trainer)
+        except RunError as error:
+            console.print(f"[yellow]{escape(str(error))}[/]")
 
-    def _drop(self, rank: int, from_step: int) -> None:
-        for part in self.folder.glob(f"part-*-{rank}.parquet"):
-            if int(part.name.split("-")[1]) >= from_step:
-                part.unlink()
+    # --- on the training's side of the thread -----------------------------------------------------------------
 
-    def _write(self, trainer: Any) -> None:
-        if self._rows:
-            name = f"part-{self._rows[0]['version']:07d}-{trainer.global_rank}.parquet"
-            write_rows(self.folder / name, self._rows)
-        self._rows = []
+    def _write_all(self, trainer: Any) -> None:
+        self._start(self._write, trainer.global_rank)
+        self._wait()
+
+    def _start(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Give the thread something to do, once it has done what it was given before: no more than that ever waits."""
+        self._wait()
+        self._running = self._thread.submit(work, *arguments)
+
+    def _wait(self) -> None:
+        """Until the thread has nothing to do.
+
+        Raises:
+            RunError: When it could not write; the rows are kept for another try.
+        """
+        running, self._running = self._running, None
+        try:
+            if running:
+                running.result()
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: the samples can't be written ({cause_of(error)}); make room and go on with "
+                "ckpt_path=last."
+            ) from error
+
+    def _drop(self, trainer: Any, from_step: int) -> None:
+        """Drop rows from a policy version on, of this rank and of such as there no longer are."""
+        self._wait()
+        self._part = []
+        for path in sorted(self.folder.glob("part-*.parquet")):
+            first, rank = map(int, path.stem.split("-")[1:])
+            if rank % trainer.world_size != trainer.global_rank:
+                continue
+            if first >= from_step:
+                path.unlink()
+            elif pc.max(read_table(path, ["version"])["version"]).as_py() >= from_step:  # it grew after the checkpoint
+                table = read_table(path)
+                write_table(path, table.filter(pc.less(table["version"], from_step)))
+
+    # --- in the thread ----------------------------------------------------------------------------------------
+
+    def _take(self, batch: RolloutBatch, rank: int) -> None:
+        self._part.append(batch_table(batch))
+        if self._rows() >= ROWS:
+            self._write(rank)
+
+    def _write(self, rank: int) -> None:
+        """Named by its first version, so that the parts from a version on are found without reading them."""
+        if not self._part:
+            return
+        first = self._part[0]["version"][0].as_py()
+        write_table(self.folder / f"part-{first:07d}-{rank}.parquet", pa.concat_tables(self._part))
+        if self._rows() >= ROWS:
+            self._part = []
+
+    def _rows(self) -> int:
+        return sum(table.num_rows for table in self._part)
 
 
-def batch_rows(batch: RolloutBatch) -> list[Row]:
+def batch_table(batch: RolloutBatch) -> pa.Table:
     """A row a completion of this rank's, with what it was worth to the policy."""
-    learned = zip(batch.groups, batch.weight_P.tolist(), batch.advantage_PG.tolist(), strict=True)
-    return [
-        row
-        for group, weight, advantages in learned
-        for row in rows_of(group, advantage=advantages, weight=[weight] * len(advantages))
-    ]
+    weight_PG = batch.weight_P[:, None].expand_as(batch.advantage_PG)
+    worth = {"advantage": batch.advantage_PG, "weight": weight_PG}
+    return table_of(batch.groups, **{name: value_PG.flatten().tolist() for name, value_PG in worth.items()})

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from rlvr.eval.bootstrap import FloatArray, Interval, bootstrap_mean
 from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
 from rlvr.files import write_whole
-from rlvr.step import Row
 
 Curve = Mapping[int, Interval]
 """A quantity with its interval by k, in powers of two."""
@@ -29,14 +30,14 @@ class Counts:
     logp: float
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> "Counts":
+    def of(cls, table: pa.Table) -> "Counts":
         """Count the samples of one problem."""
         return cls(
-            problem_id=rows[0]["problem_id"],
-            correct=sum(row["status"] == "right" for row in rows),
-            tokens=sum(row["tokens"] for row in rows),
-            truncated=sum(row["finish"] == "length" for row in rows),
-            logp=sum(row["logp"] for row in rows),
+            problem_id=table["problem_id"][0].as_py(),
+            correct=pc.sum(pc.equal(table["status"], "right")).as_py(),
+            tokens=pc.sum(table["tokens"]).as_py(),
+            truncated=pc.sum(pc.equal(table["finish"], "length")).as_py(),
+            logp=sum(table["logp"].to_pylist()),  # one after the other: the same number, however it is stored
         )
 
 

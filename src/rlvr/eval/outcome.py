@@ -1,11 +1,13 @@
 """What an evaluation has found: the file `evaluation.json`."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
 
 from rlvr.eval.bootstrap import bootstrap_mean
 from rlvr.eval.evaluation import Counts, Curve, Evaluation, curve_from_json, curves_to_json
@@ -14,8 +16,6 @@ from rlvr.eval.sampler import Job
 from rlvr.eval.store import SampleStore
 from rlvr.eval.vote import majority
 from rlvr.files import write_whole
-from rlvr.step import Row
-from rlvr.step.table import prompt_id
 
 FILE_NAME = "evaluation.json"
 READ = ("problem_id", "prompt_id", "sample", "status", "answer", "finish", "tokens", "logp")
@@ -75,25 +75,24 @@ def outcome_of(job: Job, store: SampleStore, label: str, suite: str) -> Outcome:
         label: The policy's name.
         suite: The set's name.
     """
-    wanted = {(problem.id, prompt_id(problem)): index for index, problem in enumerate(job.problems)}
-    rows_PN: list[dict[int, Row]] = [{} for _ in job.problems]
-    for row in store.read(READ):
-        index = wanted.get((row["problem_id"], row["prompt_id"]))
-        if index is not None and row["sample"] < job.n:
-            rows_PN[index][row["sample"]] = row
-    samples_PN = [[rows[i] for i in range(job.n)] for rows in rows_PN]
-    samples = [row for rows in samples_PN for row in rows]
-    right_PN = [[row["status"] == "right" for row in rows] for rows in samples_PN]
-    answers_PN = [[row["answer"] for row in rows] for rows in samples_PN]
+    table = store.read(READ)
+    place_R = job.places(table)
+    row_S = np.full(len(job.problems) * job.n, -1)
+    row_S[place_R[place_R >= 0]] = np.flatnonzero(place_R >= 0)
+    table = table.take(row_S)
+    table_P = [table.slice(start, job.n) for start in range(0, len(row_S), job.n)]
+    right_PN = [pc.equal(of_problem["status"], "right").to_pylist() for of_problem in table_P]
+    answers_PN = [of_problem["answer"].to_pylist() for of_problem in table_P]
+    verdicts = pc.value_counts(table["status"]).to_pylist()
     return Outcome(
         label=label,
         suite=suite,
-        evaluation=Evaluation.of(job.n, list(map(Counts.of, samples_PN))),
+        evaluation=Evaluation.of(job.n, list(map(Counts.of, table_P))),
         majority={k: bootstrap_mean(majority(answers_PN, right_PN, k)[None]) for k in powers_of_two(job.n)},
-        verdicts=dict(Counter(row["status"] for row in samples)),
+        verdicts={found["values"]: found["counts"] for found in verdicts},
         max_new_tokens=job.sampling.max_new_tokens,
         temperature=job.sampling.temperature,
         top_p=job.sampling.top_p,
         samples=str(store.folder),
-        answered_share=sum(bool(row["answer"]) for row in samples) / len(samples),
+        answered_share=pc.sum(pc.not_equal(table["answer"], "")).as_py() / len(table),
     )

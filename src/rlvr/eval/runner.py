@@ -1,15 +1,19 @@
 """A run's evaluation: samples and grades a set of problems on all ranks, in one go."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rlvr.console import bar
 from rlvr.eval.evaluation import Counts, Evaluation
 from rlvr.ranks import Ranks
 from rlvr.rollout import RolloutEngine, Sampling
-from rlvr.step import Row, rows_of, sample_groups, write_rows
+from rlvr.step import sample_groups, table_of, write_table
+from rlvr.step.table import with_columns
 from rlvr.types import Problem
 from rlvr.verify import Verifier
 
@@ -29,37 +33,38 @@ class Evaluated:
     """This rank's part of an evaluation's samples.
 
     Attributes:
-        rows_PN: n graded samples of each problem.
+        table_P: The graded samples of each problem, n rows.
         n: Samples a problem.
         ranks: Among which all problems were dealt out.
     """
 
-    rows_PN: Sequence[Sequence[Row]]
+    table_P: Sequence[pa.Table]
     n: int
     ranks: Ranks
 
     def counts(self) -> Evaluation:
         """What all figures and tables need, of all ranks' problems and the same on every rank: a collective."""
-        return Evaluation.of(self.n, self.ranks.gather([Counts.of(rows) for rows in self.rows_PN]))
+        return Evaluation.of(self.n, self.ranks.gather([Counts.of(table) for table in self.table_P]))
 
     def write(self, path: Path) -> None:
         """Leave every verdict, and the texts as far as they stay small: a collective, the first rank writes."""
-        size = sum(self.ranks.all_gather([sum(len(row["text"]) for rows in self.rows_PN for row in rows)]))
-        mine = [rows if size <= ALL_TEXTS else few_texts(rows) for rows in self.rows_PN]
-        rows = [row for of_problem in self.ranks.gather(mine) for row in of_problem]
+        size = sum(self.ranks.all_gather([sum(map(characters, self.table_P))]))
+        mine = [table if size <= ALL_TEXTS else few_texts(table) for table in self.table_P]
+        tables = self.ranks.gather(mine)
         if self.ranks.rank == 0:
-            write_rows(path, rows)
+            write_table(path, pa.concat_tables(tables))
 
 
-def few_texts(rows: Sequence[Row]) -> Sequence[Row]:
+def characters(table: pa.Table) -> int:
+    """Of all texts together."""
+    return int(pc.sum(pc.utf8_length(table["text"])).as_py())
+
+
+def few_texts(table: pa.Table) -> pa.Table:
     """One problem's samples, without the texts that come after the first `FEW` of their kind."""
-    seen: Counter[bool] = Counter()
-    fewer = []
-    for row in rows:
-        right = row["status"] == "right"
-        fewer.append(row if seen[right] < FEW else {**row, "text": None})
-        seen[right] += 1
-    return fewer
+    right_N = pc.equal(table["status"], "right").to_numpy()
+    place_N = np.where(right_N, right_N.cumsum(), (~right_N).cumsum())
+    return with_columns(table, text=pc.if_else(pa.array(place_N <= FEW), table["text"], None))
 
 
 def evaluate(
@@ -91,4 +96,4 @@ def evaluate(
     with bar(title, len(mine) * n, transient=True) as progress:
         groups = sample_groups(engine, verifier, mine, n, sampling, version, seed, on_sampled=progress.advance)
     engine.sleep()
-    return Evaluated([rows_of(group) for group in groups], n, ranks)
+    return Evaluated([table_of([group]) for group in groups], n, ranks)

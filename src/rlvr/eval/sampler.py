@@ -1,14 +1,19 @@
 """Sampling for an evaluation that may be killed: graded while sampling goes on, written as it finishes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from rlvr.console import Bar, bar
 from rlvr.eval.store import SampleStore
 from rlvr.ranks import Ranks
 from rlvr.rollout import RolloutEngine, Sampling, call_seed
-from rlvr.step import Grader, Row, rows_of, stream_groups
-from rlvr.step.table import prompt_id
+from rlvr.step import Grader, stream_groups, table_of
+from rlvr.step.table import columns_of, prompt_id, with_columns
 from rlvr.types import Group, Problem
 from rlvr.verify import Verifier
 
@@ -35,6 +40,14 @@ class Job:
     seed: int
     rules: str
 
+    def places(self, table: pa.Table) -> NDArray[np.int64]:
+        """Where each of R rows stands among the job's P x n samples, problem by problem; -1: it is none of them."""
+        names = pa.array([f"{problem.id} {prompt_id(problem)}" for problem in self.problems])
+        name_R = pc.binary_join_element_wise(table["problem_id"], table["prompt_id"], " ")
+        problem_R = pc.fill_null(pc.index_in(name_R, names), -1).to_numpy().astype(np.int64)
+        sample_R = table["sample"].to_numpy()
+        return np.where((problem_R >= 0) & (sample_R < self.n), problem_R * self.n + sample_R, -1)
+
 
 def segments(n: int) -> Iterator[tuple[int, int]]:
     """(first, count) of the samples drawn in one call: 8, 8, 16, 32, 64, 64, .. so that the calls for a smaller n are
@@ -58,49 +71,53 @@ def sample(job: Job, engine: RolloutEngine, verifier: Verifier, store: SampleSto
     """
     mine: Sequence[Problem] = ranks.shard(job.problems)
     most = -(-len(job.problems) // ranks.size)  # so that ranks which share an engine make as many calls
-    asked = {(problem.id, prompt_id(problem), i) for problem in mine for i in range(job.n)}
-    held = ("problem_id", "prompt_id", "sample")
-    missing = {(problem, i) for problem, _, i in asked - {tuple(row.values()) for row in store.read(held)}}
+    place_R = replace(job, problems=mine).places(store.read(("problem_id", "prompt_id", "sample")))
+    missing_PN = np.ones((len(mine), job.n), dtype=bool)
+    missing_PN.flat[place_R[place_R >= 0]] = False
+    row = {problem.id: missing_N for problem, missing_N in zip(mine, missing_PN, strict=True)}
     progress: Bar
 
     def store_new(groups: Sequence[tuple[int, Group]]) -> None:
         """Store what was missing: a call samples a problem again where it lacks some of the call's samples only."""
-        rows = [row for first, group in groups for row in graded_rows(group, first, job.rules, verifier)]
-        new = [row for row in rows if (row["problem_id"], row["sample"]) in missing]
-        store.append(new)
-        progress.advance(len(new))
+        new = [row[group.problem.id][first : first + len(group.completions)] for first, group in groups]
+        table = graded(groups, job.rules, verifier).filter(pa.array(np.concatenate(new)))
+        store.append(table)
+        progress.advance(table.num_rows)
 
-    with bar("Sampling", len(asked), len(asked) - len(missing)) as progress, Grader(verifier, 0, store_new) as grader:
+    left = int(missing_PN.sum())
+    with bar("Sampling", missing_PN.size, missing_PN.size - left) as progress, Grader(verifier, 0, store_new) as grader:
         for first, count in segments(job.n):
             for start in range(0, most, CALL // count):
-                chunk = mine[start : start + CALL // count]
-                done = complete(chunk, range(first, first + count), missing)
-                stream_groups(engine, grader, chunk, count, job.sampling, call_seed(job.seed, first), first, done)
+                chunk = slice(start, start + CALL // count)
+                done = set(np.flatnonzero(~missing_PN[chunk, first : first + count].any(axis=1)).tolist())
+                stream_groups(engine, grader, mine[chunk], count, job.sampling, call_seed(job.seed, first), first, done)
 
 
-def complete(problems: Sequence[Problem], numbers: range, missing: set[tuple[str, int]]) -> set[int]:
-    """Indices of the problems that miss none of these samples."""
-    needed = [any((problem.id, number) in missing for number in numbers) for problem in problems]
-    return {index for index, need in enumerate(needed) if not need}
+def graded(groups: Sequence[tuple[int, Group]], rules: str, verifier: Verifier) -> pa.Table:
+    """A table of groups with the answers that vote and the name of the rules that judged."""
+    firsts, of_problem = zip(*groups, strict=True)
+    texts = [one.text for group in of_problem for one in group.completions]
+    return table_of(of_problem, firsts, answer=answers_to(texts, verifier), rules=[rules] * len(texts))
 
 
-def graded_rows(group: Group, first: int, rules: str, verifier: Verifier) -> list[Row]:
-    """A group's rows with the answers that vote and the name of the rules that judged."""
-    answers = [verifier.answer(one.text) for one in group.completions]
-    return rows_of(group, first, answer=answers, rules=[rules] * len(answers))
+def answers_to(texts: Sequence[str], verifier: Verifier) -> list[str]:
+    """Final answers, read once where texts are the same."""
+    read = {text: verifier.answer(text) for text in set(texts)}
+    return [read[text] for text in texts]
 
 
 def judge_again(job: Job, verifier: Verifier, store: SampleStore) -> int:
     """Judge by the present rules what others have judged; says how many samples these were."""
     by_id = {problem.id: problem for problem in job.problems}
 
-    def judge(rows: Sequence[Row]) -> list[Row]:
-        known = [row for row in rows if row["problem_id"] in by_id]
-        verdicts = verifier.grade([(by_id[row["problem_id"]], row["text"]) for row in known])
-        new = [
-            {**row, **asdict(verdict), "answer": verifier.answer(row["text"]), "rules": job.rules}
-            for row, verdict in zip(known, verdicts, strict=True)
-        ]
-        return new + [row for row in rows if row["problem_id"] not in by_id]
+    def judge(table: pa.Table) -> pa.Table:
+        known = pc.is_in(table["problem_id"], pa.array(list(by_id)))
+        old = table.filter(known)
+        texts = old["text"].to_pylist()
+        problems = [by_id[name] for name in old["problem_id"].to_pylist()]
+        verdicts = verifier.grade(list(zip(problems, texts, strict=True)))
+        answers, rules = answers_to(texts, verifier), [job.rules] * len(texts)
+        new = with_columns(old, **columns_of(verdicts), answer=answers, rules=rules)
+        return pa.concat_tables([new, table.filter(pc.invert(known))])
 
     return store.judge_again(job.rules, judge)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rlvr.errors import RunError
-from rlvr.step import SCHEMA, Row, read_table, write_rows
+from rlvr.step import SCHEMA, read_table, write_table
 
 
 class SampleStore:
@@ -20,38 +21,39 @@ class SampleStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, table: pa.Table) -> None:
         """Add a file."""
-        write_rows(self.folder / f"{uuid.uuid4().hex}.parquet", rows)
+        write_table(self.folder / f"{uuid.uuid4().hex}.parquet", table)
 
-    def read(self, columns: Sequence[str]) -> list[Row]:
+    def read(self, columns: Sequence[str]) -> pa.Table:
         """These columns of every sample.
 
         Raises:
             RunError: When a file can't be read.
         """
-        return [row for path in self._files() for row in _read(path, columns)]
+        empty = pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
+        return pa.concat_tables([empty, *(_read(path, columns) for path in self._files())])
 
-    def judge_again(self, rules: str, judge: Callable[[Sequence[Row]], Sequence[Row]]) -> int:
-        """Replace rows that other rules have judged, a file at a time; says how many there were."""
+    def judge_again(self, rules: str, judge: Callable[[pa.Table], pa.Table]) -> int:
+        """Replace samples that other rules have judged, a file at a time; says how many there were."""
         count = 0
         for path in self._files():
-            if {row["rules"] for row in _read(path, ["rules"])} - {rules}:
-                rows = _read(path, SCHEMA.names)
-                old = [row for row in rows if row["rules"] != rules]
-                write_rows(path, [row for row in rows if row["rules"] == rules] + list(judge(old)))
-                count += len(old)
+            if set(_read(path, ["rules"])["rules"].to_pylist()) - {rules}:
+                table = _read(path, SCHEMA.names)
+                present = pc.fill_null(pc.equal(table["rules"], rules), False)
+                old = table.filter(pc.invert(present))
+                write_table(path, pa.concat_tables([table.filter(present), judge(old)]))
+                count += old.num_rows
         return count
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))
 
 
-def _read(path: Path, columns: Sequence[str]) -> list[Row]:
+def _read(path: Path, columns: Sequence[str]) -> pa.Table:
     try:
-        rows: list[Row] = read_table(path, columns).to_pylist()
+        return read_table(path, columns)
     except (pa.ArrowException, OSError) as error:
         raise RunError(
             f"{path}: these samples can't be read ({error}); delete the file, and they are drawn again."
         ) from error
-    return rows

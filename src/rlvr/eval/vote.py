@@ -1,8 +1,10 @@
 """maj@k: is the answer that most of k samples give the right one?"""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlvr.eval.bootstrap import FloatArray
 
@@ -25,14 +27,19 @@ def majority_at_k(answers: Sequence[str], right: Sequence[bool], k: int, seed: i
     """
     if not any(right):
         return 0.0
-    names, vote_N = np.unique(np.asarray(answers, dtype=object).astype(str), return_inverse=True)
-    silent = int(np.flatnonzero(names == "")[0]) if "" in names else -1
+    names = {name: vote for vote, name in enumerate(dict.fromkeys(["", *answers]))}  # silence is vote 0
+    vote_N = np.fromiter(map(names.__getitem__, answers), dtype=np.int64, count=len(answers))
     right_V = np.zeros(len(names), dtype=bool)
     right_V[vote_N[np.asarray(right)]] = True
-    rng = np.random.default_rng(seed)
+    right_V[0] = False
     n = len(answers)
-    draws = [np.arange(n)] if k == n else [rng.permutation(n)[:k] for _ in range(DRAWS)]
-    return float(np.mean([_winner_is_right(vote_N[draw], right_V, silent) for draw in draws]))
+    vote_DK = vote_N[np.arange(n)[None] if k == n else _draws(n, DRAWS, seed)[:, :k]]
+    draw_D = np.arange(len(vote_DK))
+    cell_DK = draw_D[:, None] * len(names) + vote_DK
+    count_DV = np.bincount(cell_DK.ravel(), minlength=len(vote_DK) * len(names)).reshape(-1, len(names))
+    count_DV[:, 0] = 0
+    first_D = count_DV.ravel()[cell_DK].argmax(axis=1)  # of the most frequent, the one that was drawn first
+    return float(right_V[vote_DK[draw_D, first_D]].mean())
 
 
 def majority(answers_P: Sequence[Sequence[str]], right_P: Sequence[Sequence[bool]], k: int) -> FloatArray:
@@ -40,11 +47,8 @@ def majority(answers_P: Sequence[Sequence[str]], right_P: Sequence[Sequence[bool
     return np.array([majority_at_k(answers, right, k) for answers, right in zip(answers_P, right_P, strict=True)])
 
 
-def _winner_is_right(vote_K: np.ndarray, right_V: np.ndarray, silent: int) -> bool:
-    vote_K = vote_K[vote_K != silent]
-    if not len(vote_K):
-        return False
-    count_V = np.bincount(vote_K, minlength=len(right_V))
-    most = count_V.max()
-    first = next(vote for vote in vote_K if count_V[vote] == most)
-    return bool(right_V[first])
+@lru_cache(maxsize=2)
+def _draws(n: int, draws: int, seed: int) -> NDArray[np.int64]:
+    """The numbers 0 to n-1 in D random orders, of which a vote of k takes the first k: the same for every problem."""
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.permutation(n) for _ in range(draws)])

@@ -5,20 +5,19 @@ from rlvr.step.collector import Collector
 from rlvr.step.metrics import batch_metrics
 from rlvr.step.samples import TrainingSample, training_samples
 from rlvr.step.sampling import Grader, sample_groups, stream_groups
-from rlvr.step.table import SCHEMA, Row, read_table, rows_of, write_rows
+from rlvr.step.table import SCHEMA, read_table, table_of, write_table
 
 __all__ = [
     "SCHEMA",
     "Collector",
     "Grader",
     "RolloutBatch",
-    "Row",
     "TrainingSample",
     "batch_metrics",
     "read_table",
-    "rows_of",
     "sample_groups",
     "stream_groups",
+    "table_of",
     "training_samples",
-    "write_rows",
+    "write_table",
 ]

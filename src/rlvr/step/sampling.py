@@ -11,8 +11,9 @@ from rlvr.timing import Stopwatch
 from rlvr.types import Completion, Group, Problem
 from rlvr.verify.verifier import Verifier
 
-# Completions that are graded together while sampling goes on, and how long the first of them may wait.
-GRADED_TOGETHER, WAIT_S = 256, 10.0
+# Completions that are graded together while sampling goes on, at least, and how long the first of them may wait.
+# A batch may end as a file, so batches grow with what was graded before: a hundred for half a million completions.
+GRADED_TOGETHER, GROWTH, WAIT_S = 256, 1 / 16, 10.0
 
 Graded = Callable[[Sequence[tuple[int, Group]]], None]
 """Takes groups as they are graded, each with the number of its first completion; in a thread of its own."""
@@ -107,6 +108,7 @@ class Grader:
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._running: list[Future[None]] = []
         self._waiting: list[tuple[int, Problem, tuple[Completion, ...]]] = []
+        self._count = self._sent = 0  # completions that wait, and those graded before
         self._since = time.monotonic()
 
     def add(self, problem: Problem, completions: tuple[Completion, ...], first: int) -> None:
@@ -114,8 +116,9 @@ class Grader:
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting.append((first, problem, completions))
-        waiting = sum(len(some) for _, _, some in self._waiting)
-        if waiting >= GRADED_TOGETHER or time.monotonic() - self._since > WAIT_S:
+        self._count += len(completions)
+        enough = max(GRADED_TOGETHER, GROWTH * self._sent)
+        if self._count >= enough or time.monotonic() - self._since > WAIT_S:
             self._send()
 
     def __enter__(self) -> Self:
@@ -136,7 +139,7 @@ class Grader:
     def _submit(self) -> None:
         if self._waiting:
             self._running.append(self._thread.submit(self._grade, self._waiting))
-            self._waiting = []
+            self._waiting, self._count, self._sent = [], 0, self._sent + self._count
 
     def _raise(self) -> None:
         for future in [future for future in self._running if future.done()]:

@@ -1,8 +1,8 @@
-"""Graded samples as rows: one schema for every table of them, whoever writes it."""
+"""Graded samples as a table: one schema for every table of them, whoever writes it."""
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlvr.files import write_whole
-from rlvr.types import Group, Problem
+from rlvr.types import Group, Problem, Verdict
 
 # A table has null where it has no such thing: an evaluation no advantage, a training no grading rules.
 SCHEMA = pa.schema(
@@ -34,37 +34,54 @@ SCHEMA = pa.schema(
         ("weight", pa.float32()),  # the filter's weight of the problem; 0: it did not update the policy
     ]
 )
-Row = dict[str, Any]
 
 
-def rows_of(group: Group, first: int = 0, **more: Sequence[Any]) -> list[Row]:
-    """A row a completion, of all that a group says.
+def table_of(groups: Sequence[Group], first_P: Sequence[int] = (), **more: Iterable[Any]) -> pa.Table:
+    """A row a completion, of all that P groups say, one group after the other.
 
     Args:
-        group: Graded completions of one problem.
-        first: Number of the first of them among the problem's completions.
+        groups: Graded completions, each group of one problem.
+        first_P: Number of each group's first completion among those of its problem; 0 where not given.
         more: Further columns by name, a value a completion.
     """
-    prompt, columns = prompt_id(group.problem), list(more.items())
-    return [
-        {
-            "problem_id": group.problem.id,
-            "prompt": group.problem.prompt,
-            "prompt_id": prompt,
-            "sample": first + index,
-            "version": group.version,
-            "status": verdict.status,
-            "reward": verdict.reward,
-            "formatted": verdict.formatted,
-            "finish": one.finish,
-            "tokens": len(one.token_ids),
-            "logp": sum(one.logps),
-            "text_id": text_id(one.text),
-            "text": one.text,
-            **{name: values[index] for name, values in columns},
-        }
-        for index, (one, verdict) in enumerate(zip(group.completions, group.verdicts, strict=True))
-    ]
+    completions = [one for group in groups for one in group.completions]
+    texts = [one.text for one in completions]
+    ids = {text: text_id(text) for text in set(texts)}  # many rollouts of a group say the same
+    group_of = pa.array([place for place, group in enumerate(groups) for _ in group.completions], pa.int64())
+    of_group = {
+        "problem_id": [group.problem.id for group in groups],
+        "prompt": [group.problem.prompt for group in groups],
+        "prompt_id": [prompt_id(group.problem) for group in groups],
+        "version": [group.version for group in groups],
+    }
+    numbered = zip(first_P or [0] * len(groups), groups, strict=True)
+    columns: dict[str, Iterable[Any]] = {
+        "sample": [first + i for first, group in numbered for i in range(len(group.completions))],
+        "finish": [one.finish for one in completions],
+        "tokens": [len(one.token_ids) for one in completions],
+        "logp": [sum(one.logps) for one in completions],
+        "text_id": [ids[text] for text in texts],
+        "text": texts,
+        **columns_of([verdict for group in groups for verdict in group.verdicts]),
+        **more,
+    }
+    empty = pa.table([pa.nulls(len(texts), field.type) for field in SCHEMA], schema=SCHEMA)
+    repeated = {name: pa.array(values, SCHEMA.field(name).type).take(group_of) for name, values in of_group.items()}
+    return with_columns(empty, **repeated, **columns)
+
+
+def columns_of(verdicts: Sequence[Verdict]) -> dict[str, list[Any]]:
+    """What verdicts say, by column."""
+    return {name: [getattr(verdict, name) for verdict in verdicts] for name in ("status", "reward", "formatted")}
+
+
+def with_columns(table: pa.Table, **values: Iterable[Any]) -> pa.Table:
+    """The same rows with other values in these columns."""
+    for name, column in values.items():
+        field = table.schema.field(name)
+        held = column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column, field.type)
+        table = table.set_column(table.schema.get_field_index(name), field, held)
+    return table
 
 
 def prompt_id(problem: Problem) -> str:
@@ -77,10 +94,10 @@ def text_id(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """One parquet file, whole or not at all; a column that no row has is null."""
+def write_table(path: Path, table: pa.Table) -> None:
+    """One parquet file, whole or not at all."""
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd")
     write_whole(path, sink.getvalue().to_pybytes())
 
 
@@ -92,12 +109,13 @@ def read_table(path: Path, columns: Sequence[str] = tuple(SCHEMA.names)) -> pa.T
 
 
 def _read(path: Path, wanted: pa.Schema) -> pa.Table:
-    held = set(pq.read_schema(path).names)
-    source = {name: name for name in SCHEMA.names} | _older_names(held)
-    needed = {source[name] for name in wanted.names}
-    if "text_id" in needed - held:
-        needed.add(source["text"])
-    table = pq.read_table(path, columns=sorted(needed & held))
+    with pq.ParquetFile(path) as file:
+        held = set(file.schema_arrow.names)
+        source = {name: name for name in SCHEMA.names} | _older_names(held)
+        needed = {source[name] for name in wanted.names}
+        if "text_id" in needed - held:
+            needed.add(source["text"])
+        table = file.read(columns=sorted(needed & held))
     return pa.table([_column(table, source, field) for field in wanted], schema=wanted)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rlvr.types import Problem, Verdict
 
@@ -14,7 +15,7 @@ class CountdownVerifier:
 
     def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """A verdict for each (problem, completion text), in order."""
-        return [self._verdict(problem.answer, text) for problem, text in items]
+        return [_verdict(problem.answer, text) for problem, text in items]
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
         """Digits and a target."""
@@ -24,14 +25,15 @@ class CountdownVerifier:
         """The whole completion."""
         return text
 
-    @staticmethod
-    def _verdict(answer: str, text: str) -> Verdict:
-        digits, target = answer.split("=")
-        # Length and shape first: they bound the work before anything is computed.
-        if len(text) != 2 * len(digits) - 1 or not _EXPRESSION.fullmatch(text):
-            return WRONG
-        right = sorted(text[::2]) == sorted(digits) and value_of(text) == int(target)
-        return RIGHT if right else WRONG
+
+@lru_cache(maxsize=2**16)  # many rollouts of a problem say the same
+def _verdict(answer: str, text: str) -> Verdict:
+    digits, target = answer.split("=")
+    # Length and shape first: they bound the work before anything is computed.
+    if len(text) != 2 * len(digits) - 1 or not _EXPRESSION.fullmatch(text):
+        return WRONG
+    right = sorted(text[::2]) == sorted(digits) and value_of(text) == int(target)
+    return RIGHT if right else WRONG
 
 
 def value_of(expression: str) -> int:

@@ -82,7 +82,9 @@ class OfTheRun(Callback):
 
 
 class SampleTable(OfTheRun):
-    """Every rollout in samples.parquet."""
+    """Rollouts in samples.parquet."""
+
+    every_n_rollouts: int = key("from one whose samples are kept to the next; 1: all are", unit="rollouts", low=1)
 
 
 class Checkpoints(OfTheRun):
