@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from rlvr.console import command, is_first_rank, one_sentence_errors
+from rlvr.memory import for_good
 from rlvr.preflight.settings import check_evaluation
 
 
@@ -15,9 +16,9 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check_evaluation(cfg)
-        # Only now: torch alone takes seconds to import, and a refusal should not.
-        from rlvr.build.evaluation import evaluate
-        from rlvr.report import report_evaluations, write_setting
+        with for_good():  # only now: torch alone takes seconds to import, and a refusal should not
+            from rlvr.build.evaluation import evaluate
+            from rlvr.report import report_evaluations, write_setting
 
         write_setting(run_dir)
         evaluate(cfg, run_dir)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rlvr.config import Export, check_types
 from rlvr.console import command, console, one_sentence_errors
+from rlvr.memory import for_good
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="export")
@@ -17,8 +18,9 @@ def main(cfg: DictConfig) -> None:
         check_types(cfg, Export)
     checkpoint, output = Path(cfg.checkpoint), Path(cfg.output)
     with one_sentence_errors(output.parent / "error.txt"):
-        from rlvr.checkpoint.export import check_export, export  # only now: torch takes seconds, a refusal should not
-        from rlvr.checkpoint.start import CONFIG
+        with for_good():  # only now: torch takes seconds, a refusal should not
+            from rlvr.checkpoint.export import check_export, export
+            from rlvr.checkpoint.start import CONFIG
 
         check_export(checkpoint, output)
         trained = OmegaConf.load(checkpoint / CONFIG)

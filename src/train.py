@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rlvr.console import command, console, is_first_rank, one_sentence_errors
 from rlvr.folders import check_folder
+from rlvr.memory import for_good
 from rlvr.preflight.settings import check
 
 
@@ -24,25 +25,43 @@ def main(cfg: DictConfig) -> float | None:
 
 
 def train(cfg: DictConfig, run_dir: Path) -> float | None:
-    """Plan, build, run, report."""
-    # Only now: torch and what is built on it take seconds to import, and a refused setting should not.
-    from rlvr.build import build, engine_of, plan_of, strategy_traits
-    from rlvr.checkpoint import starting_point
-    from rlvr.preflight.kinds import check_kinds
-    from rlvr.preflight.machine import check_disk, check_machine
-    from rlvr.ranks import follow_parent, leave_group
-    from rlvr.report import report_run, write_setting
-    from rlvr.sweep import objective
+    """Check what goes together and what this machine has; then plan, or plan and run."""
+    with for_good():  # only now: torch and what is built on it take seconds to import, and a refused setting should not
+        from rlvr.build import engine_of, strategy_traits
+        from rlvr.preflight.kinds import check_kinds
+        from rlvr.preflight.machine import check_machine
+        from rlvr.ranks import follow_parent
 
     engine, strategy = engine_of(cfg).traits, strategy_traits(cfg)
     check_kinds(cfg, engine, strategy)
     follow_parent()
     if cfg.preflight == "only":
-        plan = plan_of(cfg)
-        console.print(plan.table().rich())
-        plan.check()
+        show_plan(cfg)
         return None
     check_machine(cfg, [engine.package, strategy.package])
+    return run(cfg, run_dir)
+
+
+def show_plan(cfg: DictConfig) -> None:
+    """The plan alone."""
+    with for_good():  # without Lightning, which a plan does not need
+        from rlvr.build import plan_of
+
+    plan = plan_of(cfg)
+    console.print(plan.table().rich())
+    plan.check()
+
+
+def run(cfg: DictConfig, run_dir: Path) -> float | None:
+    """Plan, build, run, report."""
+    with for_good():
+        from rlvr.build import build, plan_of
+        from rlvr.checkpoint import starting_point
+        from rlvr.preflight.machine import check_disk
+        from rlvr.ranks import leave_group
+        from rlvr.report import report_run, write_setting
+        from rlvr.sweep import objective
+
     plan = plan_of(cfg)
     plan.check()
     check_disk(plan.checkpoint_gib, Path(cfg.paths.log_dir))
@@ -54,10 +73,10 @@ def train(cfg: DictConfig, run_dir: Path) -> float | None:
     if is_first_rank():
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
     write_setting(run_dir)
-    run = build(cfg)
-    run.trainer.fit(run.module, datamodule=run.data, ckpt_path=start.checkpoint, weights_only=True)
+    made = build(cfg)
+    made.trainer.fit(made.module, datamodule=made.data, ckpt_path=start.checkpoint, weights_only=True)
     leave_group()
-    if not run.trainer.is_global_zero:
+    if not made.trainer.is_global_zero:
         return None
     report_run(run_dir)
     return objective(run_dir, cfg.objective)

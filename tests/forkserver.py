@@ -36,7 +36,8 @@ LARGEST = 1 << 20  # bytes of a request: a command and an environment
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 # Read while modules are imported, so a child whose values differ from the server's is started for real.
 IMPORTED_WITH = ("HF_", "PYTHON", "OMP_", "MKL_", "OPENBLAS_")
-PLAIN = ("rlvr.build", "rlvr.report", "rlvr.sweep", "rlvr.eval", "rlvr.strategy", "peft", "deepspeed", "pydantic")
+BUILD = ("rlvr.build.run", "rlvr.build.planning", "rlvr.build.evaluation", "rlvr.checkpoint.callback", "rlvr.report")
+PLAIN = (*BUILD, "rlvr.sweep", "rlvr.strategy.deepspeed", "peft", "deepspeed", "pydantic")
 KINDS = {"plain": PLAIN, "vllm": (*PLAIN, "rlvr.rollout.vllm")}
 MODELS = [f"transformers.models.{name}.modeling_{name}" for name in ("qwen2", "qwen3", "llama")]
 

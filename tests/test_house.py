@@ -20,6 +20,7 @@ ORDER = [
     *(
         "errors",
         "files",
+        "lazy",
         "types",
         "names",
         "timing",

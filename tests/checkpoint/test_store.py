@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from rlvr.checkpoint import CheckpointStore, SafeCheckpointIO
-from rlvr.checkpoint.io import weights_of
 from rlvr.checkpoint.store import MANIFEST, fault_of
+from rlvr.checkpoint.weights import weights_of
 
 
 @pytest.fixture

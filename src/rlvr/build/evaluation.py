@@ -12,6 +12,7 @@ from rlvr.console import console
 from rlvr.data import check_lengths, longest_sequence, write_report
 from rlvr.eval import Job, SampleStore, evaluation_key, judge_again, outcome_of, sample
 from rlvr.memory import keep_freed_memory
+from rlvr.models import PolicySource
 from rlvr.names import name_of
 from rlvr.preflight.activations import GIB
 from rlvr.preflight.machine import check_machine, deterministic_kernels, device
@@ -40,7 +41,8 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     source.prepare()
     tokens = cfg.eval.get("max_new_tokens") or sampling_of(cfg, source).max_new_tokens
     sampling = Sampling(tokens, cfg.eval.temperature, cfg.eval.top_p)
-    policy, tokenizer = instantiate(cfg.model).load(pool, cfg.seed, Path(cfg.paths.cache_dir), dtype=None)
+    model: PolicySource = instantiate(cfg.model)
+    policy, tokenizer = model.load(pool, cfg.seed, Path(cfg.paths.cache_dir), dtype=None)
     verifier = instantiate(cfg.verifier)
     splits = source.splits(tokenizer, verifier.readable)
     context = context_of(cfg, policy.config)

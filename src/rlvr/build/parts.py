@@ -1,21 +1,20 @@
 """The parts of a run that one group of the config describes each."""
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
-from transformers import PretrainedConfig, PreTrainedModel
 
 from rlvr.algo import Loss, Objective
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.eval import short_hash
-from rlvr.models import Checkpoint
 from rlvr.rollout import EngineSettings, Sampling
 from rlvr.strategy import StrategyTraits
-from rlvr.training.precision import trained_dtype
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 def engine_of(cfg: DictConfig) -> EngineSettings:
@@ -45,16 +44,6 @@ def sized_engine(cfg: DictConfig, longest: int, kv_cache_gib: float | None = Non
     return engine_of(cfg).sized(longest, kv_cache_gib)
 
 
-def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
-    """The policy, its tokenizer, and, under ZeRO-3, the files in which its weights still are."""
-    dtype = trained_dtype(cfg.trainer.precision, adapters=bool(cfg.lora))
-    maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
-    if not strategy_traits(cfg).shards_parameters:
-        return (*maker.load(*place, dtype), None)
-    checkpoint: Checkpoint = maker.checkpoint(*place)
-    return checkpoint.hollow(dtype), checkpoint.tokenizer(), checkpoint
-
-
 def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
     """The rollout's sampling, its length taken from the data set where the config leaves it open.
 
@@ -75,7 +64,7 @@ def objective_of(cfg: DictConfig, loss: Loss) -> Objective:
     return Objective(loss.surrogate, [instantiate(correction)] if correction else [], auxiliary)
 
 
-def context_of(cfg: DictConfig, config: PretrainedConfig) -> int:
+def context_of(cfg: DictConfig, config: "PretrainedConfig") -> int:
     """Longest prompt and completion together that policy and engine can hold, in tokens."""
     return min(config.max_position_embeddings, engine_of(cfg).traits.context or sys.maxsize)
 

@@ -1,9 +1,7 @@
 """Puts a run together."""
 
 import gc
-import logging
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +10,14 @@ from typing import Any
 
 import lightning
 import torch
-import transformers
 from hydra.utils import instantiate
 from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig
 from transformers import PreTrainedModel
 
 from rlvr.algo import Loss
-from rlvr.build.parts import context_of, engine_kind, objective_of, policy_of, rules_of, sampling_of, sized_engine
+from rlvr.build.parts import context_of, engine_kind, objective_of, rules_of, sampling_of, sized_engine, strategy_traits
+from rlvr.build.silence import quiet
 from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
 from rlvr.checkpoint import SafeCheckpointIO
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
@@ -33,6 +31,7 @@ from rlvr.rollout import LazyEngine, Sampling, call_seed
 from rlvr.step import Collector
 from rlvr.timing import Stopwatch
 from rlvr.training import PolicyModule, RolloutDataModule, RunContext
+from rlvr.training.precision import trained_dtype
 from rlvr.verify import Verifier
 
 
@@ -82,6 +81,16 @@ def build(cfg: DictConfig) -> Run:
     # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
     gc.freeze()
     return Run(trainer, module, data, tokenizer)
+
+
+def policy_of(cfg: DictConfig, source: ProblemSource) -> tuple[PreTrainedModel, Any, Checkpoint | None]:
+    """The policy, its tokenizer, and, under ZeRO-3, the files in which its weights still are."""
+    dtype = trained_dtype(cfg.trainer.precision, adapters=bool(cfg.lora))
+    maker, place = instantiate(cfg.model), (source, cfg.seed, Path(cfg.paths.cache_dir))
+    if not strategy_traits(cfg).shards_parameters:
+        return (*maker.load(*place, dtype), None)
+    checkpoint: Checkpoint = maker.checkpoint(*place)
+    return checkpoint.hollow(dtype), checkpoint.tokenizer(), checkpoint
 
 
 def splits_of(cfg: DictConfig, source: ProblemSource, tokenizer: Any, verifier: Verifier) -> Splits:
@@ -208,17 +217,3 @@ def evaluation(
         known=(context, engine_kind(cfg), rules_of(cfg)),
         listeners=listeners,
     )
-
-
-def quiet() -> None:
-    """Keep libraries' notes on things that are so by design out of the terminal."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*Experiment logs directory .* exists and is not empty.*")
-    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
-    warnings.filterwarnings("ignore", ".*LeafSpec.*")
-    warnings.filterwarnings("ignore", ".*DeepSpeed handles gradient clipping internally.*")
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")

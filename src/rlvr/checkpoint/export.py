@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from rlvr.checkpoint.io import WEIGHTS, weights_of
 from rlvr.checkpoint.store import MODEL, fault_of
+from rlvr.checkpoint.weights import WEIGHTS, weights_of
 from rlvr.errors import ConfigError
 from rlvr.models import save_policy, trainable
 from rlvr.rollout import base_of, whole

@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
-WEIGHTS, STATE = "weights.safetensors", "state.pt"
+from rlvr.checkpoint.weights import STATE, WEIGHTS, untied, weights_of
 
 
 class SafeCheckpointIO(CheckpointIO):
@@ -19,7 +18,7 @@ class SafeCheckpointIO(CheckpointIO):
         """Write `weights.safetensors` and `state.pt` (optimizer, loops, callbacks)."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        weights, ties = _untied(checkpoint["state_dict"])
+        weights, ties = untied(checkpoint["state_dict"])
         save_file(weights, folder / WEIGHTS)
         rest = {name: value for name, value in checkpoint.items() if name != "state_dict"}
         torch.save({**rest, "ties": ties}, folder / STATE)
@@ -33,25 +32,3 @@ class SafeCheckpointIO(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete the folder."""
         shutil.rmtree(path, ignore_errors=True)
-
-
-def weights_of(folder: Path, ties: dict[str, str] | None = None) -> dict[str, Tensor]:
-    """The weights of a checkpoint of one process, tied ones under each of their names."""
-    if ties is None:
-        ties = torch.load(folder / STATE, map_location="cpu", weights_only=True)["ties"]
-    weights = load_file(folder / WEIGHTS)
-    return weights | {name: weights[owner] for name, owner in ties.items()}
-
-
-def _untied(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Every storage once, and which further names stand for it: safetensors refuses tensors that share memory."""
-    owners: dict[tuple[int, torch.Size], str] = {}
-    weights: dict[str, Tensor] = {}
-    ties: dict[str, str] = {}
-    for name, tensor in state.items():
-        owner = owners.setdefault((tensor.data_ptr(), tensor.shape), name)
-        if owner == name:
-            weights[name] = tensor.detach().contiguous()
-        else:
-            ties[name] = owner
-    return weights, ties

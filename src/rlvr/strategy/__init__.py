@@ -1,6 +1,13 @@
 """How a policy is spread over ranks; the only place that imports deepspeed."""
 
-from rlvr.strategy.deepspeed import ShardedStrategy, whole_weights
+from typing import TYPE_CHECKING
+
+from rlvr.lazy import on_demand
 from rlvr.strategy.sharding import Sharding, StrategyTraits, Whole, sharding_of
+
+if TYPE_CHECKING:
+    from rlvr.strategy.deepspeed import ShardedStrategy, whole_weights
+else:  # Lightning, which a plan does not need
+    __getattr__ = on_demand(__name__, {"ShardedStrategy": "deepspeed", "whole_weights": "deepspeed"})
 
 __all__ = ["ShardedStrategy", "Sharding", "StrategyTraits", "Whole", "sharding_of", "whole_weights"]

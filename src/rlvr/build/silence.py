@@ -1,0 +1,20 @@
+"""What a run leaves out of the terminal."""
+
+import logging
+import warnings
+
+
+def quiet() -> None:
+    """Keep libraries' notes on things that are so by design out of the terminal."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*Experiment logs directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*DeepSpeed handles gradient clipping internally.*")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
