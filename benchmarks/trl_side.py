@@ -54,7 +54,7 @@ def main() -> None:
         beta=0.0,
         temperature=1.0,
         gradient_checkpointing=False,
-        bf16=asked.get("cuda", False),
+        bf16=asked["bf16"],
         use_cpu=not asked.get("cuda", False),
         report_to=[],
         logging_steps=asked["steps"],

@@ -2,8 +2,10 @@
 
 The same work on both sides: policy, prompts, group size, longest completion, sampling at temperature 1, a reward that
 splits every group (so that neither side can skip one), clipped surrogate with one update a rollout, fused AdamW,
-clipping at 1, fp32, one process, the same threads. TRL gets its fastest settings that run here: no reference model, no
-gradient checkpointing, and its continuous batching as a second mode. Each side runs in a process of its own, TRL in an
+clipping at 1, one process, the same threads; in fp32, and where the processor has instructions for it in bf16 over
+weights in fp32. TRL gets its fastest settings that run here: no reference model, no
+gradient checkpointing, and its continuous batching as a second mode. A checkpoint that falls into our steps is taken
+out of them, since TRL writes none. Each side runs in a process of its own, TRL in an
 environment of its own, which is made on first use under logs/benchmarks/; they take turns where there is time for that.
 
 The bound is what a step cannot do without: the matrix products of one forward and backward pass over every prompt once
@@ -54,6 +56,7 @@ class Case:
         steps: Steps, the first `skipped` of them not counted.
         turns: How often each side is measured; the best counts.
         data: Overrides that choose the problems.
+        precision: Ours; TRL is given the same.
     """
 
     model: str
@@ -64,6 +67,7 @@ class Case:
     skipped: int
     turns: int
     data: tuple[str, ...]
+    precision: str = "32-true"
 
 
 MATH = ROOT / "tests" / "data" / "math_problems.jsonl"
@@ -75,6 +79,7 @@ CASES = [
     Case("tiny", 64, 16, 64, steps=40, skipped=10, turns=2, data=("data.heldout_size=1",)),
     Case("smollm2_135m", 4, 64, 256, steps=3, skipped=1, turns=1, data=MATH_DATA),
 ]
+HALF = [replace(CASES[1], precision="bf16-mixed")] if torch.cpu.get_capabilities().get("avx512_bf16") else []
 
 
 class Coin:
@@ -91,6 +96,7 @@ def overrides(case: Case, folder: Path) -> list[str]:
         *(f"model={case.model}", "algo=grpo", f"paths.run_dir={folder}", f"paths.cache_dir={HOME / 'cache'}"),
         *(f"batch.problems_per_step={case.problems}", f"batch.group_size={GROUP}", f"optimizer.lr={LR}"),
         *(f"rollout.sampling.max_new_tokens={case.tokens}", f"trainer.max_steps={case.steps}"),
+        f"trainer.precision={case.precision}",
         *("eval.n=1", "eval.every_n_steps=1000", "eval.path_problems=1", "eval.train_problems=1"),
         *case.data,
     ]
@@ -105,17 +111,24 @@ def ours(case: Case, rollout: list[str]) -> dict[str, float]:
         run.trainer.fit(run.module, datamodule=run.data)
         with (Path(folder) / "metrics.csv").open() as file:
             rows = [row for row in csv.DictReader(file) if row.get("time/step")][case.skipped :]
-    phases = [name for name in rows[0] if name.startswith("time/") and rows[0][name]]
+    phases = sorted({name for row in rows for name in row if name.startswith("time/") and row[name]})
     means = {name: statistics.fmean(float(row[name] or 0) for row in rows) for name in phases}
     tokens = statistics.fmean(float(row["rollout/tokens"]) for row in rows)
-    step = means["time/step"]
+    step = means["time/step"] - means.pop("time/checkpoint", 0.0)
     return {**means, "step": step, "rate": tokens / step, "tokens": tokens, "peak": peak_gib()}
 
 
 def theirs(case: Case, folder: Path, mode: str) -> dict[str, float]:
     """The same figures of TRL."""
     python = environment()
-    asked = {**vars(case), "folder": str(folder), "mode": mode, "group": GROUP, "lr": LR}
+    asked = {
+        **vars(case),
+        "bf16": case.precision != "32-true",
+        "folder": str(folder),
+        "mode": mode,
+        "group": GROUP,
+        "lr": LR,
+    }
     script = str(Path(__file__).with_name("trl_side.py"))
     done = subprocess.run([python, script, json.dumps(asked)], capture_output=True, text=True)
     if done.returncode:
@@ -158,7 +171,8 @@ def bound(case: Case, folder: Path, tokens: float) -> float:
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    policy = AutoModelForCausalLM.from_pretrained(folder / "policy", dtype=torch.float32)
+    dtype = torch.float32 if case.precision == "32-true" else torch.bfloat16
+    policy = AutoModelForCausalLM.from_pretrained(folder / "policy", dtype=dtype)
     tokenizer = AutoTokenizer.from_pretrained(folder / "policy")
     prompts = json.loads((folder / "prompts.json").read_text())[: case.problems]
     prompt_tokens = sum(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)
@@ -175,12 +189,13 @@ def bound(case: Case, folder: Path, tokens: float) -> float:
 
 def product_s(linear: torch.nn.Linear, rows: int, times: int) -> float:
     """Seconds of `times` products of this layer's matrix with so many rows; the best of three."""
-    x = torch.randn(rows, linear.in_features)
+    weight_T = linear.weight.T
+    x = torch.randn(rows, linear.in_features, dtype=weight_T.dtype)
     best = float("inf")
     with torch.no_grad():
         for _ in range(3):
             start = time.perf_counter()
-            x @ linear.weight.T
+            x @ weight_T
             best = min(best, time.perf_counter() - start)
     return best * times
 
@@ -206,8 +221,8 @@ def compare(case: Case, pool: Any) -> None:
             turn = side()
             print(f"{case.model}, {name}: {turn['step']:.3f} s a step", file=sys.stderr)
             found[name] = min(found.get(name, turn), turn, key=itemgetter("step"))
-        # So much slower that a few steps, once, will do.
-        found["TRL, continuous batching"] = theirs(replace(case, steps=2, skipped=1), folder, "continuous batching")
+        if case.precision == "32-true":  # so much slower that a few steps, once, will do
+            found["TRL, continuous batching"] = theirs(replace(case, steps=2, skipped=1), folder, "continuous batching")
         floor = pool.apply(bound, (case, folder, found["ours, rollout=hf"]["tokens"]))
     best = min(f["step"] for name, f in found.items() if name.startswith("TRL"))
     rows = [
@@ -219,8 +234,8 @@ def compare(case: Case, pool: Any) -> None:
     ]
     rows.append(["bound: matrix products alone", f"{floor:.3f}", "", "", f"{best / floor:.2f}", "1.00"])
     header = ["", "seconds a step", "tokens/s", "peak, GiB", "speed / TRL's best", "time / bound"]
-    work = f"{case.model}: {case.problems} x {GROUP} completions of at most {case.tokens} tokens"
-    console.print(Grid(f"{work}, fp32, {torch.get_num_threads()} threads", header, rows).rich())
+    work = f"{case.model}: {case.problems} x {GROUP} completions of at most {case.tokens} tokens, {case.precision}"
+    console.print(Grid(f"{work}, {torch.get_num_threads()} threads", header, rows).rich())
     phases(found)
 
 
@@ -239,7 +254,7 @@ def main() -> None:
     HOME.mkdir(parents=True, exist_ok=True)
     environment()
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for case in CASES:
+        for case in [*CASES, *HALF]:
             if len(sys.argv) == 1 or case.model in sys.argv[1:]:
                 compare(case, pool)
 
