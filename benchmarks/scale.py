@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,9 @@ class Made:
     def __init__(self, size: Size, rank: int, vocabulary: int = 150_000) -> None:
         draw = np.random.default_rng(rank)
         count = size.problems * size.group // size.ranks
-        lengths = np.clip(np.exp(draw.normal(np.log(800), 0.7, count)), SHORTEST, LONGEST) * size.length
+        # Quantiles in any order: as many completions always have about as many tokens.
+        normal = np.array([NormalDist(np.log(800), 0.7).inv_cdf((place + 0.5) / count) for place in range(count)])
+        lengths = draw.permutation(np.clip(np.exp(normal), SHORTEST, LONGEST)) * size.length
         self.completions = [_completion(draw, int(length), vocabulary) for length in lengths]
         self.verdicts = [
             Verdict("right", 1.0) if right else Verdict("wrong", 0.0) for right in draw.random(count) < 0.4

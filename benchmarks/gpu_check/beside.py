@@ -23,9 +23,11 @@ def trl(device: torch.device, folder: Path) -> Finding:
     shape = shape_for(device)
     _save_base(shape, folder / "base")
     data = ("data.heldout_size=1", f"model.name={folder / 'base'}", f"paths.log_dir={folder}")
-    case = vs_trl.Case("pretrained", 32, 64, 256, steps=8, skipped=3, turns=1, data=data)
+    precision = "bf16-mixed" if on_gpu else "32-true"
+    case = vs_trl.Case("pretrained", 32, 64, 256, steps=8, skipped=3, turns=1, data=data, precision=precision)
     vs_trl.prepare(case, folder)
-    asked = {**vars(case), "folder": str(folder), "mode": "generate", "group": 8, "lr": 1e-6, "cuda": on_gpu}
+    asked = {**vars(case), "folder": str(folder), "mode": "generate", "group": 8, "lr": 1e-6}
+    asked |= {"bf16": on_gpu, "cuda": on_gpu}
     theirs = _trl(asked)
     ours = vs_trl.ours(case, ["trainer=gpu", "algo/correction=none"] if on_gpu else [])
     numbers: dict[str, Any] = {"shape": f"{shape}, 16 tokens", "steps": case.steps - case.skipped}
