@@ -125,8 +125,8 @@ def test_one_number_draws_a_token():
     """By hand: a share on the border belongs to the token that ends there; what has no mass is never drawn."""
     mass_LV = torch.tensor([0.0, 0.25, 0.0, 0.5, 0.25, 0.0]).repeat(6, 1)
     share_L = torch.tensor([2.0**-24, 0.25, 0.25 + 2.0**-24, 0.75, 0.75 + 2.0**-24, 1.0])
-    assert inverted(mass_LV, share_L).tolist() == [1, 1, 3, 3, 4, 4]
-    assert inverted(8 * mass_LV, share_L).tolist() == [1, 1, 3, 3, 4, 4]
+    assert inverted(mass_LV, torch.arange(6), share_L).tolist() == [1, 1, 3, 3, 4, 4]
+    assert inverted(8 * mass_LV[:1], torch.zeros(6, dtype=torch.long), share_L).tolist() == [1, 1, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.0, 0.9)])
@@ -135,7 +135,8 @@ def test_tokens_come_as_often_as_they_are_likely(temperature: float, top_p: floa
     torch.manual_seed(0)
     logits_V, count = 2 * torch.randn(40), 200_000
     logp_V = (logits_V / temperature).log_softmax(-1)
-    token_B, logp_B = Draw(temperature, top_p)(logits_V.repeat(count, 1), torch.arange(count), count)
+    draw, same_B = Draw(temperature, top_p), torch.zeros(count, dtype=torch.long)
+    token_B, logp_B = draw(logits_V[None], same_B, torch.arange(count), count)
     assert torch.allclose(logp_B, logp_V[token_B], atol=1e-6)
     wanted_V = nucleus(logp_V[None], top_p)[0].softmax(-1) * count
     seen_V, possible_V = torch.bincount(token_B, minlength=40).float(), wanted_V > 0
@@ -150,9 +151,9 @@ def test_a_row_draws_the_same_whichever_are_beside_it():
     """Also out of its place."""
     logits_BV, some_L = torch.randn(8, 50), torch.tensor([6, 1, 3])
     torch.manual_seed(1)
-    whole_B, _ = Draw(1.0, 1.0)(logits_BV, torch.arange(8), 8)
+    whole_B, _ = Draw(1.0, 1.0)(logits_BV, torch.arange(8), torch.arange(8), 8)
     torch.manual_seed(1)
-    some, _ = Draw(1.0, 1.0)(logits_BV[some_L], some_L, 8)
+    some, _ = Draw(1.0, 1.0)(logits_BV[some_L], torch.arange(3), some_L, 8)
     assert torch.equal(some, whole_B[some_L])
 
 
@@ -166,15 +167,23 @@ def sampled_with(monkeypatch, thinned: float) -> tuple[list, list[int]]:
     return engine.generate(problems(), 8, Sampling(40, top_p=0.95), 0, seed=3), rows
 
 
-def test_a_completion_that_has_ended_costs_no_more(monkeypatch):
-    """The others are the same token by token, whichever rows are still beside them; no step is made for none."""
+def beginnings(groups: list, length: int) -> int:
+    """How many different prompts with so many tokens of a completion go on."""
+    said = ((place, one.token_ids) for place, group in enumerate(groups) for one in group)
+    return len({(place, tokens[:length]) for place, tokens in said if len(tokens) > length})
+
+
+def test_what_is_the_same_is_read_once_and_what_has_ended_no_more(monkeypatch):
+    """The texts are the same token by token, whichever rows are still beside them; no step is made for none."""
     (whole, all_rows), (thinned, fewer) = (sampled_with(monkeypatch, part) for part in (0.0, 0.8))
-    assert set(all_rows) == {len(problems()), 8 * len(problems())}
     lengths = [len(one.token_ids) for group in whole for one in group]
     assert len(all_rows) == len(fewer) == max(lengths)  # one for the prompts, none after the last token
-    for step, count in enumerate(fewer[1:], start=1):
-        going_on = sum(length > step for length in lengths)
-        assert going_on <= count < going_on / 0.8 + 1
+    assert all_rows[0] == fewer[0] == len(problems())
+    apart = next(step for step in range(len(lengths)) if beginnings(whole, step) == sum(n > step for n in lengths))
+    for step in range(1, len(fewer)):
+        needed = beginnings(whole, step)
+        assert needed <= fewer[step] < needed / 0.8 + 1
+        assert all_rows[step] == (needed if step <= apart else all_rows[apart])
     for one, other in zip((o for group in whole for o in group), (o for group in thinned for o in group), strict=True):
         assert one.token_ids == other.token_ids
         assert one.logps == pytest.approx(other.logps, abs=1e-5)

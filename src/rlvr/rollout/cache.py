@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import PretrainedConfig
 from transformers.cache_utils import DynamicCache, DynamicLayer
@@ -29,6 +30,11 @@ class RoomyLayer(DynamicLayer):
         self.values = _extended(self.values, value_states, self.room)
         return self.keys, self.values
 
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """These rows, with the room that they have."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = _selected(self.keys, indices), _selected(self.values, indices)
+
 
 def roomy_cache(config: PretrainedConfig, longest: int) -> DynamicCache:
     """An empty cache; layers that hold a window only stay transformers' own.
@@ -40,6 +46,12 @@ def roomy_cache(config: PretrainedConfig, longest: int) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [RoomyLayer(min(longest, ROOM)) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def _selected(held: Tensor, indices: Tensor) -> Tensor:
+    _, heads, length, size = held.shape
+    kept = held.new_empty(len(indices), heads, held.stride(1) // size, size)[:, :, :length]
+    return torch.index_select(held, 0, indices, out=kept)
 
 
 def _extended(held: Tensor | None, new: Tensor, more: int) -> Tensor:

@@ -1,4 +1,5 @@
-"""Decoding with the policy's own modules: each prompt is read once, and a completion that has ended costs no more.
+"""Decoding with the policy's own modules: what several completions begin with is read once, and one that has ended
+costs no more.
 
 transformers' `generate` goes on with every row until the last one ends, and spends as long on its own bookkeeping as a
 small policy does on arithmetic. Any decoder-only model of its interface decodes here.
@@ -36,67 +37,81 @@ def decode(
     Returns:
         Tokens [P x n, T] and the log-probabilities of each; what follows a row's end means nothing.
     """
-    longest = max(room_P)
+    longest, device = max(room_P), prompt_PS.device
     cache = roomy_cache(policy.config, longest)
     state: dict[str, Any] = {"past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
     position_PS = (mask_PS.cumsum(1) - 1).clamp(min=0)
-    logits_LV = policy(input_ids=prompt_PS, attention_mask=mask_PS, position_ids=position_PS, **state).logits[:, -1]
-    logits_LV = logits_LV.repeat_interleave(n, dim=0)
-    if n > 1:
-        cache.batch_repeat_interleave(n)
+    logits_NV = policy(input_ids=prompt_PS, attention_mask=mask_PS, position_ids=position_PS, **state).logits[:, -1]
     rows = _Rows(
-        place_L=torch.arange(len(logits_LV), device=prompt_PS.device),
-        start_L1=mask_PS.sum(1, keepdim=True).repeat_interleave(n, dim=0) - 1,
-        room_L1=torch.tensor(room_P, device=prompt_PS.device)[:, None].repeat_interleave(n, dim=0),
-        mask_LS=torch.cat([mask_PS, mask_PS.new_ones(len(mask_PS), longest)], dim=1).repeat_interleave(n, dim=0),
+        start_N1=mask_PS.sum(1, keepdim=True) - 1,
+        room_N1=torch.tensor(room_P, device=device)[:, None],
+        mask_NS=torch.cat([mask_PS, mask_PS.new_ones(len(mask_PS), longest)], dim=1),
     )
-    token_BT = torch.zeros(len(logits_LV), longest, dtype=torch.long, device=prompt_PS.device)
-    logp_BT = torch.zeros(len(logits_LV), longest, device=prompt_PS.device)
-    goes_on_L, ends = torch.ones_like(rows.place_L, dtype=torch.bool), torch.tensor(list(eos), device=prompt_PS.device)
+    place_L = torch.arange(n * len(prompt_PS), device=device)
+    row_L = place_L // n
+    token_BT = torch.zeros(len(place_L), longest, dtype=torch.long, device=device)
+    logp_BT = torch.zeros(len(place_L), longest, device=device)
+    ends = torch.tensor(list(eos), device=device)
     for step in range(1, longest + 1):
-        token_L, logp_L = draw(logits_LV, rows.place_L, len(token_BT))
-        token_BT[rows.place_L, step - 1], logp_BT[rows.place_L, step - 1] = token_L, logp_L
-        goes_on_L &= ~torch.isin(token_L, ends) & (rows.room_L1[:, 0] > step)
-        left = int(goes_on_L.sum())  # the host waits for this at every token
-        if not left:
+        token_L, logp_L = draw(logits_NV, row_L, place_L, len(token_BT))
+        token_BT[place_L, step - 1], logp_BT[place_L, step - 1] = token_L, logp_L
+        goes_on_L = ~torch.isin(token_L, ends) & (rows.room_N1[row_L, 0] > step)
+        place_L, row_L, token_L = place_L[goes_on_L], row_L[goes_on_L], token_L[goes_on_L]
+        if not len(place_L):  # the host waits for this at every token
             break
-        if left <= THINNED * len(goes_on_L):
-            index_L = goes_on_L.nonzero()[:, 0]
-            cache.batch_select_indices(index_L)
-            rows, token_L, goes_on_L = rows.only(index_L), token_L[index_L], goes_on_L[index_L]
+        parent_N, token_N, row_L = _read_next(row_L, token_L, len(rows.start_N1), logits_NV.shape[1])
+        if parent_N is not None:
+            cache.batch_select_indices(parent_N)
+            rows = rows.only(parent_N)
         # A row that has ended waits at its last position: beyond it the model may have none.
-        position_L1 = rows.start_L1 + rows.room_L1.clamp(max=step)
-        seen_LS = rows.mask_LS[:, : prompt_PS.shape[1] + step]
-        out = policy(input_ids=token_L[:, None], attention_mask=seen_LS, position_ids=position_L1, **state)
-        logits_LV = out.logits[:, -1]
+        position_N1 = rows.start_N1 + rows.room_N1.clamp(max=step)
+        seen_NS = rows.mask_NS[:, : prompt_PS.shape[1] + step]
+        out = policy(input_ids=token_N[:, None], attention_mask=seen_NS, position_ids=position_N1, **state)
+        logits_NV = out.logits[:, -1]
     return token_BT[:, :step], logp_BT[:, :step]
+
+
+def _read_next(row_L: Tensor, token_L: Tensor, rows: int, vocabulary: int) -> tuple[Tensor | None, Tensor, Tensor]:
+    """What goes through the policy next, for completions that continue these rows with these tokens.
+
+    Completions that have said the same so far are one row. Once each has a row of its own, rows stay as they are until
+    enough of them have ended.
+
+    Returns:
+        The row that each new one continues, None where rows stay; the new rows' tokens; each completion's row.
+    """
+    branch_N, branch_L = torch.unique(row_L * vocabulary + token_L, return_inverse=True)
+    parent_N = branch_N // vocabulary
+    if len(row_L) == len(torch.unique_consecutive(parent_N)) > THINNED * rows:
+        token_N = token_L.new_zeros(rows)
+        token_N[row_L] = token_L
+        return None, token_N, row_L
+    return parent_N, branch_N % vocabulary, branch_L
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """L completions that are still in the batch.
+    """N different beginnings of completions, which the policy reads side by side.
 
     Attributes:
-        place_L: Which of all completions each is.
-        start_L1: Position of the prompt's last token.
-        room_L1: Tokens that it may have at most.
-        mask_LS: What it attends to: all but the padding before its prompt.
+        start_N1: Position of the prompt's last token.
+        room_N1: Tokens that a completion may have at most.
+        mask_NS: What a row attends to: all but the padding before its prompt.
     """
 
-    place_L: Tensor
-    start_L1: Tensor
-    room_L1: Tensor
-    mask_LS: Tensor
+    start_N1: Tensor
+    room_N1: Tensor
+    mask_NS: Tensor
 
-    def only(self, index_L: Tensor) -> "_Rows":
+    def only(self, index_N: Tensor) -> "_Rows":
         """Those at these indices."""
-        return _Rows(*(held.index_select(0, index_L) for held in vars(self).values()))
+        return _Rows(*(held.index_select(0, index_N) for held in vars(self).values()))
 
 
 class Draw:
     """Draws tokens by temperature and nucleus.
 
-    Every row has random numbers of its own at every step, whichever rows have ended before.
+    Every completion has random numbers of its own at every step, whichever have ended before.
 
     Args:
         temperature: 0 takes the likeliest token.
@@ -107,28 +122,36 @@ class Draw:
         self.temperature = temperature
         self.top_p = top_p
 
-    def __call__(self, logits_LV: Tensor, place_L: Tensor, of_all: int) -> tuple[Tensor, Tensor]:
-        """Tokens [L] for these of all rows, and their log-probabilities before the nucleus was taken."""
-        logits_LV = logits_LV.float()
-        logp_LV = torch.log_softmax(logits_LV / (self.temperature or 1.0), dim=-1)
+    def __call__(self, logits_NV: Tensor, row_L: Tensor, place_L: Tensor, of_all: int) -> tuple[Tensor, Tensor]:
+        """A token for each of L completions and its log-probability before the nucleus was taken.
+
+        Args:
+            logits_NV: Of N rows.
+            row_L: The row that each completion continues.
+            place_L: Which of all completions each is.
+            of_all: All completions, those that have ended among them.
+        """
+        logits_NV = logits_NV.float()
+        logp_NV = torch.log_softmax(logits_NV / (self.temperature or 1.0), dim=-1)
         if self.temperature == 0:
-            token_L = logits_LV.argmax(dim=-1)
+            token_L = logits_NV.argmax(dim=-1)[row_L]
         else:
-            drawn_LV = (logp_LV if self.top_p == 1 else nucleus(logp_LV, self.top_p)).exp()
-            token_L = inverted(drawn_LV, 1 - torch.rand(of_all, device=logp_LV.device)[place_L])
-        return token_L, logp_LV.gather(1, token_L[:, None])[:, 0]
+            drawn_NV = (logp_NV if self.top_p == 1 else nucleus(logp_NV, self.top_p)).exp()
+            token_L = inverted(drawn_NV, row_L, 1 - torch.rand(of_all, device=logp_NV.device)[place_L])
+        return token_L, logp_NV[row_L, token_L]
 
 
-def inverted(mass_LV: Tensor, share_L: Tensor) -> Tensor:
-    """The first token up to which the tokens have this share of the mass together: one random number draws a row's.
+def inverted(mass_NV: Tensor, row_L: Tensor, share_L: Tensor) -> Tensor:
+    """The first token up to which a row's tokens have this share of its mass: one random number draws one token.
 
     In fp32 a token's chance is right to about 1e-7, as one uniform number is.
 
     Args:
-        mass_LV: 0 where a token must not be drawn.
+        mass_NV: 0 where a token must not be drawn.
+        row_L: Of each draw.
         share_L: Above 0, at most 1.
     """
-    sum_LV = mass_LV.cumsum(dim=-1)
+    sum_LV = mass_NV.cumsum(dim=-1)[row_L]
     return (sum_LV < share_L[:, None] * sum_LV[:, -1:]).sum(dim=-1)
 
 
