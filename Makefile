@@ -59,7 +59,7 @@ bench-logprobs: $(VENV)/.run ## time and memory of log-probabilities without log
 	$(BIN)/python benchmarks/logprobs.py
 
 bench-trl: $(VENV)/.vllm $(VENV)/.smollm2 ## a step beside TRL's, in an environment made for it; where our time goes
-	$(BIN)/python benchmarks/vs_trl.py
+	$(BIN)/python -m benchmarks.vs_trl
 
 bench-rollout: $(VENV)/.vllm $(VENV)/.smollm2 ## tokens a second of both engines, sync time, memory; their mismatch
 	$(BIN)/python benchmarks/rollout.py

@@ -7,9 +7,6 @@ weights in fp32. TRL gets its fastest settings that run here: no reference model
 gradient checkpointing, and its continuous batching as a second mode. A checkpoint that falls into our steps is taken
 out of them, since TRL writes none. Each side runs in a process of its own, TRL in an
 environment of its own, which is made on first use under logs/benchmarks/; they take turns where there is time for that.
-
-The bound is what a step cannot do without: the matrix products of one forward and backward pass over every prompt once
-and every completion token, and of generation's forward passes, at the rate that the same products reach when run alone.
 """
 
 import csv
@@ -20,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +28,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
+from benchmarks.bound import bound
 from rlvr.build import build, quiet
 from rlvr.console import console
 from rlvr.tables import Grid
@@ -115,7 +112,13 @@ def ours(case: Case, rollout: list[str]) -> dict[str, float]:
     means = {name: statistics.fmean(float(row[name] or 0) for row in rows) for name in phases}
     tokens = statistics.fmean(float(row["rollout/tokens"]) for row in rows)
     step = means["time/step"] - means.pop("time/checkpoint", 0.0)
-    return {**means, "step": step, "rate": tokens / step, "tokens": tokens, "peak": peak_gib()}
+    return {
+        **means,
+        "step": step,
+        "rate": tokens / step,
+        "tokens": tokens,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
 
 
 def theirs(case: Case, folder: Path, mode: str) -> dict[str, float]:
@@ -161,50 +164,6 @@ def prepare(case: Case, folder: Path) -> None:
     (folder / "prompts.json").write_text(json.dumps(prompts))
 
 
-def bound(case: Case, folder: Path, tokens: float) -> float:
-    """Seconds that the matrix products of a step take alone.
-
-    Args:
-        case: The work.
-        folder: With the policy and the prompts.
-        tokens: Completion tokens a step, as seen.
-    """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    dtype = torch.float32 if case.precision == "32-true" else torch.bfloat16
-    policy = AutoModelForCausalLM.from_pretrained(folder / "policy", dtype=dtype)
-    tokenizer = AutoTokenizer.from_pretrained(folder / "policy")
-    prompts = json.loads((folder / "prompts.json").read_text())[: case.problems]
-    prompt_tokens = sum(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)
-    sequences, length = case.problems * GROUP, round(tokens / (case.problems * GROUP))
-    linears = [module for module in policy.modules() if isinstance(module, torch.nn.Linear)]
-    head = policy.get_output_embeddings()
-    body = [linear for linear in linears if linear is not head]
-    trained = product_s(head, round(tokens), 3)
-    trained += sum(product_s(linear, prompt_tokens + round(tokens), 3) for linear in body)
-    prefill = sum(product_s(linear, prompt_tokens, 1) for linear in body)
-    decoded = length * sum(product_s(linear, sequences, 1) for linear in linears)
-    return trained + prefill + decoded
-
-
-def product_s(linear: torch.nn.Linear, rows: int, times: int) -> float:
-    """Seconds of `times` products of this layer's matrix with so many rows; the best of three."""
-    weight_T = linear.weight.T
-    x = torch.randn(rows, linear.in_features, dtype=weight_T.dtype)
-    best = float("inf")
-    with torch.no_grad():
-        for _ in range(3):
-            start = time.perf_counter()
-            x @ weight_T
-            best = min(best, time.perf_counter() - start)
-    return best * times
-
-
-def peak_gib() -> float:
-    """Peak resident memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
 def compare(case: Case, pool: Any) -> None:
     """Print one policy's table."""
     with tempfile.TemporaryDirectory() as made:
@@ -223,7 +182,8 @@ def compare(case: Case, pool: Any) -> None:
             found[name] = min(found.get(name, turn), turn, key=itemgetter("step"))
         if case.precision == "32-true":  # so much slower that a few steps, once, will do
             found["TRL, continuous batching"] = theirs(replace(case, steps=2, skipped=1), folder, "continuous batching")
-        floor = pool.apply(bound, (case, folder, found["ours, rollout=hf"]["tokens"]))
+        floors = pool.apply(bound, (case.problems, GROUP, case.precision, folder, found["ours, rollout=hf"]["tokens"]))
+    floor = sum(floors.values())
     best = min(f["step"] for name, f in found.items() if name.startswith("TRL"))
     rows = [
         [
@@ -236,17 +196,20 @@ def compare(case: Case, pool: Any) -> None:
     header = ["", "seconds a step", "tokens/s", "peak, GiB", "speed / TRL's best", "time / bound"]
     work = f"{case.model}: {case.problems} x {GROUP} completions of at most {case.tokens} tokens, {case.precision}"
     console.print(Grid(f"{work}, {torch.get_num_threads()} threads", header, rows).rich())
-    phases(found)
+    phases(found, floors)
 
 
-def phases(found: dict[str, dict[str, float]]) -> None:
-    """Where our steps' time goes."""
+def phases(found: dict[str, dict[str, float]], floors: dict[str, float]) -> None:
+    """Where our steps' time goes, beside the bound's parts."""
     for name, f in found.items():
         parts = {key[len("time/") :]: s for key, s in f.items() if key.startswith("time/") and key != "time/step"}
         if parts:
             parts["lightning, logging"] = f["step"] - sum(parts.values())
-            rows = [[part, f"{1000 * s:.1f}", f"{100 * s / f['step']:.1f}"] for part, s in parts.items()]
-            console.print(Grid(name, ["phase", "ms", "% of step"], rows).rich())
+            rows = [
+                [part, f"{1000 * s:.1f}", f"{100 * s / f['step']:.1f}", f"{1000 * floors.get(part, 0):.1f}"]
+                for part, s in sorted(parts.items(), key=itemgetter(1), reverse=True)
+            ]
+            console.print(Grid(name, ["phase", "ms", "% of step", "bound, ms"], rows).rich())
 
 
 def main() -> None:
