@@ -1,0 +1,113 @@
+"""What methods learn from, side by side: tables, CSV and one figure of f(p)."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from rlvr.algo.profile import Profile
+from rlvr.eval.bootstrap import FloatArray
+from rlvr.files import write_whole
+from rlvr.report.figures import canvas, colours_of
+from rlvr.tables import Grid, Row
+
+TABLE_RATES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95)
+TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+SAME = 2e-3  # of the largest value: curves that are nowhere further apart are one line
+Quantity = Callable[[Profile], FloatArray]
+
+
+def rates() -> list[float]:
+    """Those of the tables, and as many more as a curve over log-odds needs, in order."""
+    curve = 1 / (1 + np.exp(-np.linspace(np.log(1 / 999), np.log(999), 121)))
+    return sorted({*TABLE_RATES, *(round(float(rate), 6) for rate in curve)})
+
+
+def absolute(profile: Profile) -> FloatArray:
+    """f(p)."""
+    weight: FloatArray = profile.weight_R.numpy()
+    return weight
+
+
+def relative(profile: Profile) -> FloatArray:
+    """f(p)/f(.5): how much more a problem weighs than one that is solved half of the time; where that is 0, nan."""
+    half = float(profile.weight_R[profile.rate_R == 0.5])
+    return absolute(profile) / half if half else np.full(len(profile.weight_R), np.nan)
+
+
+def profile_tables(profiles: Mapping[str, Profile]) -> list[Grid]:
+    """f(p)/f(.5), then f(p), at `TABLE_RATES`, a row a method."""
+    header = ["p", *(f"{rate:g}".lstrip("0") for rate in TABLE_RATES)]
+
+    def table(title: str, quantity: Quantity, digits: int) -> Grid:
+        return Grid(title, header, [[label, *_cells(one, quantity, digits)] for label, one in profiles.items()])
+
+    return [table("f(p)/f(.5)", relative, 2), table("f(p)", absolute, 3)]
+
+
+def write_profiles(profiles: Mapping[str, Profile], folder: Path) -> None:
+    """`f_of_p.csv` with all numbers, `f_of_p.png` and `.pdf`."""
+    rows = [row for label, profile in profiles.items() for row in _rows(label, profile)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(folder / "f_of_p.csv", text.getvalue())
+    with canvas(folder / "f_of_p.png", 2, 1, (4.2, 4.2)) as (left, right):
+        _draw(left, profiles, relative, "f(p) / f(.5)")
+        _draw(right, profiles, absolute, "f(p)")
+
+
+def _cells(profile: Profile, quantity: Quantity, digits: int) -> list[str]:
+    values = dict(zip(profile.rate_R.tolist(), quantity(profile).tolist(), strict=True))
+    return ["-" if np.isnan(values[rate]) else f"{values[rate]:.{digits}f}" for rate in TABLE_RATES]
+
+
+def _rows(label: str, profile: Profile) -> list[Row]:
+    columns: dict[str, list[float]] = {
+        "p": profile.rate_R.tolist(),
+        "f": profile.weight_R.tolist(),
+        "f_relative": relative(profile).tolist(),
+        "variance": profile.variance_R.tolist(),
+        "silent_share": profile.silent_R.tolist(),
+    }
+    lines = zip(*columns.values(), strict=True)
+    return [{"method": label, **{name: f"{x:.6g}" for name, x in zip(columns, line, strict=True)}} for line in lines]
+
+
+def _draw(axes: Axes, profiles: Mapping[str, Profile], quantity: Quantity, name: str) -> None:
+    curves = {label: quantity(profile) for label, profile in profiles.items()}
+    colour = dict(zip(profiles, colours_of(list(profiles)), strict=True))
+    for labels in _coinciding(curves):
+        first = labels[0]
+        axes.plot(profiles[first].rate_R.numpy(), curves[first], color=colour[first], label=", ".join(labels))
+    axes.set_xscale("logit")
+    axes.xaxis.set_major_locator(FixedLocator(TICKS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(TICKS, [f"{tick:g}".lstrip("0") for tick in TICKS])
+    axes.set_xlim(TICKS[0], TICKS[-1])
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.set_xlabel("p, chance that the policy solves the problem")
+    axes.set_ylabel(name)
+    if axes.lines:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))  # below: curves may be anywhere
+
+
+def _coinciding(curves: Mapping[str, FloatArray]) -> list[list[str]]:
+    """Methods by the line that they share."""
+    found: list[list[str]] = []
+    for label, curve in curves.items():
+        if np.isnan(curve).any():
+            continue
+        for labels in found:
+            other = curves[labels[0]]
+            if np.abs(other - curve).max() <= SAME * max(np.abs(other).max(), np.abs(curve).max()):
+                labels.append(label)
+                break
+        else:
+            found.append([label])
+    return found
