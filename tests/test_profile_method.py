@@ -85,6 +85,7 @@ def test_a_method_of_the_whole_batch_is_refused():
     [
         (["algo=nsr"], []),
         (["algo=nsr", "algo/correction=token_masked"], []),
+        (["algo=gspo"], ["each answer is divided by its length"]),
         (["algo=bbg", "batch.minibatches_per_rollout=4"], ["exact for the first of 4 minibatches"]),
         (["algo=nsr", "algo/auxiliary=entropy_bonus"], ["algo.auxiliary (entropy_bonus) comes beside it"]),
         (["algo=grpo", "verifier=math_self"], ["computed for rewards of 1 and 0"]),

@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 
 from rlvr.algo import SELF, Dynamic, Filter, Loss, Objective, Outcomes, Tokens, ZeroSuccess
 from rlvr.algo.advantages import group_normalised
-from rlvr.algo.profile import NoProfileError, binomial, decides_before_sampling, outcomes_of, profile
+from rlvr.algo.profile import NoProfileError, binomial, decides_before_sampling, divides_by_length, outcomes_of, profile
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 METHODS = sorted(path.stem for path in (CONFIGS / "algo").glob("*.yaml"))
@@ -228,6 +228,13 @@ def by_place(outcomes: Outcomes) -> torch.Tensor:
 def test_what_is_no_function_of_the_rate_is_refused(advantage, sentence: str):
     with pytest.raises(NoProfileError, match=sentence):
         profile(with_advantage(advantage), Filter(), 4, torch.tensor([0.5]))
+
+
+def test_means_over_sequences_are_recognised():
+    """Which the YAMLs call by that name."""
+    means = [name for name in METHODS if method(name)[0].aggregation.func.__name__ == "sequence_mean"]
+    assert "gspo" in means
+    assert means == [name for name in METHODS if divides_by_length(method(name)[0])]
 
 
 def test_filters_that_decide_before_sampling():

@@ -1,8 +1,8 @@
 """What a method learns from: how much it weighs a problem that the policy solves with chance p.
 
-For rewards of 0 and 1, groups of n on-policy rollouts and one denominator, whatever the policy,
+For rewards of 0 and 1, groups of n on-policy rollouts and one denominator for all tokens, whatever the policy,
 
-    E[(1/n) sum_i A_i grad log pi(y_i)] = f(p) grad p
+    E[(1/n) sum_i A_i grad log pi(y_i)] = f(p) grad p,
     f(p) = E_{m ~ Bin(n-1, p)}[A(right | m+1 of n right) - A(wrong | m of n right)]
 
 since the sum of pi grad log pi over right answers is grad p, over wrong ones - grad p, and the n-1 other rollouts of
@@ -89,6 +89,12 @@ def outcomes_of(right_PG: Tensor) -> Outcomes:
 def decides_before_sampling(filter: Filter) -> bool:
     """Whether a filter may drop a problem before it is sampled, as SELF does, with a chance that p does not say."""
     return type(filter).before is not Filter.before
+
+
+def divides_by_length(loss: Loss) -> bool:
+    """Whether an answer's gradient is divided by its own length, as in a mean over sequences of their means."""
+    scale_PG, _ = loss.aggregation(torch.ones(1, 2), torch.tensor([[1.0, 2.0]]), 2)
+    return bool(scale_PG[0, 0] != scale_PG[0, 1])
 
 
 def binomial(n: int, rate_R: Tensor) -> Tensor:

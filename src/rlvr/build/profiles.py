@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from rlvr.algo import Filter, Loss
-from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, profile
+from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, divides_by_length, profile
 from rlvr.errors import ConfigError
 from rlvr.names import name_of
 
@@ -37,6 +37,8 @@ def notes_of(cfg: DictConfig) -> Iterator[str]:
             f"filter {filter.name} decides before sampling, which multiplies f by the chance that it lets the problem "
             "through (SELF: that the greedy answer is wrong); p does not say that chance, so what remains is shown"
         )
+    if divides_by_length(instantiate(cfg.algo.loss)):
+        yield "each answer is divided by its length, so this is exact where all are equally long"
     for slot in cfg.algo:
         if slot not in IN_PROFILE and cfg.algo[slot]:
             yield f"algo.{slot} ({', '.join(map(str, cfg.algo[slot]))}) comes beside it"
