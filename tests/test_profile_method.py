@@ -1,6 +1,7 @@
 """`src/profile_method.py`: what it prints and writes, what it refuses, what it says of a method that f(p) does not."""
 
 import csv
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,18 @@ def test_a_method_of_the_whole_batch_is_refused():
     cfg = composed("algo=grpo", "algo.loss.advantage._target_=tests.algo.test_profile.of_the_batch", "algo.loss.name=a")
     with pytest.raises(ConfigError, match=r"none\+a: loss a compares a group with the others of its batch, so what it"):
         profile_of(cfg, [0.5])
+
+
+def test_a_run_without_f_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It says so; one whose method has an f leaves its numbers."""
+    leave_profile = runpy.run_path(str(ROOT / "src" / "train.py"))["leave_profile"]
+    own = "algo.loss.advantage._target_=tests.algo.test_profile"
+    leave_profile(composed("algo=grpo", f"{own}.of_the_batch"), tmp_path)
+    leave_profile(composed("algo=grpo", f"{own}.no_such_thing"), tmp_path)
+    assert capsys.readouterr().out.count("No f(p) of this run:") == 2
+    assert list(tmp_path.iterdir()) == []
+    leave_profile(composed("algo=grpo"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["f_of_p.csv"]
 
 
 @pytest.mark.parametrize(

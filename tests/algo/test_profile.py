@@ -55,8 +55,8 @@ def softmax_policy(answers: int, seed: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_all_groups_of_a_softmax_policy(name: str):
-    """Four answers, the first two right: the exact mean of (1/n) sum A grad log pi over 4^5 groups is f(p) grad p. So
-    are the variance of the group's factor and the share of groups without gradient, summed over the same groups."""
+    """Four answers, the first two right: the exact mean of (1/n) sum A grad log pi over 4^5 groups is f(p) grad p.
+    Variance of the group's factor, share of groups without gradient and mean |A| are sums over the same groups."""
     if not one_group_at_a_time(name):
         with pytest.raises(NoProfileError, match="others of its batch"):
             profile(*method(name), GROUP, torch.tensor([0.5]))
@@ -76,8 +76,9 @@ def test_all_groups_of_a_softmax_policy(name: str):
         factor_P = (advantage_PG * torch.where(right_PG, 1 / rate, -1 / (1 - rate))).mean(1)
         expected = [(chance_P * factor_P).sum(), (chance_P * (factor_P - found.weight_R).square()).sum()]
         assert [float(found.weight_R), float(found.variance_R)] == pytest.approx([float(one) for one in expected])
-        silent = chance_P[(advantage_PG == 0).all(1)].sum()
+        silent, size = chance_P[(advantage_PG == 0).all(1)].sum(), (chance_P * advantage_PG.abs().mean(1)).sum()
         assert float(found.silent_R) == pytest.approx(float(silent), abs=1e-12)
+        assert float(found.size_R) == pytest.approx(float(size), abs=1e-12)
 
 
 def block_gradients(name: str, logits_TV: torch.Tensor, blocks: int, groups: int) -> torch.Tensor:
@@ -191,12 +192,13 @@ def test_the_tables_absolute_row():
 
 
 def test_by_hand():
-    """NSR at n = 2: every wrong answer -1, so f = 1; only groups with no wrong one are silent, p^2. W(m) is
-    (2 - m) / (2 (1 - p)), so its variance is p / (2 (1 - p)). With only groups of no success: f = 1 - p."""
+    """NSR at n = 2: every wrong answer -1, so f = 1 and the mean |A| is 1 - p; without a wrong one, p^2, it is silent.
+    W(m) is (2 - m) / (2 (1 - p)), so its variance is p / (2 (1 - p)). With only groups of no success, f = 1 - p."""
     loss, filter = method("nsr")
     found = profile(loss, filter, 2, torch.tensor([0.25, 0.5]))
     assert found.weight_R.tolist() == [1, 1]
     assert found.silent_R.tolist() == [0.0625, 0.25]
+    assert found.size_R.tolist() == [0.75, 0.5]
     assert found.variance_R.tolist() == pytest.approx([1 / 6, 1 / 2])
     assert weight(loss, ZeroSuccess(), 2, 0.25, 0.5) == [0.75, 0.5]
     # GRPO learns nothing there, and one rollout alone can be a group where nothing is compared.

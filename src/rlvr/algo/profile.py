@@ -35,12 +35,14 @@ class Profile:
         variance_R: Variance over groups of W(m), the factor of grad p that a group with m right answers has in
             expectation, whose own expectation is f(p): the noise that comes from how many are right.
         silent_R: Share of groups in which every advantage is 0.
+        size_R: Mean of |A_i|: how much a completion is pushed, up or down.
     """
 
     rate_R: Tensor
     weight_R: Tensor
     variance_R: Tensor
     silent_R: Tensor
+    size_R: Tensor
 
 
 def profile(loss: Loss, filter: Filter, group_size: int, rate_R: Tensor) -> Profile:
@@ -59,7 +61,8 @@ def profile(loss: Loss, filter: Filter, group_size: int, rate_R: Tensor) -> Prof
     factor_RM = (success_M * right_M / rate_R1 - (n - success_M) * wrong_M / (1 - rate_R1)) / n
     variance_R = (chance_RM * (factor_RM - weight_R[:, None]).square()).sum(dim=1)
     silent_M = (advantage_MG == 0).all(dim=1).double()
-    return Profile(rate_R, weight_R, variance_R, chance_RM @ silent_M)
+    size_M = advantage_MG.abs().mean(dim=1)
+    return Profile(rate_R, weight_R, variance_R, chance_RM @ silent_M, chance_RM @ size_M)
 
 
 def advantages_by_success(loss: Loss, filter: Filter, group_size: int) -> Tensor:

@@ -15,6 +15,7 @@ from rlvr.files import write_whole
 from rlvr.report.figures import canvas, colours_of
 from rlvr.tables import Grid, Row
 
+NUMBERS = "f_of_p.csv"
 TABLE_RATES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95)
 TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 SAME = 2e-3  # of the largest value: curves that are nowhere further apart are one line
@@ -51,15 +52,29 @@ def profile_tables(profiles: Mapping[str, Profile]) -> list[Grid]:
 
 def write_profiles(profiles: Mapping[str, Profile], folder: Path) -> None:
     """`f_of_p.csv` with all numbers, `f_of_p.png` and `.pdf`."""
+    write_numbers(profiles, folder)
+    with canvas(folder / "f_of_p.png", 2, 1, (4.2, 4.2)) as (left, right):
+        _draw(left, profiles, relative, "f(p) / f(.5)")
+        _draw(right, profiles, absolute, "f(p)")
+
+
+def write_numbers(profiles: Mapping[str, Profile], folder: Path) -> None:
+    """`f_of_p.csv` alone, which a run leaves of its own method."""
     rows = [row for label, profile in profiles.items() for row in _rows(label, profile)]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(folder / "f_of_p.csv", text.getvalue())
-    with canvas(folder / "f_of_p.png", 2, 1, (4.2, 4.2)) as (left, right):
-        _draw(left, profiles, relative, "f(p) / f(.5)")
-        _draw(right, profiles, absolute, "f(p)")
+    write_whole(folder / NUMBERS, text.getvalue())
+
+
+def read_sizes(folder: Path) -> tuple[FloatArray, FloatArray] | None:
+    """Rates p and the mean |A| at them, of the one method in a run's `f_of_p.csv`; None where it left none."""
+    if not (folder / NUMBERS).is_file():
+        return None
+    with (folder / NUMBERS).open(newline="") as file:
+        rate_R, size_R = np.array([[float(row["p"]), float(row["size"])] for row in csv.DictReader(file)]).T
+    return rate_R, size_R
 
 
 def _cells(profile: Profile, quantity: Quantity, digits: int) -> list[str]:
@@ -74,6 +89,7 @@ def _rows(label: str, profile: Profile) -> list[Row]:
         "f_relative": relative(profile).tolist(),
         "variance": profile.variance_R.tolist(),
         "silent_share": profile.silent_R.tolist(),
+        "size": profile.size_R.tolist(),
     }
     lines = zip(*columns.values(), strict=True)
     return [{"method": label, **{name: f"{x:.6g}" for name, x in zip(columns, line, strict=True)}} for line in lines]
