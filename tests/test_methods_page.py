@@ -1,4 +1,4 @@
-"""`docs/methods.md` is current and complete, and every method says where it comes from."""
+"""`docs/methods.md` is current and complete, and every method says how sure it is."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from rlvr.build import catalogue
 from rlvr.build.catalogue import PAGE, names, origin, page
 from rlvr.errors import ConfigError
 
-SURE = ("code", "paper", "second-hand", "ours")
+SURE = ("code", "paper", "abstract", "docs", "second-hand", "ours")
 
 
 def test_the_page_is_current():
@@ -26,17 +26,22 @@ def test_the_page_has_every_method_and_the_figure():
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_method_says_where_it_comes_from(name: str):
+def test_every_method_says_how_sure_it_is(name: str):
     """By a word of the page's legend."""
-    source, sure = origin(name)
-    assert source
+    _, sure = origin(name)
     assert sure.startswith(SURE)
     assert all(f"| {word} |" in PAGE.read_text() for word in SURE)
 
 
-def test_a_head_that_does_not_say_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo" / "mine.yaml").write_text("# Mine\nname: Mine\n")
+def test_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With a source, without one, and with neither."""
     monkeypatch.setattr(catalogue, "CONFIGS", tmp_path)
+    (tmp_path / "algo").mkdir()
+    mine = tmp_path / "algo" / "mine.yaml"
+    mine.write_text("# Mine (arXiv 2601.00001, paper; the rest ours): mine (not yours)\n")
+    assert origin("mine") == ("arXiv 2601.00001", "paper; the rest ours")
+    mine.write_text("# Mine (ours): mine\n")
+    assert origin("mine") == ("", "ours")
+    mine.write_text("# Mine\nname: Mine\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml: begin it with"):
         origin("mine")

@@ -11,7 +11,8 @@ all groups and to the gradient of the real loss.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,8 +86,13 @@ def advantages_by_success(loss: Loss, filter: Filter, group_size: int) -> Tensor
 
 
 def outcomes_of(right_PG: Tensor) -> Outcomes:
-    """What a verifier says that gives right answers 1 and wrong ones 0."""
-    return Outcomes(right_PG.double(), right_PG)
+    """Rewards of 1 and 0; all else that outcomes may hold differs in a group, so that who looks at it is noticed."""
+    group = right_PG.shape[1]
+    length_PG = torch.arange(1.0, group + 1, dtype=torch.float64).expand(right_PG.shape)
+    more = {"length_PG": length_PG, "logp_PG": -length_PG, "max_tokens": 2 * group}
+    held = {field.name for field in fields(Outcomes)}
+    known: dict[str, Any] = {name: value for name, value in more.items() if name in held}
+    return Outcomes(right_PG.double(), right_PG, **known)
 
 
 def decides_before_sampling(filter: Filter) -> bool:

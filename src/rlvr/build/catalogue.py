@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
 PAGE = ROOT / "docs" / "methods.md"
 BEGIN, END = "<!-- made by python -m rlvr.build.catalogue -->\n", "<!-- end -->\n"
-# A method's first line: `# GRPO (arXiv 2402.03300, code)`, what is special about it behind.
-HEAD = re.compile(r"# .+? \((?P<source>[^(),]+), (?P<sure>[^()]+)\)")
+# A method's first line: `# GRPO (arXiv 2402.03300, code)` or `# RLOO (code)`, what is special about it behind.
+HEAD = re.compile(r"# .+? \(((?P<source>[^(),]+), )?(?P<sure>[^()]+)\)")
 RATES = (0.01, 0.1, 0.9)
 # Not shown: what only tables call it, what all have, and the correction, which the engine decides.
 HIDDEN = {"_target_", "_partial_", "name", "min_group", "max_rounds"}
@@ -49,7 +49,7 @@ def names() -> list[str]:
 
 
 def origin(name: str) -> tuple[str, str]:
-    """Where a method comes from and how sure that is, by the head of its YAML.
+    """Where a method comes from, if it says so, and how sure that is, by the head of its YAML.
 
     Raises:
         ConfigError: When it does not say.
@@ -57,7 +57,7 @@ def origin(name: str) -> tuple[str, str]:
     first, _, _ = (CONFIGS / "algo" / f"{name}.yaml").read_text().partition("\n")
     if not (found := HEAD.match(first)):
         raise ConfigError(f"configs/algo/{name}.yaml: begin it with `# NAME (arXiv NUMBER, HOW SURE)`, not `{first}`.")
-    return found["source"], found["sure"]
+    return found["source"] or "", found["sure"]
 
 
 def _row(name: str) -> Iterator[tuple[str, str]]:
@@ -69,10 +69,10 @@ def _row(name: str) -> Iterator[tuple[str, str]]:
     yield from ((slot, _cell(choice)) for slot, choice in algo["loss"].items() if slot not in HIDDEN)
     yield from ((str(slot), _cell(choice)) for slot, choice in algo.items() if slot not in NO_SLOT and choice)
     yield from _weights(cfg)
-    source, yes = origin(name)
+    source, sure = origin(name)
     number = source.removeprefix("arXiv ")
     yield "source", source if number == source else f"[{number}](https://arxiv.org/abs/{number})"
-    yield "sure", yes
+    yield "sure", sure
 
 
 def _weights(cfg: DictConfig) -> Iterator[tuple[str, str]]:
