@@ -61,7 +61,7 @@ def test_methods_on_one_figure(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["methods=[grpo,grop]"], "algo=grop: there is no such choice; did you mean grpo"),
+        (["methods=[grpo,grop]"], "algo=grop: there is no such choice; did you mean "),
         (["methods=[grpo,nsr]", "algo=nsr"], "algo=nsr: methods= names the methods; give one of the two."),
         (["methods=[nsr,grpo]", "batch.group_size=1"], "batch.group_size=1: loss grpo compares the rollouts"),
         (["methods=grpo"], "methods=grpo: must be a list, each item text."),
@@ -79,6 +79,12 @@ def test_a_method_of_the_whole_batch_is_refused():
     cfg = composed("algo=grpo", "algo.loss.advantage._target_=tests.algo.test_profile.of_the_batch", "algo.loss.name=a")
     with pytest.raises(ConfigError, match=r"none\+a: loss a compares a group with the others of its batch, so what it"):
         profile_of(cfg, [0.5])
+
+
+def test_a_slot_that_f_does_not_know_is_refused():
+    """Rather than that a number is shown which it may change."""
+    with pytest.raises(ConfigError, match=r"algo\.shaping: what it does to f\(p\) is not known"):
+        profile_of(composed("algo=grpo", "+algo.shaping._target_=mine.Shaping"), [0.5])
 
 
 def test_a_run_without_f_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

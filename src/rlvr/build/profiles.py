@@ -11,16 +11,21 @@ from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, 
 from rlvr.errors import ConfigError
 from rlvr.names import name_of
 
-# Slots that f(p) holds; of the others, a correction for the engine changes no expectation.
+# Keys of `algo` that f(p) holds, and slots whose gradient comes beside it. A correction for the engine changes no
+# expectation.
 IN_PROFILE = {"filter", "loss", "correction", "name", "pair"}
+BESIDE = {"auxiliary"}
 
 
 def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:
     """f(p) and what goes with it, at these success rates.
 
     Raises:
-        ConfigError: When the method's weight is no function of a problem's success rate.
+        ConfigError: When the method's weight is no function of a problem's success rate, or has a slot of which we do
+            not know that.
     """
+    if unknown := [str(slot) for slot in cfg.algo if cfg.algo[slot] and slot not in IN_PROFILE | BESIDE]:
+        raise ConfigError(f"algo.{unknown[0]}: what it does to f(p) is not known, so there is none to show.")
     loss: Loss = instantiate(cfg.algo.loss)
     filter: Filter = instantiate(cfg.algo.filter)
     try:
@@ -39,9 +44,9 @@ def notes_of(cfg: DictConfig) -> Iterator[str]:
         )
     if divides_by_length(instantiate(cfg.algo.loss)):
         yield "each answer is divided by its length, so this is exact where all are equally long"
-    for slot in cfg.algo:
-        if slot not in IN_PROFILE and cfg.algo[slot]:
-            yield f"algo.{slot} ({', '.join(map(str, cfg.algo[slot]))}) comes beside it"
+    for slot in sorted(BESIDE):
+        if terms := cfg.algo.get(slot):
+            yield f"algo.{slot} ({', '.join(map(str, terms))}) comes beside it"
     if (parts := cfg.batch.minibatches_per_rollout) > 1:
         yield f"exact for the first of {parts} minibatches; after it ratios are not 1 and clipping may bind"
     rewards = cfg.verifier.get("rewards") or {}
