@@ -2,12 +2,15 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from rlvr.algo.profile import Profile
 from rlvr.eval.bootstrap import FloatArray
@@ -19,7 +22,10 @@ NUMBERS = "f_of_p.csv"
 TABLE_RATES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95)
 TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 SAME = 2e-3  # of the largest value: curves that are nowhere further apart are one line
+LINE, WIDTH = 0.18, 48  # inches of a line of the legend, and its letters
+DASHES = ("-", "--", ":")
 Quantity = Callable[[Profile], FloatArray]
+Lines = list[tuple[list[str], FloatArray]]
 
 
 def rates() -> list[float]:
@@ -53,9 +59,12 @@ def profile_tables(profiles: Mapping[str, Profile]) -> list[Grid]:
 def write_profiles(profiles: Mapping[str, Profile], folder: Path) -> None:
     """`f_of_p.csv` with all numbers, `f_of_p.png` and `.pdf`."""
     write_numbers(profiles, folder)
-    with canvas(folder / "f_of_p.png", 2, 1, (4.2, 4.2)) as (left, right):
-        _draw(left, profiles, relative, "f(p) / f(.5)")
-        _draw(right, profiles, absolute, "f(p)")
+    panels = {"f(p) / f(.5)": _lines(profiles, relative), "f(p)": _lines(profiles, absolute)}
+    spelled = [[_spelled(labels) for labels, _ in lines] for lines in panels.values()]
+    height = 3.2 + LINE * max(len("\n".join(names).splitlines()) for names in spelled)
+    with canvas(folder / "f_of_p.png", 2, 1, (4.2, height)) as both:
+        for axes, (name, lines) in zip(both, panels.items(), strict=True):
+            _draw(axes, profiles, lines, name)
 
 
 def write_numbers(profiles: Mapping[str, Profile], folder: Path) -> None:
@@ -95,12 +104,12 @@ def _rows(label: str, profile: Profile) -> list[Row]:
     return [{"method": label, **{name: f"{x:.6g}" for name, x in zip(columns, line, strict=True)}} for line in lines]
 
 
-def _draw(axes: Axes, profiles: Mapping[str, Profile], quantity: Quantity, name: str) -> None:
-    curves = {label: quantity(profile) for label, profile in profiles.items()}
-    colour = dict(zip(profiles, colours_of(list(profiles)), strict=True))
-    for labels in _coinciding(curves):
-        first = labels[0]
-        axes.plot(profiles[first].rate_R.numpy(), curves[first], color=colour[first], label=", ".join(labels))
+def _draw(axes: Axes, profiles: Mapping[str, Profile], lines: Lines, name: str) -> None:
+    style = _styles(list(profiles))
+    for labels, curve in lines:
+        colour, dashes = style[labels[0]]
+        rate_R = profiles[labels[0]].rate_R.numpy()
+        axes.plot(rate_R, curve, color=colour, linestyle=dashes, label=_spelled(labels))
     axes.set_xscale("logit")
     axes.xaxis.set_major_locator(FixedLocator(TICKS))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -109,21 +118,33 @@ def _draw(axes: Axes, profiles: Mapping[str, Profile], quantity: Quantity, name:
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel("p, chance that the policy solves the problem")
     axes.set_ylabel(name)
-    if axes.lines:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))  # below: curves may be anywhere
+    if lines:  # the legend below, since curves may be anywhere
+        below = axes.transAxes + ScaledTranslation(0, -0.45, axes.figure.dpi_scale_trans)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
 
 
-def _coinciding(curves: Mapping[str, FloatArray]) -> list[list[str]]:
-    """Methods by the line that they share."""
-    found: list[list[str]] = []
-    for label, curve in curves.items():
-        if np.isnan(curve).any():
-            continue
-        for labels in found:
-            other = curves[labels[0]]
-            if np.abs(other - curve).max() <= SAME * max(np.abs(other).max(), np.abs(curve).max()):
-                labels.append(label)
-                break
-        else:
-            found.append([label])
+def _spelled(labels: Sequence[str]) -> str:
+    return "\n".join(wrap(", ".join(labels), WIDTH))
+
+
+def _styles(labels: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and dashes of each method; one whose colour is taken has other dashes."""
+    uses: Counter[str] = Counter()
+    found = {}
+    for label, colour in zip(labels, colours_of(labels), strict=True):
+        found[label] = colour, DASHES[uses[colour] % len(DASHES)]
+        uses[colour] += 1
+    return found
+
+
+def _lines(profiles: Mapping[str, Profile], quantity: Quantity) -> Lines:
+    """Curves with the methods that share each; one that is not defined is none."""
+    found: Lines = []
+    for label, profile in profiles.items():
+        curve = quantity(profile)
+        same = [labels for labels, other in found if np.allclose(other, curve, rtol=0, atol=SAME * np.abs(other).max())]
+        if same:
+            same[0].append(label)
+        elif not np.isnan(curve).any():
+            found.append(([label], curve))
     return found
