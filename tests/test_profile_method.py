@@ -83,8 +83,8 @@ def test_a_method_of_the_whole_batch_is_refused():
 
 def test_a_slot_that_f_does_not_know_is_refused():
     """Rather than that a number is shown which it may change."""
-    with pytest.raises(ConfigError, match=r"algo\.shaping: what it does to f\(p\) is not known"):
-        profile_of(composed("algo=grpo", "+algo.shaping._target_=mine.Shaping"), [0.5])
+    with pytest.raises(ConfigError, match=r"algo\.another: what it does to f\(p\) is not known"):
+        profile_of(composed("algo=grpo", "+algo.another._target_=mine.Another"), [0.5])
 
 
 def test_a_run_without_f_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
