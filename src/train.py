@@ -6,10 +6,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
 
 from rlvr.console import command, console, is_first_rank, one_sentence_errors
 from rlvr.folders import check_folder
 from rlvr.memory import for_good
+from rlvr.names import name_of
 from rlvr.preflight.settings import check
 
 
@@ -72,6 +74,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     console.print(f"[dim]{plan}[/]")
     if is_first_rank():
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        leave_profile(cfg, run_dir)
     write_setting(run_dir)
     made = build(cfg)
     made.trainer.fit(made.module, datamodule=made.data, ckpt_path=start.checkpoint, weights_only=True)
@@ -80,6 +83,17 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
         return None
     report_run(run_dir)
     return objective(run_dir, cfg.objective)
+
+
+def leave_profile(cfg: DictConfig, run_dir: Path) -> None:
+    """f(p) of the method, which the report holds beside what the run learned from."""
+    from rlvr.build.profiles import profile_of
+    from rlvr.report.profiles import rates, write_numbers
+
+    try:
+        write_numbers({name_of(cfg): profile_of(cfg, rates())}, run_dir)
+    except Exception as error:  # a method of a user's own may not take made-up outcomes; its run matters more
+        console.print(f"[dim]No f(p) of this run:[/] {escape(str(error))}")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_every_choice_composes_and_its_targets_exist(choice: str):
             get_method(name)
 
 
-@pytest.mark.parametrize("entry", ["train", "eval", "report"])
+@pytest.mark.parametrize("entry", ["train", "eval", "report", "profile"])
 def test_every_entry_composes(entry: str):
     """With Hydra's own settings in."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):

@@ -15,6 +15,7 @@ from rlvr.memory import for_good
 STAGES = {
     "rlvr.build": "train.py asks engine and strategy whether they go together",
     "rlvr.report": "report.py, and the end of a run",
+    "rlvr.build.profiles": "profile_method.py, after rlvr.report",
     "rlvr.build.evaluation": "eval.py",
     "rlvr.checkpoint.export": "export.py",
     "rlvr.build.planning": "train.py preflight=only",

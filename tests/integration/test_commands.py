@@ -38,6 +38,7 @@ def test_a_run_leaves_what_it_promises(sweep: Path):
         for file in (
             "config.yaml",
             "metrics.csv",
+            "f_of_p.csv",
             "pass_at_k.md",
             "checkpoints/step-2/weights.safetensors",
             "tensorboard",

@@ -10,7 +10,9 @@ from omegaconf import OmegaConf
 from on_disk import N, Samples
 
 from rlvr.build import build
+from rlvr.build.profiles import profile_of
 from rlvr.report import report_together, write_setting
+from rlvr.report.profiles import rates, write_numbers
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = [
@@ -41,6 +43,7 @@ def four_runs(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list
             OmegaConf.resolve(cfg)
             OmegaConf.save(cfg, folder / "config.yaml")
             write_setting(folder)
+            write_numbers({algo: profile_of(cfg, rates())}, folder)
             run = build(cfg)
             run.trainer.fit(run.module, datamodule=run.data, weights_only=True)
             folders.append(folder)

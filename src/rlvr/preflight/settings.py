@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rlvr.config import Evaluate, Train, check_types
+from rlvr.config import Evaluate, Profile, Train, check_types
 from rlvr.errors import ConfigError
 from rlvr.folders import unwritable
 from rlvr.preflight import rules
@@ -33,6 +33,16 @@ def check_evaluation(cfg: DictConfig) -> None:
     """
     check_types(cfg, Evaluate)
     _first_fault(cfg, (_evaluation, rules.countdown, rules.model_size, rules.warm_start, unwritable))
+
+
+def check_profile(cfg: DictConfig) -> None:
+    """What matters of a method alone, for `profile_method.py`'s config.
+
+    Raises:
+        ConfigError: With the sentence of the first check that fails.
+    """
+    check_types(cfg, Profile)
+    _first_fault(cfg, (_group_size, rules.gate, unwritable))
 
 
 def _first_fault(cfg: DictConfig, checks: Iterable[Check]) -> None:

@@ -182,5 +182,10 @@ def _curve(axes: Axes, ks: list[int], intervals: list[Interval], colour: str, la
 
 def colours(methods: Sequence[Method]) -> list[str]:
     """A colour a method, its own where it has one."""
-    spare = iter(SPARE_COLOURS * len(methods))
-    return [COLOURS.get(method.label) or next(spare) for method in methods]
+    return colours_of([method.label for method in methods])
+
+
+def colours_of(labels: Sequence[str]) -> list[str]:
+    """The same by their labels."""
+    spare = iter(SPARE_COLOURS * len(labels))
+    return [COLOURS.get(label) or next(spare) for label in labels]

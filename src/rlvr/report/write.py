@@ -13,6 +13,7 @@ from rlvr.report.sections.boundary import boundary
 from rlvr.report.sections.curves import curves, plane
 from rlvr.report.sections.fair import fair
 from rlvr.report.sections.interference import interference
+from rlvr.report.sections.learned import learned
 from rlvr.report.sections.setting import setting
 from rlvr.report.sections.texts import texts
 from rlvr.report.sections.training import training
@@ -47,7 +48,7 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
     walked = [plane(study, out), fair(study, out)] if study.walked else []
     sections = [*walked[:1], found, *walked[1:]]
     sections += [make(study, out) for make in (boundary, transitions, training)]
-    sections += [*interference(study, out), texts(study, out), setting(study, out)]
+    sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
     out.write(TITLE, [_runs_line(study), *study.notes], sections)
     for block in found.blocks:
         if isinstance(block, Table):

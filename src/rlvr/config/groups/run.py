@@ -1,4 +1,4 @@
-"""The entry scripts' own configs: `train.yaml`, `eval.yaml`, `report.yaml`, `export.yaml`."""
+"""The entry scripts' own configs: `train.yaml`, `eval.yaml`, `report.yaml`, `export.yaml`, `profile.yaml`."""
 
 from typing import Literal
 
@@ -80,6 +80,12 @@ class Train(Common):
     objective: int | None = key("k: the run returns its held-out Pass@k, for hparams_search to maximise", low=1)
     preflight: Literal["run", "only"] = key("only: print the plan and stop")
     gpu_gib: float = key("memory of a GPU, for a plan where there is none", unit="GiB", above=0)
+
+
+class Profile(Train):
+    """`python src/profile_method.py`: what methods learn from."""
+
+    methods: list[str] = key("names as in algo=, each with overrides behind it where quoted; none: algo itself")
 
 
 class Evaluate(Common):

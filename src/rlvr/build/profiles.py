@@ -1,0 +1,54 @@
+"""What a composed method learns from, and what that leaves out."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from rlvr.algo import Filter, Loss
+from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, divides_by_length, profile
+from rlvr.errors import ConfigError
+from rlvr.names import name_of
+
+# Keys of `algo` that f(p) holds, and slots whose gradient comes beside it. A correction for the engine changes no
+# expectation.
+IN_PROFILE = {"filter", "loss", "correction", "name", "pair"}
+BESIDE = {"auxiliary"}
+
+
+def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:
+    """f(p) and what goes with it, at these success rates.
+
+    Raises:
+        ConfigError: When the method's weight is no function of a problem's success rate, or has a slot of which we do
+            not know that.
+    """
+    if unknown := [str(slot) for slot in cfg.algo if cfg.algo[slot] and slot not in IN_PROFILE | BESIDE]:
+        raise ConfigError(f"algo.{unknown[0]}: what it does to f(p) is not known, so there is none to show.")
+    loss: Loss = instantiate(cfg.algo.loss)
+    filter: Filter = instantiate(cfg.algo.filter)
+    try:
+        return profile(loss, filter, cfg.batch.group_size, torch.tensor(rates, dtype=torch.float64))
+    except NoProfileError as error:
+        raise ConfigError(f"{name_of(cfg)}: {error}, so what it learns from is no function of p.") from error
+
+
+def notes_of(cfg: DictConfig) -> Iterator[str]:
+    """What f(p) does not say of this method, a sentence each."""
+    filter: Filter = instantiate(cfg.algo.filter)
+    if decides_before_sampling(filter):
+        yield (
+            f"filter {filter.name} decides before sampling, which multiplies f by the chance that it lets the problem "
+            "through (SELF: that the greedy answer is wrong); p does not say that chance, so what remains is shown"
+        )
+    if divides_by_length(instantiate(cfg.algo.loss)):
+        yield "each answer is divided by its length, so this is exact where all are equally long"
+    for slot in sorted(BESIDE):
+        if terms := cfg.algo.get(slot):
+            yield f"algo.{slot} ({', '.join(map(str, terms))}) comes beside it"
+    if (parts := cfg.batch.minibatches_per_rollout) > 1:
+        yield f"exact for the first of {parts} minibatches; after it ratios are not 1 and clipping may bind"
+    rewards = cfg.verifier.get("rewards") or {}
+    if any(rewards.get(kind, worth) != worth for kind, worth in (("right", 1), ("wrong", 0), ("unformatted", 0))):
+        yield "computed for rewards of 1 and 0, not for those of verifier.rewards"
