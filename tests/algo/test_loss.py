@@ -1,5 +1,6 @@
 """Every shipped loss, as composed from its YAML: weighted token gradients against values by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,11 +89,23 @@ def test_filter_weights_scale_advantages():
     """A group of weight 0 has no gradient; 0.5 halves the advantage."""
     advantage_PG = load("nsr").advantages(outcomes(torch.zeros(3, 2)), torch.tensor([0.0, 0.5, 1.0]))
     assert advantage_PG.tolist() == [[0, 0], [-0.5, -0.5], [-1, -1]]
-    assert load("grpo_n").advantages(outcomes(REWARDS), torch.ones(3)).max() == 0
-    keep_right = Loss("", load("grpo").advantage, "positive", load("grpo").surrogate, load("grpo").aggregation)
-    assert keep_right.advantages(outcomes(REWARDS), torch.ones(3))[0].tolist() == pytest.approx(
-        [1.5, 0, 0, 0], abs=1e-5
-    )
+
+
+@pytest.mark.parametrize(
+    ("signs", "first"),
+    [
+        ("all", [1.5, -0.5]),
+        ({"positive": 1.0, "negative": 1.0}, [1.5, -0.5]),
+        ({"positive": 0.0, "negative": 1.0}, [0.0, -0.5]),
+        ({"positive": 1.0, "negative": 0.0}, [1.5, 0.0]),
+        ({"positive": 0.1, "negative": 2.0}, [0.15, -1.0]),
+    ],
+)
+def test_signs_scale_advantages(signs, first):
+    """GRPO's 1.5, -.5, -.5, -.5 by the sign's factor; a sign of factor 0 has no gradient."""
+    advantage_PG = replace(load("grpo"), signs=signs).advantages(outcomes(REWARDS), torch.ones(3))
+    assert advantage_PG[0].tolist() == pytest.approx([first[0]] + 3 * [first[1]], abs=1e-5)
+    assert not advantage_PG[1:].any()
 
 
 def test_a_broken_reward_counts_only_where_it_is_learned_from():

@@ -1,6 +1,6 @@
 """A loss is four independent choices; every published method here is one point in that grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,8 @@ from rlvr.algo.advantages import Outcomes
 from rlvr.algo.aggregation import Aggregation
 from rlvr.algo.surrogates import Surrogate
 
-Keep = Literal["all", "positive", "negative"]
+Signs = Mapping[str, float] | Literal["all"]
+"""What `positive` and `negative` advantages are multiplied by; `all`: both stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Loss:
     Attributes:
         name: The field's name for this point in the grid.
         advantage: See `advantages`.
-        keep: Sign of the advantages that keep their gradient; the rest become 0 after the group's statistics
-            were taken over all of it (GRPO-N and GSPO-N, arXiv 2510.04028: mask second-hand, rest ours).
+        signs: What each sign's advantages are multiplied by, after the group's statistics were taken over all of it;
+            0 leaves a sign out (GRPO-N and GSPO-N, arXiv 2510.04028: mask second-hand, rest ours).
         surrogate: See `surrogates`.
         aggregation: See `aggregation`.
         min_group: Smallest group size G at which the advantage is defined.
@@ -30,7 +31,7 @@ class Loss:
 
     name: str
     advantage: Callable[[Outcomes], Tensor]
-    keep: Keep
+    signs: Signs
     surrogate: Surrogate
     aggregation: Aggregation
     min_group: int = 1
@@ -38,8 +39,8 @@ class Loss:
     def advantages(self, outcomes: Outcomes, weight_P: Tensor) -> Tensor:
         """Masked advantages [P, G], each group scaled by the filter's weight; 0 carries no gradient."""
         advantage_PG = self.advantage(outcomes)
-        if self.keep != "all":
-            sign = 1.0 if self.keep == "positive" else -1.0
-            advantage_PG = torch.where(sign * advantage_PG <= 0, 0.0, advantage_PG)  # keeps what is no number
+        if self.signs != "all":
+            # What is no number stays none, whatever it is multiplied by.
+            advantage_PG = advantage_PG * torch.where(advantage_PG > 0, self.signs["positive"], self.signs["negative"])
         # A group that weighs nothing is not learned from, even if its reward is no number.
         return torch.where(weight_P[:, None] > 0, advantage_PG * weight_P[:, None], 0.0)

@@ -107,12 +107,19 @@ class ConstantLength(Aggregation):
     """By its sequences, each counted as long as a completion may be."""
 
 
+class Signs(Group):
+    """What advantages of each sign are multiplied by; 0 leaves them out."""
+
+    positive: float = key("factor of advantages above 0", low=0)
+    negative: float = key("factor of advantages below 0", low=0)
+
+
 class Loss(Built):
     """Advantage, sign, surrogate and aggregation."""
 
     name: str = key("what tables call it")
     advantage: Advantage = key("rewards of a group to advantages")
-    keep: Literal["all", "positive", "negative"] = key("sign of the advantages that keep their gradient")
+    signs: Signs = key("what advantages of each sign are multiplied by")
     surrogate: Surrogate = key("the clipped objective")
     aggregation: Aggregation = key("what the loss is divided by")
     min_group: int = key("smallest batch.group_size at which the advantage is defined", low=1)
