@@ -15,6 +15,11 @@ LOSSES = Path(__file__).parents[2] / "configs" / "algo" / "loss"
 REWARDS = torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]])
 LENGTHS = torch.tensor([[2.0, 3, 4, 1], [2, 2, 2, 2], [5, 5, 5, 5]])
 
+# At its k of 4 a group of 4 teaches nothing.
+SMALLER = {"passk": {"advantage": {"k": 2}}}
+# What other groups weigh depends on those without gradient.
+OVER_THE_BATCH = {"lite_ppo", "reinforce_pp"}
+
 
 def outcomes(reward_PG: torch.Tensor) -> Outcomes:
     """Right where the reward is 1."""
@@ -22,12 +27,13 @@ def outcomes(reward_PG: torch.Tensor) -> Outcomes:
 
 
 def load(name: str) -> Loss:
-    return instantiate(OmegaConf.load(LOSSES / f"{name}.yaml"))
+    return instantiate(OmegaConf.merge(OmegaConf.load(LOSSES / f"{name}.yaml"), SMALLER.get(name, {})))
 
 
 def token_gradients(loss: Loss, reward_PG: torch.Tensor, length_PG: torch.Tensor, max_tokens: int = 10) -> torch.Tensor:
     """D loss / d logp of one token of each rollout, [P, G], where the policy is still the one that sampled."""
-    advantage_PG = loss.advantages(outcomes(reward_PG), torch.ones(len(reward_PG)))
+    given = replace(outcomes(reward_PG), length_PG=length_PG)
+    advantage_PG = loss.advantages(given, torch.ones(len(reward_PG)))
     scale_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
     rows, width = reward_PG.numel(), int(length_PG.max())
     logp_BT = torch.zeros(rows, width, requires_grad=True)
@@ -54,6 +60,28 @@ BY_HAND = {
     # Sequence means over 4 sequences: advantage / length / 4.
     "gspo": [[-1.5 / 8, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
     "gspo_n": [[0, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
+    # Advantages 4/3 of .75 and -.25 over 10 tokens.
+    "rloo": [[-0.1, 1 / 30, 1 / 30, 1 / 30], [0] * 4, [0] * 4],
+    # r less the group's mean: .75 over 2 tokens, -.25 over 8, 0 over 28: token mean -.5/38 = -1/76, sum of squares
+    # 2 x .5625 + 8 x .0625 = 1.625, variance (1.625 - 38/76^2) / 37 = .043741, std .209144; all 38 tokens count.
+    "reinforce_pp": [
+        [-(0.75 + 1 / 76) / 0.209144 / 38] + 3 * [(0.25 - 1 / 76) / 0.209144 / 38],
+        *2 * [4 * [-1 / 76 / 0.209144 / 38]],
+    ],
+    # Five of twelve are 1: variance 12 x 5/12 x 7/12 / 11 = 35/132, std .514929; .75 and -.25 over 10 tokens.
+    "lite_ppo": [[-0.75 / 5.14929] + 3 * [0.25 / 5.14929], [0] * 4, [0] * 4],
+    # k=2: R = 1 - 3/6 = .5 = s; right 1, wrong (.5 - 2/3) / .5 = -1/3; over 10 tokens.
+    "passk": [[-0.1, 1 / 30, 1 / 30, 1 / 30], [0] * 4, [0] * 4],
+    # k=4: the three others are all wrong: s = 1, 0, 0, 0 and A = (4 - 1) / 3, (0 - 1) / 3; over 10 tokens.
+    "pkpo": [[-0.1, 1 / 30, 1 / 30, 1 / 30], [0] * 4, [0] * 4],
+    # .75 and -.25 by 1/4, over 10 tokens.
+    "maxrl": [[-0.3, 0.1, 0.1, 0.1], [0] * 4, [0] * 4],
+    # With a 1 more: 1,0,0,0,1 has mean .4, variance (2 x .36 + 3 x .16) / 4 = .3; 0,0,0,0,1 has .2 and .2; 30 tokens.
+    "ngrpo": [[-0.6 / 0.3**0.5 / 30] + 3 * [0.4 / 0.3**0.5 / 30], [0] * 4, 4 * [0.2**0.5 / 30]],
+    # .75 and -.25, 0 and 0, each raised by .1, over all 38 tokens.
+    "asym_re": [[-0.85 / 38] + 3 * [0.15 / 38], *2 * [4 * [-0.1 / 38]]],
+    # Biased variance 3/16: .75 and -.25 by sqrt(3)/4, over 10 tokens; log-probabilities of 0 add nothing.
+    "diff_smooth": [[-(3**0.5) / 10] + 3 * [1 / 3**0.5 / 10], [0] * 4, [0] * 4],
     # 0.75 and -0.25 over 4 sequences of at most 10 tokens.
     "dr_grpo": [[-0.75 / 40, 0.25 / 40, 0.25 / 40, 0.25 / 40], [0] * 4, [0] * 4],
 }
@@ -76,7 +104,7 @@ def test_dr_grpo_divides_by_the_length_that_the_rollout_allows():
     torch.testing.assert_close(token_gradients(load("dr_grpo"), REWARDS, LENGTHS, max_tokens=3072), by_hand)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("name", sorted(set(BY_HAND) - OVER_THE_BATCH))
 def test_a_group_without_gradient_changes_nothing(name: str):
     """Taking out the groups in which every advantage is 0 leaves the others' gradients as they are."""
     loss = load(name)

@@ -37,10 +37,20 @@ class Loss:
     min_group: int = 1
 
     def advantages(self, outcomes: Outcomes, weight_P: Tensor) -> Tensor:
-        """Masked advantages [P, G], each group scaled by the filter's weight; 0 carries no gradient."""
+        """Masked advantages [P, G], each group scaled by the filter's weight; 0 carries no gradient.
+
+        A group that weighs nothing takes no part: it is not learned from, even if its reward is no number, and what an
+        advantage compares with the batch is without it.
+        """
+        chosen_P = weight_P > 0
+        advantage_PG = torch.zeros_like(outcomes.reward_PG)
+        if bool(chosen_P.any()):
+            advantage_PG[chosen_P] = self._signed(outcomes.of(chosen_P)) * weight_P[chosen_P, None]
+        return advantage_PG
+
+    def _signed(self, outcomes: Outcomes) -> Tensor:
         advantage_PG = self.advantage(outcomes)
-        if self.signs != "all":
-            # What is no number stays none, whatever it is multiplied by.
-            advantage_PG = advantage_PG * torch.where(advantage_PG > 0, self.signs["positive"], self.signs["negative"])
-        # A group that weighs nothing is not learned from, even if its reward is no number.
-        return torch.where(weight_P[:, None] > 0, advantage_PG * weight_P[:, None], 0.0)
+        if self.signs == "all":
+            return advantage_PG
+        # What is no number stays none, whatever it is multiplied by.
+        return advantage_PG * torch.where(advantage_PG > 0, self.signs["positive"], self.signs["negative"])

@@ -13,6 +13,11 @@ from torch import Tensor
 Surrogate = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
+def reinforce(logp_BT: Tensor, old_logp_BT: Tensor, advantage_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """REINFORCE: -A log pi, whoever sampled. Source: well known; AsymRE (arXiv 2506.20520, abstract)."""
+    return -advantage_BT * logp_BT * mask_BT, torch.zeros_like(mask_BT, dtype=torch.bool)
+
+
 def ppo_clip(
     logp_BT: Tensor,
     old_logp_BT: Tensor,

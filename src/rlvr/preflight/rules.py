@@ -63,6 +63,17 @@ def warm_start(cfg: DictConfig) -> str | None:
     return f"model.operator_shares={list(chances)}: must sum to 1, not {sum(chances):g}."
 
 
+def at_k(cfg: DictConfig) -> str | None:
+    """K rollouts are fewer than there are: with all of them, every answer of a group would be worth the same."""
+    loss, group, k = cfg.algo.loss, cfg.batch.group_size, OmegaConf.select(cfg, "algo.loss.advantage.k")
+    if k is None:
+        return None
+    most = group - 1 if loss.advantage._target_.endswith(".passk") else group
+    if k <= most:
+        return None
+    return f"algo.loss.advantage.k={k}: loss {loss.name} takes k from a group, and learns up to k={most} of {group}."
+
+
 def gate(cfg: DictConfig) -> str | None:
     """BBG lets problems through from which the loss can learn."""
     filter_, group, loss = cfg.algo.filter, cfg.batch.group_size, cfg.algo.loss

@@ -66,15 +66,78 @@ class Signed(Advantage):
     wrong: float = key("advantage of wrong rollouts", high=0)
 
 
+class RLOO(Advantage):
+    """The reward less the mean of the group's others."""
+
+
+class NGRPO(Advantage):
+    """Normalised with one more reward of 1 in each group."""
+
+    eps: float = key("added to the standard deviation", low=0, optional=True)
+
+
+class AsymRE(Advantage):
+    """The reward less a baseline below the group's mean."""
+
+    delta: float = key("what the baseline is moved by", below=0)
+
+
+class DiffSmooth(Advantage):
+    """Normalised, and raised by how unlikely a right answer is, lowered likewise for a wrong one."""
+
+    smoothing: float = key("what a nat of mean log-probability counts", above=0)
+    eps: float = key("added to the standard deviation", low=0, optional=True)
+
+
+class ReinforcePP(Advantage):
+    """The reward less the group's mean, whitened over the batch's tokens."""
+
+    eps: float = key("added to the variance", low=0, optional=True)
+
+
+class LitePPO(Advantage):
+    """The reward less the group's mean, over the batch's standard deviation."""
+
+    eps: float = key("added to the standard deviation", low=0, optional=True)
+
+
+class PassK(Advantage):
+    """What k rollouts of the group get together."""
+
+    k: int = key("the k of Pass@k, below batch.group_size", low=1)
+    eps: float = key("added to the standard deviation", low=0, optional=True)
+
+
+class PKPO(Advantage):
+    """What a right answer adds to Pass@k."""
+
+    k: int = key("the k of Pass@k, at most batch.group_size", low=1)
+
+
+class MaxRL(Advantage):
+    """The reward less the group's mean, over the success rate."""
+
+    eps: float = key("added to the success rate", low=0, optional=True)
+
+
 class Surrogate(Built):
-    """The clipped objective of a token or of a sequence."""
+    """The objective of a token or of a sequence."""
 
     called_later: ClassVar[bool] = True
+
+
+class Reinforce(Surrogate):
+    """No ratio, no clip."""
+
+
+class Clipped(Surrogate):
+    """What clips a ratio."""
+
     clip_low: float = key("the ratio may fall by this much", above=0, high=1)
     clip_high: float = key("the ratio may rise by this much", above=0)
 
 
-class PPOClip(Surrogate):
+class PPOClip(Clipped):
     """One ratio a token."""
 
     dual_clip: float | None = key(
@@ -82,7 +145,7 @@ class PPOClip(Surrogate):
     )
 
 
-class GSPOClip(Surrogate):
+class GSPOClip(Clipped):
     """One ratio a sequence."""
 
 
