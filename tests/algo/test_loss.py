@@ -49,6 +49,10 @@ BY_HAND = {
     # GRPO's advantages 1.5, -0.5, -0.5, -0.5 over the 10 tokens of the only live group.
     "grpo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     "dapo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    # Where the policy is still the one that sampled, every ratio is 1.
+    "cispo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    "topr": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    "aspo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     # The same, positive ones masked; the denominator still counts all 10 tokens.
     "grpo_n": [[0, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     # +1 per wrong token, over the 28 tokens of wrong rollouts.
@@ -59,6 +63,7 @@ BY_HAND = {
     "w_reinforce": [[-0.1 / 38] + [1 / 38] * 3, [-0.1 / 38] * 4, [1 / 38] * 4],
     # Sequence means over 4 sequences: advantage / length / 4.
     "gspo": [[-1.5 / 8, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
+    "gmpo": [[-1.5 / 8, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
     "gspo_n": [[0, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
     # Advantages 4/3 of .75 and -.25 over 10 tokens.
     "rloo": [[-0.1, 1 / 30, 1 / 30, 1 / 30], [0] * 4, [0] * 4],

@@ -1,7 +1,8 @@
 """Surrogates: the differentiable objective of a token or sequence, given its advantage. Lower is better.
 
 Every surrogate maps (logp_BT, old_logp_BT, advantage_BT, mask_BT) to a loss_BT and a clipped_BT (1 where
-clipping took the gradient away). Where the policy has not moved since sampling, the ratio is 1 and all of them
+clipping took the gradient away, or bounded it). Those whose ratio is a mere weight, without gradient, stand in
+`weighted_surrogates`. Where the policy has not moved since sampling, the ratio is 1 and all of them
 have the policy gradient -A * grad log pi.
 """
 
@@ -64,6 +65,29 @@ def gspo_clip(
     log_ratio_B1 = ((logp_BT - old_logp_BT) * mask_BT).sum(dim=1, keepdim=True) / lengths_B1
     loss_BT, clipped_BT = _clipped(torch.exp(log_ratio_B1), advantage_BT, clip_low, clip_high)
     return loss_BT * mask_BT, clipped_BT & mask_BT.bool()
+
+
+def gmpo(
+    logp_BT: Tensor, old_logp_BT: Tensor, advantage_BT: Tensor, mask_BT: Tensor, clip: float
+) -> tuple[Tensor, Tensor]:
+    """GMPO: the geometric mean of a sequence's ratios, each clipped by itself as in PPO. Source: code.
+
+    exp(mean over tokens of sgn min(sgn d, sgn clamp(d, -clip, clip))) with d = log rho and sgn the advantage's sign. As
+    with GSPO the sequence's loss stands at each of its tokens.
+
+    Args:
+        logp_BT: Log-probabilities under the policy being trained.
+        old_logp_BT: The same under the policy that sampled.
+        advantage_BT: Advantages.
+        mask_BT: 1 for completion tokens.
+        clip: A token's log ratio may move by this much (released code: 0.4).
+    """
+    lengths_B1 = mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
+    log_ratio_BT = (logp_BT - old_logp_BT) * mask_BT
+    sign_BT = advantage_BT.sign()
+    plain_BT, bounded_BT = sign_BT * log_ratio_BT, sign_BT * log_ratio_BT.clamp(-clip, clip)
+    mean_B1 = (sign_BT * torch.minimum(plain_BT, bounded_BT)).sum(dim=1, keepdim=True) / lengths_B1
+    return -advantage_BT * mean_B1.exp() * mask_BT, plain_BT > bounded_BT
 
 
 def _clipped(ratio: Tensor, advantage: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:

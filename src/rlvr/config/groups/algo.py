@@ -149,6 +149,29 @@ class GSPOClip(Clipped):
     """One ratio a sequence."""
 
 
+class GMPO(Surrogate):
+    """The geometric mean of a sequence's ratios."""
+
+    clip: float = key("a token's log ratio may move by this much", above=0)
+
+
+class CISPO(Surrogate):
+    """A clipped ratio as a weight."""
+
+    clip_low: float | None = key("the weight may fall by this much below 1; null: no bound", above=0, high=1)
+    clip_high: float = key("the weight may rise by this much above 1", above=0)
+
+
+class TOPR(Surrogate):
+    """A ratio of at most 1 as a weight, of negative advantages only."""
+
+
+class ASPO(Clipped):
+    """For positive advantages the ratio turned over, as a weight."""
+
+    cap: float = key("largest weight", above=1)
+
+
 class Aggregation(Built):
     """What a batch's loss is divided by."""
 
