@@ -1,6 +1,7 @@
 """Every shipped loss, as composed from its YAML: weighted token gradients against values by hand."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,24 @@ def test_a_group_without_gradient_changes_nothing(name: str):
     live_P = (loss.advantages(outcomes(REWARDS), torch.ones(3)) != 0).any(dim=1)
     alone = token_gradients(loss, REWARDS[live_P], LENGTHS[live_P])
     torch.testing.assert_close(alone, token_gradients(loss, REWARDS, LENGTHS)[live_P])
+
+
+@pytest.mark.parametrize(
+    ("name", "over", "expected"),
+    [
+        ("grpo", "all", [-1.5 / 38] + 3 * [0.5 / 38]),  # 10 + 8 + 20 tokens
+        ("nsr", "all", [0] + 3 * [1 / 38]),
+        ("gspo", "all", [-1.5 / 24, 0.5 / 36, 0.5 / 48, 0.5 / 12]),  # by the own length, 12 sequences
+        ("dr_grpo", "all", [-0.75 / 120] + 3 * [0.25 / 120]),  # 12 sequences of 10
+        ("grpo_n", "nonzero", [0] + 3 * [0.5 / 8]),  # the 8 tokens of wrong answers in the live group
+    ],
+)
+def test_other_denominators(name: str, over: str, expected: list[float]):
+    """Over all, groups without gradient count, as in the released codes."""
+    loss = load(name)
+    aggregation = partial(loss.aggregation.func, over=over)
+    found = token_gradients(replace(loss, aggregation=aggregation), REWARDS, LENGTHS)[0]
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_filter_weights_scale_advantages():

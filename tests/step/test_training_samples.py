@@ -1,11 +1,14 @@
 """From a batch to samples: what goes through the policy, and what each token weighs."""
 
+from dataclasses import replace
+from functools import partial
 from math import isfinite
 
 import pytest
 import torch
 from step_fakes import GRPO, SIGNED, collector, pool
 
+from rlvr.algo.aggregation import token_mean
 from rlvr.ranks import Ranks
 from rlvr.step import RolloutBatch, training_samples
 from rlvr.types import Completion, Group, Problem, Verdict
@@ -38,6 +41,15 @@ def test_by_hand():
     assert sample.weight == pytest.approx(1 / 8)
     assert sample.auxiliary_weight == 0
     assert sample.reference_logp_T is None
+
+
+def test_over_all_counts_groups_that_do_not_go_through_the_policy():
+    """3 + 5 tokens of the first group and 14 of the second, which has no advantage; nothing of a dropped third."""
+    given = batch([[1, 0], [0, 0], [0, 0]], [[3, 5], [7, 7], [9, 9]])
+    kept = replace(given, weight_P=torch.tensor([1.0, 1, 0]), place_P=torch.tensor([0, 1, -1]), selected=2)
+    loss = replace(GRPO, aggregation=partial(token_mean, over="all"))
+    ((sample,),) = training_samples(kept, loss, 8, 1, ALONE)
+    assert sample.weight == pytest.approx(1 / 22)
 
 
 def test_every_completion_by_hand():

@@ -7,7 +7,8 @@ and divides once.
 
 Denominators are counted over *live* groups, those in which at least one completion has an advantage other than 0,
 or over *nonzero* completions, those whose own advantage is not 0. A group without gradient is in neither: taking it
-out of the batch changes nothing. (SELF's and DAPO's released code counts the tokens of such groups.)
+out of the batch changes nothing. Over *all* it counts, too, as in SELF's and DAPO's released code, so that a step is
+the smaller the more of its groups teach nothing.
 """
 
 from collections.abc import Callable
@@ -16,12 +17,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Scope = Literal["live", "nonzero"]
+Scope = Literal["live", "nonzero", "all"]
 Aggregation = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 def token_mean(advantage_PG: Tensor, length_PG: Tensor, max_tokens: int, over: Scope) -> tuple[Tensor, Tensor]:
-    """Every token weighs the same; denominator: tokens of live groups or of nonzero completions, as `over` says."""
+    """Every token weighs the same; denominator: tokens of what `over` says."""
     return torch.ones_like(advantage_PG), (length_PG * _scope(advantage_PG, over)).sum()
 
 
@@ -37,6 +38,8 @@ def constant_length(advantage_PG: Tensor, length_PG: Tensor, max_tokens: int, ov
 
 
 def _scope(advantage_PG: Tensor, over: Scope) -> Tensor:
+    if over == "all":
+        return torch.ones_like(advantage_PG)
     nonzero_PG = advantage_PG != 0
     if over == "live":
         nonzero_PG = nonzero_PG.any(dim=1, keepdim=True).expand_as(nonzero_PG)

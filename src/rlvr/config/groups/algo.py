@@ -176,8 +176,8 @@ class Aggregation(Built):
     """What a batch's loss is divided by."""
 
     called_later: ClassVar[bool] = True
-    over: Literal["live", "nonzero"] = key(
-        "live: all completions of groups with gradient count; nonzero: those with gradient"
+    over: Literal["live", "nonzero", "all"] = key(
+        "live: all completions of groups with gradient count; nonzero: those with gradient; all: of selected groups"
     )
 
 
