@@ -25,8 +25,9 @@ def name_of(cfg: Mapping[str, Any], model: str = "") -> str:
 
 
 def pair_of(algo: Mapping[str, Any]) -> str:
-    """`filter+loss`, which is also what a sweep's folders are called by."""
-    return f"{algo['filter']['name']}+{algo['loss']['name']}"
+    """`filter+loss`, and what shapes its rewards where something does; a sweep's folders are called by it, too."""
+    parts = [algo["filter"], algo["loss"], *(algo[slot] for slot in ("shaping",) if algo.get(slot))]
+    return "+".join(str(part["name"]) for part in parts)
 
 
 def run_name(method: str, seed: object) -> str:

@@ -1,14 +1,14 @@
 """The same step on one, two and three ranks, whichever of them sampled what."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
 import torch
 from step_fakes import GRPO, PPO, SIGNED, collector, on_ranks, pool
 
-from rlvr.algo import SELF, Dynamic, Filter, Loss
+from rlvr.algo import SELF, Dynamic, Filter, GRPOLambda, Loss
 from rlvr.algo.advantages import diff_smooth
 from rlvr.algo.aggregation import token_mean
 from rlvr.algo.batch_advantages import lite_ppo, reinforce_pp
@@ -73,6 +73,19 @@ def test_a_batch_level_advantage_sees_what_all_ranks_sampled(advantage):
     )
     assert one == two == three
     assert any(any(advantage_G) for *_, advantage_G in one.values())
+
+
+def test_a_shaping_that_compares_groups_sees_those_of_all_ranks():
+    """The best groups are penalised, whichever ranks hold them; each rank's own best would be others."""
+    problems = [Problem(str(i), "", (), f"rate {i / 12}") for i in range(12)]
+    loss = replace(GRPO, shaping=GRPOLambda("", share=0.3, coefficient=0.5))
+    one, two, three = (
+        by_problem(on_ranks(size, lambda ranks: collector(problems, loss=loss, per_step=12, ranks=ranks).collect(0)))
+        for size in (1, 2, 3)
+    )
+    assert one == two == three
+    plain = by_problem([collector(problems, per_step=12).collect(0)])
+    assert 0 < sum(one[name] != plain[name] for name in plain) < 12
 
 
 def test_reinforce_pp_is_white_over_the_tokens_of_all_ranks():

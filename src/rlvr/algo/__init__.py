@@ -6,6 +6,7 @@ from rlvr.algo.correction import Correction
 from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, SolvedGreedily, ZeroSuccess
 from rlvr.algo.loss import Loss
 from rlvr.algo.objective import Objective
+from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
 __all__ = [
@@ -16,13 +17,18 @@ __all__ = [
     "Dynamic",
     "EntropyBonus",
     "Filter",
+    "GRPOLambda",
+    "LengthPenalty",
     "Loss",
     "MaskEasy",
     "Objective",
     "Outcomes",
+    "Overlong",
+    "Shaping",
     "SolvedGreedily",
     "Sums",
     "TokenWeight",
     "Tokens",
+    "Unlikeliness",
     "ZeroSuccess",
 ]

@@ -1,7 +1,7 @@
-"""A loss is four independent choices; every published method here is one point in that grid."""
+"""A loss is five independent choices; every published method here is one point in that grid."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rlvr.algo.advantages import Outcomes
 from rlvr.algo.aggregation import Aggregation
+from rlvr.algo.shaping import Shaping
 from rlvr.algo.surrogates import Surrogate
 
 Signs = Mapping[str, float] | Literal["all"]
@@ -17,7 +18,7 @@ Signs = Mapping[str, float] | Literal["all"]
 
 @dataclass(frozen=True)
 class Loss:
-    """advantage x sign x surrogate x aggregation.
+    """shaping x advantage x sign x surrogate x aggregation.
 
     Attributes:
         name: The field's name for this point in the grid.
@@ -27,6 +28,7 @@ class Loss:
         surrogate: See `surrogates`.
         aggregation: See `aggregation`.
         min_group: Smallest group size G at which the advantage is defined.
+        shaping: What rewards become before the advantage; None: they stay. See `shaping`.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Loss:
     surrogate: Surrogate
     aggregation: Aggregation
     min_group: int = 1
+    shaping: Shaping | None = None
 
     def advantages(self, outcomes: Outcomes, weight_P: Tensor) -> Tensor:
         """Masked advantages [P, G], each group scaled by the filter's weight; 0 carries no gradient.
@@ -49,6 +52,8 @@ class Loss:
         return advantage_PG
 
     def _signed(self, outcomes: Outcomes) -> Tensor:
+        if self.shaping is not None:
+            outcomes = replace(outcomes, reward_PG=self.shaping(outcomes))
         advantage_PG = self.advantage(outcomes)
         if self.signs == "all":
             return advantage_PG

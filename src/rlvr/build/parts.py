@@ -1,6 +1,7 @@
 """The parts of a run that one group of the config describes each."""
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hydra.utils import get_class, instantiate
@@ -55,6 +56,13 @@ def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
     if settings["max_new_tokens"] is None:
         raise ConfigError("rollout.sampling.max_new_tokens=null: this data set sets no length; give one, such as 3072.")
     return instantiate(settings)
+
+
+def loss_of(cfg: DictConfig) -> Loss:
+    """The loss with the shaping of its rewards."""
+    loss: Loss = instantiate(cfg.algo.loss)
+    shaping = cfg.algo.get("shaping")
+    return replace(loss, shaping=instantiate(shaping)) if shaping else loss
 
 
 def objective_of(cfg: DictConfig, loss: Loss) -> Objective:
