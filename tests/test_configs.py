@@ -18,7 +18,7 @@ NEEDED = {
     "eval=files": ["eval.path=a.csv"],
     "model=pretrained": ["model.name=x"],
 }
-SLOTS = "filter loss shaping correction auxiliary"
+SLOTS = "filter loss shaping token_weight correction auxiliary"
 GROUPS = "model lora data algo rollout verifier eval trainer logger callbacks"
 CHOICES = [
     f"{group}={path.stem}"

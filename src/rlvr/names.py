@@ -25,9 +25,9 @@ def name_of(cfg: Mapping[str, Any], model: str = "") -> str:
 
 
 def pair_of(algo: Mapping[str, Any]) -> str:
-    """`filter+loss`, and what shapes its rewards where something does; a sweep's folders are called by it, too."""
-    parts = [algo["filter"], algo["loss"], *(algo[slot] for slot in ("shaping",) if algo.get(slot))]
-    return "+".join(str(part["name"]) for part in parts)
+    """`filter+loss`, with what shapes its rewards and picks its tokens, if anything; so are a sweep's folders called."""
+    slots = ("filter", "loss", "shaping", "token_weight")
+    return "+".join(str(algo[slot]["name"]) for slot in slots if algo.get(slot))
 
 
 def run_name(method: str, seed: object) -> str:

@@ -7,6 +7,7 @@ from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, SolvedGreedi
 from rlvr.algo.loss import Loss
 from rlvr.algo.objective import Objective
 from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
+from rlvr.algo.token_weights import HighEntropy, MaskTruncated, Selection
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
 __all__ = [
@@ -18,12 +19,15 @@ __all__ = [
     "EntropyBonus",
     "Filter",
     "GRPOLambda",
+    "HighEntropy",
     "LengthPenalty",
     "Loss",
     "MaskEasy",
+    "MaskTruncated",
     "Objective",
     "Outcomes",
     "Overlong",
+    "Selection",
     "Shaping",
     "SolvedGreedily",
     "Sums",

@@ -1,4 +1,4 @@
-"""A loss is five independent choices; every published method here is one point in that grid."""
+"""A loss is six independent choices; every published method here is one point in that grid."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from rlvr.algo.advantages import Outcomes
 from rlvr.algo.aggregation import Aggregation
 from rlvr.algo.shaping import Shaping
 from rlvr.algo.surrogates import Surrogate
+from rlvr.algo.token_weights import Selection
 
 Signs = Mapping[str, float] | Literal["all"]
 """What `positive` and `negative` advantages are multiplied by; `all`: both stay as they are."""
@@ -18,7 +19,7 @@ Signs = Mapping[str, float] | Literal["all"]
 
 @dataclass(frozen=True)
 class Loss:
-    """shaping x advantage x sign x surrogate x aggregation.
+    """shaping x advantage x sign x token weight x surrogate x aggregation.
 
     Attributes:
         name: The field's name for this point in the grid.
@@ -29,6 +30,7 @@ class Loss:
         aggregation: See `aggregation`.
         min_group: Smallest group size G at which the advantage is defined.
         shaping: What rewards become before the advantage; None: they stay. See `shaping`.
+        token_weight: Which tokens are learned from; None: all. See `token_weights`.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Loss:
     aggregation: Aggregation
     min_group: int = 1
     shaping: Shaping | None = None
+    token_weight: Selection | None = None
 
     def advantages(self, outcomes: Outcomes, weight_P: Tensor) -> Tensor:
         """Masked advantages [P, G], each group scaled by the filter's weight; 0 carries no gradient.
@@ -48,8 +51,15 @@ class Loss:
         chosen_P = weight_P > 0
         advantage_PG = torch.zeros_like(outcomes.reward_PG)
         if bool(chosen_P.any()):
-            advantage_PG[chosen_P] = self._signed(outcomes.of(chosen_P)) * weight_P[chosen_P, None]
+            chosen = outcomes.of(chosen_P)
+            nothing_PG = self.counted(chosen.length_PG, chosen.truncated_PG) == 0
+            advantage_PG[chosen_P] = (self._signed(chosen) * weight_P[chosen_P, None]).masked_fill(nothing_PG, 0.0)
         return advantage_PG
+
+    def counted(self, length_PG: Tensor, truncated_PG: Tensor) -> Tensor:
+        """Tokens of each completion that are learned from, which its aggregation counts, of those that the policy
+        wrote."""
+        return length_PG if self.token_weight is None else self.token_weight.retained(length_PG, truncated_PG)
 
     def _signed(self, outcomes: Outcomes) -> Tensor:
         if self.shaping is not None:

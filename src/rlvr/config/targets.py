@@ -33,6 +33,8 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.algo.LengthPenalty": algo.LengthPenalty,
     "rlvr.algo.Unlikeliness": algo.Unlikeliness,
     "rlvr.algo.GRPOLambda": algo.GRPOLambda,
+    "rlvr.algo.HighEntropy": algo.HighEntropy,
+    "rlvr.algo.MaskTruncated": algo.MaskTruncated,
     "rlvr.algo.Correction": algo.Correction,
     "rlvr.algo.EntropyBonus": algo.EntropyBonus,
     "rlvr.algo.advantages.group_normalised": loss.GroupNormalised,

@@ -76,6 +76,22 @@ class GRPOLambda(Shaping):
     coefficient: float = key("what a right answer as long as the limit loses", above=0)
 
 
+class Selection(Built):
+    """Which tokens are learned from."""
+
+    name: str = key("what tables call it")
+
+
+class HighEntropy(Selection):
+    """Those at which the policy is least decided."""
+
+    share: float = key("of each completion's tokens", above=0, high=1)
+
+
+class MaskTruncated(Selection):
+    """None of a completion that the token limit ended."""
+
+
 class Correction(Built):
     """Weights by the trainer's over the engine's probability, for engines that compute otherwise."""
 
@@ -100,6 +116,7 @@ class Algo(Group):
     filter: Filter = key("which problems may update the policy")
     loss: Loss = key("how they do")
     shaping: Shaping | None = key("what rewards become before that", optional=True)
+    token_weight: Selection | None = key("which tokens are learned from", optional=True)
     correction: Correction | None = key("for the engine's other kernels and rounding", optional=True)
     auxiliary: dict[str, Auxiliary] | None = key("losses beside the surrogate, by any name", optional=True)
     name: str = key("what tables call the published pair")
