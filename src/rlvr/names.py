@@ -25,7 +25,7 @@ def name_of(cfg: Mapping[str, Any], model: str = "") -> str:
 
 
 def pair_of(algo: Mapping[str, Any]) -> str:
-    """`filter+loss`, with what shapes its rewards and picks its tokens, if anything; so are a sweep's folders called."""
+    """`filter+loss`, with what shapes its rewards and picks its tokens, if anything; sweeps' folders are called so."""
     slots = ("filter", "loss", "shaping", "token_weight")
     return "+".join(str(algo[slot]["name"]) for slot in slots if algo.get(slot))
 

@@ -3,7 +3,7 @@
 from rlvr.algo.advantages import Outcomes
 from rlvr.algo.auxiliary import Auxiliary, EntropyBonus
 from rlvr.algo.correction import Correction
-from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, SolvedGreedily, ZeroSuccess
+from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, RateWeight, SolvedGreedily, ZeroSuccess
 from rlvr.algo.loss import Loss
 from rlvr.algo.objective import Objective
 from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
@@ -27,6 +27,7 @@ __all__ = [
     "Objective",
     "Outcomes",
     "Overlong",
+    "RateWeight",
     "Selection",
     "Shaping",
     "SolvedGreedily",

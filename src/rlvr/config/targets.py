@@ -28,6 +28,7 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.algo.Dynamic": algo.Dynamic,
     "rlvr.algo.ZeroSuccess": algo.ZeroSuccess,
     "rlvr.algo.MaskEasy": algo.MaskEasy,
+    "rlvr.algo.RateWeight": algo.RateWeight,
     "rlvr.algo.Loss": loss.Loss,
     "rlvr.algo.Overlong": algo.Overlong,
     "rlvr.algo.LengthPenalty": algo.LengthPenalty,

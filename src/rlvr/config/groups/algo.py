@@ -36,6 +36,13 @@ class MaskEasy(Filter):
     from_rate: float = key("success rate from which a problem is dropped", above=0, high=1)
 
 
+class RateWeight(Filter):
+    """Every problem, weighed by its success rate p."""
+
+    right: float = key("exponent of p", low=0)
+    wrong: float = key("exponent of 1 - p", low=0)
+
+
 class BBG(Filter):
     """Problems with a large enough part of the marginal gain in Pass@k."""
 
