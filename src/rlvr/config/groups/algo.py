@@ -122,7 +122,7 @@ class Algo(Group):
 
     filter: Filter = key("which problems may update the policy")
     loss: Loss = key("how they do")
-    shaping: Shaping | None = key("what rewards become before that", optional=True)
+    shaping: Shaping | None = key("what rewards become before they are compared", optional=True)
     token_weight: Selection | None = key("which tokens are learned from", optional=True)
     correction: Correction | None = key("for the engine's other kernels and rounding", optional=True)
     auxiliary: dict[str, Auxiliary] | None = key("losses beside the surrogate, by any name", optional=True)

@@ -168,6 +168,6 @@ class Loss(Built):
     name: str = key("what tables call it")
     advantage: Advantage = key("rewards of a group to advantages")
     signs: Signs = key("what advantages of each sign are multiplied by")
-    surrogate: Surrogate = key("the clipped objective")
+    surrogate: Surrogate = key("the objective of a token")
     aggregation: Aggregation = key("what the loss is divided by")
     min_group: int = key("smallest batch.group_size at which the advantage is defined", low=1)
