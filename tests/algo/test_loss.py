@@ -86,6 +86,8 @@ BY_HAND = {
     "ngrpo": [[-0.6 / 0.3**0.5 / 30] + 3 * [0.4 / 0.3**0.5 / 30], [0] * 4, 4 * [0.2**0.5 / 30]],
     # .75 and -.25, 0 and 0, each raised by .1, over all 38 tokens.
     "asym_re": [[-0.85 / 38] + 3 * [0.15 / 38], *2 * [4 * [-0.1 / 38]]],
+    # q = .25, .98 and .02: 1 - q and -q, over all 38 tokens.
+    "nft": [[-0.75 / 38] + 3 * [0.25 / 38], 4 * [-0.02 / 38], 4 * [0.02 / 38]],
     # Biased variance 3/16: .75 and -.25 by sqrt(3)/4, over 10 tokens; log-probabilities of 0 add nothing.
     "diff_smooth": [[-(3**0.5) / 10] + 3 * [1 / 3**0.5 / 10], [0] * 4, [0] * 4],
     # 0.75 and -0.25 over 4 sequences of at most 10 tokens.

@@ -13,7 +13,7 @@ from torch import Tensor
 from rlvr.algo import Outcomes
 from rlvr.algo.advantages import asym_re, centred, diff_smooth, group_normalised, ngrpo, rloo, signed
 from rlvr.algo.batch_advantages import lite_ppo, reinforce_pp
-from rlvr.algo.success_advantages import maxrl, passk, pkpo
+from rlvr.algo.success_advantages import maxrl, nft, passk, pkpo
 
 Group = list[dict[str, float]]
 """Of each completion: reward, right, length, logp."""
@@ -66,6 +66,11 @@ def naive_maxrl(group: Group, i: int) -> float:
     return (group[i]["reward"] - fmean(rewards(group))) / (rate + 1e-6) if rate else 0.0
 
 
+def naive_nft(group: Group, i: int) -> float:
+    rate = min(max(fmean(one["right"] for one in group), 0.02), 0.98)
+    return 1 - rate if group[i]["right"] else -rate
+
+
 def naive_lite_ppo(groups: list[Group]) -> list[list[float]]:
     scale = stdev(r for group in groups for r in rewards(group)) + 1e-6
     return [[(r - fmean(rewards(group))) / scale for r in rewards(group)] for group in groups]
@@ -91,13 +96,14 @@ NAIVE = {
     partial(diff_smooth, smoothing=0.05): of_each(naive_diff_smooth),
     partial(passk, k=3): of_each(naive_passk),
     partial(pkpo, k=3): of_each(naive_pkpo),
+    partial(nft, floor=0.02): of_each(naive_nft),
     maxrl: of_each(naive_maxrl),
     lite_ppo: naive_lite_ppo,
     reinforce_pp: naive_reinforce_pp,
 }
 ALL = [*NAIVE, group_normalised, centred, partial(signed, right=1.0, wrong=-1.0)]
 # What learns from a group of equal answers, and says so.
-FROM_EQUAL = {"asym_re", "diff_smooth", "reinforce_pp", "signed", "ngrpo"}
+FROM_EQUAL = {"asym_re", "diff_smooth", "reinforce_pp", "signed", "ngrpo", "nft"}
 
 
 def name_of(advantage: Callable[..., Tensor]) -> str:

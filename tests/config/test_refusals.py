@@ -92,6 +92,19 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
             ["algo=passk", "algo.loss.advantage.k=8"],
             "algo.loss.advantage.k=8: loss passk takes k from a group, and lear",
         ),
+        (
+            ["algo=nft", "algo/filter=rate_weight"],
+            "algo.filter: NFT's surrogate reads the success rate off the advantag",
+        ),
+        (
+            ["algo=nft", "algo/filter=bbg", "algo.filter.weighting=gain"],
+            "algo.filter: NFT's surrogate reads the succes",
+        ),
+        (["algo=nft", "algo.loss.signs.positive=0.1"], "algo.loss.signs: NFT's surrogate reads the success rate off"),
+        (
+            ["algo=nft", "algo.loss.advantage._target_=rlvr.algo.advantages.centred", "~algo.loss.advantage.floor"],
+            "algo.loss.surrogate: NFT's needs NFT's advantage",
+        ),
         (["algo=pkpo", "algo.loss.advantage.k=9"], "algo.loss.advantage.k=9: loss pkpo takes k from a group, and lear"),
         (["trainer.devices=0"], "trainer.devices=0: must be at least one."),
         (["trainer.devices=[1,1]"], "trainer.devices=[1, 1]: names a device twice."),

@@ -25,7 +25,7 @@ REPRESENTATIVES = {
     *{("dynamic", "dapo"), ("none", "dr_grpo"), ("self", "gspo"), ("bbg", "gspo_n")},
     *{("none", "rloo"), ("self", "reinforce_pp"), ("dynamic", "lite_ppo"), ("none", "passk"), ("bbg", "pkpo")},
     *{("mask_easy", "maxrl"), ("zero_success", "ngrpo"), ("none", "asym_re"), ("dynamic", "diff_smooth")},
-    *{("none", "cispo"), ("self", "topr"), ("bbg", "aspo"), ("rate_weight", "gmpo")},
+    *{("none", "cispo"), ("self", "topr"), ("bbg", "aspo"), ("rate_weight", "gmpo"), ("none", "nft")},
 }
 PAIRS = [
     pytest.param(*pair, marks=[] if pair in REPRESENTATIVES else pytest.mark.full) for pair in product(FILTERS, LOSSES)

@@ -43,6 +43,19 @@ def maxrl(outcomes: Outcomes, eps: float = 1e-6) -> Tensor:
     return centred(outcomes) / (rate_P1 + eps) * (rate_P1 > 0)
 
 
+def nft(outcomes: Outcomes, floor: float) -> Tensor:
+    """NFT: 1 - q for right answers, -q for wrong ones, q the success rate. Source: arXiv 2505.18116 (code).
+
+    So the surrogate of this name reads q off it. Groups of equal answers learn a little.
+
+    Args:
+        outcomes: What is known of the groups.
+        floor: q is at least this, and at most 1 less this (released code: .02).
+    """
+    rate_P1 = outcomes.right_PG.to(outcomes.reward_PG.dtype).mean(dim=1, keepdim=True).clamp(floor, 1 - floor)
+    return _like(outcomes, torch.where(outcomes.right_PG, 1 - rate_P1, -rate_P1))
+
+
 def _all_wrong(wrong_P1: Tensor, n: int, k: int) -> Tensor:
     """Chance that k of n answers are among the wrong ones, C(wrong, k) / C(n, k), in float64."""
     drawn_K = torch.arange(k, dtype=torch.float64)

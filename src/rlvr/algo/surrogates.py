@@ -90,6 +90,27 @@ def gmpo(
     return -advantage_BT * mean_B1.exp() * mask_BT, plain_BT > bounded_BT
 
 
+def nft(logp_BT: Tensor, old_logp_BT: Tensor, advantage_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """NFT: likelihood of right answers, and of wrong ones under what is left of the old policy without the new one.
+
+    Right: -(1-q) log rho; wrong: -(1-q) log max((1 - q rho) / (1-q), 1), whose gradient passes the maximum
+    (straight-through). Source: arXiv 2505.18116 (code).
+
+    Args:
+        logp_BT: Log-probabilities under the policy being trained.
+        old_logp_BT: The same under the policy that sampled.
+        advantage_BT: The advantage of this name, unweighted: 1 - q or -q, q the group's success rate.
+        mask_BT: 1 for completion tokens.
+    """
+    log_ratio_BT = logp_BT - old_logp_BT
+    rate_BT = (-advantage_BT).clamp(min=0)
+    left_BT = (1 - rate_BT * log_ratio_BT.exp()) / (1 - rate_BT)
+    passed_BT = left_BT + (left_BT.clamp(min=1) - left_BT).detach()
+    right_BT = advantage_BT > 0
+    loss_BT = torch.where(right_BT, -advantage_BT * log_ratio_BT, -(1 - rate_BT) * passed_BT.log())
+    return loss_BT * mask_BT, (left_BT < 1) & (advantage_BT < 0) & mask_BT.bool()
+
+
 def _clipped(ratio: Tensor, advantage: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
     plain = -advantage * ratio
     clipped = -advantage * ratio.clamp(1 - low, 1 + high)

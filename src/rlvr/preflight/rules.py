@@ -74,6 +74,22 @@ def at_k(cfg: DictConfig) -> str | None:
     return f"algo.loss.advantage.k={k}: loss {loss.name} takes k from a group, and learns up to k={most} of {group}."
 
 
+def rate(cfg: DictConfig) -> str | None:
+    """NFT's surrogate reads the success rate off its own advantage, which must not be weighted."""
+    loss, filter_ = cfg.algo.loss, cfg.algo.filter
+    if OmegaConf.select(cfg, "algo.loss.surrogate._target_") != "rlvr.algo.surrogates.nft":
+        return None
+    if loss.advantage._target_ != "rlvr.algo.success_advantages.nft":
+        return "algo.loss.surrogate: NFT's needs NFT's advantage, which says the success rate; choose algo/loss=nft."
+    if not {loss.signs.positive, loss.signs.negative} <= {0, 1}:
+        return "algo.loss.signs: NFT's surrogate reads the success rate off the advantage; give 0 or 1."
+    if filter_._target_ == "rlvr.algo.RateWeight" or filter_.get("weighting") == "gain":
+        return (
+            f"algo.filter: NFT's surrogate reads the success rate off the advantage, which {filter_.name} would weigh."
+        )
+    return None
+
+
 def gate(cfg: DictConfig) -> str | None:
     """BBG lets problems through from which the loss can learn."""
     filter_, group, loss = cfg.algo.filter, cfg.batch.group_size, cfg.algo.loss

@@ -23,7 +23,17 @@ def check(cfg: DictConfig) -> None:
     """
     check_types(cfg, Train)
     _first_fault(
-        cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, rules.gate, rules.at_k, rules.loggers)
+        cfg,
+        (
+            *TOGETHER,
+            rules.countdown,
+            rules.model_size,
+            rules.warm_start,
+            rules.gate,
+            rules.at_k,
+            rules.rate,
+            rules.loggers,
+        ),
     )
 
 

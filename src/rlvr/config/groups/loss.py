@@ -82,6 +82,12 @@ class MaxRL(Advantage):
     eps: float = key("added to the success rate", low=0, optional=True)
 
 
+class NFTRate(Advantage):
+    """The success rate, off which NFT's surrogate reads it."""
+
+    floor: float = key("smallest rate, and smallest rest", above=0, below=0.5)
+
+
 class Surrogate(Built):
     """The objective of a token or of a sequence."""
 
@@ -115,6 +121,10 @@ class GMPO(Surrogate):
     """The geometric mean of a sequence's ratios."""
 
     clip: float = key("a token's log ratio may move by this much", above=0)
+
+
+class NFT(Surrogate):
+    """Likelihood of right answers, and of wrong ones under the rest."""
 
 
 class CISPO(Surrogate):
