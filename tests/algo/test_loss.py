@@ -160,6 +160,10 @@ def test_signs_scale_advantages(signs, first):
     advantage_PG = replace(load("grpo"), signs=signs).advantages(outcomes(REWARDS), torch.ones(3))
     assert advantage_PG[0].tolist() == pytest.approx([first[0]] + 3 * [first[1]], abs=1e-5)
     assert not advantage_PG[1:].any()
+    double_PG = replace(load("nsr"), signs={"positive": 1.0, "negative": 0.1}).advantages(
+        outcomes(REWARDS.double()), torch.ones(3, dtype=torch.float64)
+    )
+    assert double_PG[0].tolist() == [0, -0.1, -0.1, -0.1]  # as exactly as the rewards are
 
 
 def test_a_broken_reward_counts_only_where_it_is_learned_from():

@@ -139,7 +139,7 @@ def test_equals_the_formula(advantage, seed: int, parts: bool):
     """Also with rewards that are more than right or wrong."""
     given = drawn(seed, parts)
     expected = torch.tensor(NAIVE[advantage](as_groups(given)), dtype=torch.float64)
-    torch.testing.assert_close(advantage(given), expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(advantage(given), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("advantage", ALL, ids=name_of)

@@ -105,4 +105,4 @@ def diff_smooth(outcomes: Outcomes, smoothing: float, eps: float = 1e-6) -> Tens
     """
     std_P1 = outcomes.reward_PG.std(dim=1, correction=0, keepdim=True)
     sign_PG = torch.where(outcomes.right_PG, -1.0, 1.0)
-    return centred(outcomes) / (std_P1 + eps) + smoothing * sign_PG * outcomes.logp_PG
+    return centred(outcomes) / (std_P1 + eps) + smoothing * (sign_PG * outcomes.logp_PG)

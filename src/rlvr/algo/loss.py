@@ -68,4 +68,5 @@ class Loss:
         if self.signs == "all":
             return advantage_PG
         # What is no number stays none, whatever it is multiplied by.
-        return advantage_PG * torch.where(advantage_PG > 0, self.signs["positive"], self.signs["negative"])
+        up_PG, down_PG = advantage_PG * self.signs["positive"], advantage_PG * self.signs["negative"]
+        return torch.where(advantage_PG > 0, up_PG, down_PG)
