@@ -9,6 +9,8 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, get_method
 from omegaconf import DictConfig, OmegaConf
 
+from rlvr.names import pair_of
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 # What the user must give before a config of this name means anything.
 NEEDED = {
@@ -16,10 +18,11 @@ NEEDED = {
     "eval=files": ["eval.path=a.csv"],
     "model=pretrained": ["model.name=x"],
 }
-GROUPS = "model lora data algo algo/filter algo/loss algo/correction rollout verifier eval trainer logger callbacks"
+SLOTS = "filter loss shaping token_weight correction auxiliary"
+GROUPS = "model lora data algo rollout verifier eval trainer logger callbacks"
 CHOICES = [
     f"{group}={path.stem}"
-    for group in [*GROUPS.split(), "paths", "debug", "experiment"]
+    for group in [*GROUPS.split(), *(f"algo/{slot}" for slot in SLOTS.split()), "paths", "debug", "experiment"]
     for path in sorted((CONFIGS / group).glob("*.yaml"))
 ]
 CHOICES.remove("trainer=base")  # what the other trainers inherit from, not a choice
@@ -61,4 +64,4 @@ def test_algo_names_stand_for_their_pair(choice: str):
     """`pair` says what the YAML composes."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         algo = compose("train", [choice]).algo
-    assert algo.pair == f"{algo.filter.name}+{algo.loss.name}"
+    assert algo.pair == pair_of(algo)

@@ -15,6 +15,9 @@ def test_a_method_by_its_pair():
     other = {**ALGO, "loss": {"name": "nsr"}}
     assert name_of({"algo": ALGO}) == "SELF"
     assert name_of({"algo": other}) == pair_of(other) == "self+nsr"
+    shaped = {**ALGO, "shaping": {"name": "overlong"}}
+    assert name_of({"algo": shaped}) == pair_of(shaped) == "self+grpo+overlong"
+    assert pair_of({**shaped, "token_weight": {"name": "high_entropy"}}) == "self+grpo+overlong+high_entropy"
     assert name_of({"algo": ALGO, "label": "mine"}) == "mine"
     assert run_name(name_of({"algo": ALGO}), 3) == "SELF, seed 3"
 

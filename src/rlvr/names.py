@@ -25,8 +25,9 @@ def name_of(cfg: Mapping[str, Any], model: str = "") -> str:
 
 
 def pair_of(algo: Mapping[str, Any]) -> str:
-    """`filter+loss`, which is also what a sweep's folders are called by."""
-    return f"{algo['filter']['name']}+{algo['loss']['name']}"
+    """`filter+loss`, with what shapes its rewards and picks its tokens, if anything; sweeps' folders are called so."""
+    slots = ("filter", "loss", "shaping", "token_weight")
+    return "+".join(str(algo[slot]["name"]) for slot in slots if algo.get(slot))
 
 
 def run_name(method: str, seed: object) -> str:

@@ -1,6 +1,7 @@
 """What is handed from stage to stage: plain frozen records, no behaviour beyond reading themselves."""
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import Literal
 
 FinishReason = Literal["stop", "length"]
@@ -48,6 +49,11 @@ class Completion:
     def trainable_tokens(self) -> int:
         """Tokens that the policy wrote."""
         return len(self.token_ids) if self.trainable is None else sum(self.trainable)
+
+    @property
+    def trainable_logp(self) -> float:
+        """Log-probability of what the policy wrote, nats."""
+        return sum(self.logps if self.trainable is None else compress(self.logps, self.trainable))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rlvr.algo import BBG, SELF, Dynamic, Filter, MaskEasy, ZeroSuccess
+from rlvr.algo import BBG, SELF, Dynamic, Filter, MaskEasy, RateWeight, ZeroSuccess
 from rlvr.algo.filters import marginal_gain
 from rlvr.types import Problem
 
@@ -58,3 +58,13 @@ def test_the_others():
     assert Dynamic().after(SUCCESSES, 8).tolist() == [float(0 < m < 8) for m in range(9)]
     assert ZeroSuccess().after(SUCCESSES, 8).tolist() == [float(m == 0) for m in range(9)]
     assert MaskEasy().after(SUCCESSES, 8).tolist() == [float(m < 6) for m in range(9)]
+
+
+def test_rate_weights():
+    """m/n, 1 - m/n, p (1-p) and sqrt(1-p) at m = 0..8 of 8; exponents of 0 weigh everything 1, at 0 and 8, too."""
+    p_M = SUCCESSES / 8
+    assert torch.equal(RateWeight(right=1, wrong=0).after(SUCCESSES, 8), p_M)
+    assert torch.equal(RateWeight().after(SUCCESSES, 8), 1 - p_M)
+    assert torch.equal(RateWeight(right=1, wrong=1).after(SUCCESSES, 8), p_M * (1 - p_M))
+    assert RateWeight(wrong=0.5).after(SUCCESSES, 8)[6] == 0.5
+    assert RateWeight(right=0, wrong=0).after(SUCCESSES, 8).tolist() == [1.0] * 9

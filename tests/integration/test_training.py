@@ -23,6 +23,9 @@ FILTERS, LOSSES = (sorted(path.stem for path in (ALGO / part).glob("*.yaml")) fo
 REPRESENTATIVES = {
     *{("none", "grpo"), ("self", "nsr"), ("bbg", "w_reinforce"), ("zero_success", "grpo_n"), ("mask_easy", "psr")},
     *{("dynamic", "dapo"), ("none", "dr_grpo"), ("self", "gspo"), ("bbg", "gspo_n")},
+    *{("none", "rloo"), ("self", "reinforce_pp"), ("dynamic", "lite_ppo"), ("none", "passk"), ("bbg", "pkpo")},
+    *{("mask_easy", "maxrl"), ("zero_success", "ngrpo"), ("none", "asym_re"), ("dynamic", "diff_smooth")},
+    *{("none", "cispo"), ("self", "topr"), ("bbg", "aspo"), ("rate_weight", "gmpo"), ("none", "nft")},
 }
 PAIRS = [
     pytest.param(*pair, marks=[] if pair in REPRESENTATIVES else pytest.mark.full) for pair in product(FILTERS, LOSSES)

@@ -69,7 +69,7 @@ def refused(cfg) -> None:
         (["eval.max_new_tokens=0"], "eval.max_new_tokens=0: must be a whole number above 0 (tokens), or null"),
         (["lora=rank16", "optimizer.lr=1e-6"], "optimizer.lr=1e-06: too low for lora"),
         (["preflight=maybe"], "preflight=maybe: must be run or only"),
-        (["algo.loss.keep=some"], "algo.loss.keep=some: must be one of all, positive, negative"),
+        (["algo.loss.signs.negative=-1"], "algo.loss.signs.negative=-1: must be a number of at least 0"),
         (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: must be gate or gain"),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
     ],

@@ -1,12 +1,13 @@
 """What is in a batch: weights, advantages, greedy answers; seeds, versions, and going on from a stored state."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from step_fakes import ALL, HALF, SIGNED, FakeEngine, collector, ids, pool, samples
 
-from rlvr.algo import BBG, SELF, Dynamic, Filter, ZeroSuccess
+from rlvr.algo import BBG, SELF, Dynamic, Filter, Outcomes, ZeroSuccess
 from rlvr.ranks import Ranks
 from rlvr.rollout.engine import StaleEngineError
 from rlvr.step import batch_metrics
@@ -121,3 +122,26 @@ def test_a_reward_that_is_no_number_comes_up_where_it_is_learned_from():
     assert not dropped.advantage_PG.any()
     assert dropped.learned_from() == []
     assert batch_metrics(dropped, Ranks(0, 1))["loss/trained_rollouts"] == 0
+
+
+def test_what_an_advantage_is_told_of_each_completion():
+    """Its verdict, its length, whether it was cut, its mean log-probability; only of groups that the filter selects."""
+    told: list[Outcomes] = []
+
+    def recorded(outcomes: Outcomes) -> torch.Tensor:
+        told.append(outcomes)
+        return outcomes.reward_PG
+
+    problems = [Problem(str(i), "", (), HALF if i % 2 else ALL) for i in range(20)]
+    engine = FakeEngine(trainable=lambda tokens: tuple(place < 7 for place in range(tokens)))
+    batch = collector(problems, Dynamic(), replace(SIGNED, advantage=recorded), 20, engine=engine).collect(0)
+    (given,) = told
+    groups = [group for group in batch.groups if int(group.problem.id) % 2]
+    completions = [[one for one in group.completions] for group in groups]
+    assert given.reward_PG.tolist() == given.right_PG.float().tolist() == [[1, 0, 1, 0]] * 10
+    assert given.length_PG.tolist() == [[min(len(one.token_ids), 7) for one in of_group] for of_group in completions]
+    cut = [[one.finish == "length" for one in of_group] for of_group in completions]
+    assert given.truncated_PG.tolist() == cut
+    assert any(map(any, cut))
+    assert given.logp_PG.tolist() == [[-0.5] * 4] * 10
+    assert given.max_tokens == 8

@@ -1,15 +1,17 @@
 """The same step on one, two and three ranks, whichever of them sampled what."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
 import torch
 from step_fakes import GRPO, PPO, SIGNED, collector, on_ranks, pool
 
-from rlvr.algo import SELF, Dynamic, Filter, Loss, Outcomes
+from rlvr.algo import SELF, Dynamic, Filter, GRPOLambda, Loss
+from rlvr.algo.advantages import diff_smooth
 from rlvr.algo.aggregation import token_mean
+from rlvr.algo.batch_advantages import lite_ppo, reinforce_pp
 from rlvr.ranks import Ranks
 from rlvr.step import RolloutBatch, TrainingSample, batch_metrics, training_samples
 from rlvr.types import Problem
@@ -31,12 +33,6 @@ class Chance(Filter):
     def after(self, success_P, group_size):
         weights = random.Random(self.seed).choices([0.0, 0.5, 1.0], k=group_size + 1)
         return torch.tensor(weights)[success_P.long()]
-
-
-def whitened(outcomes: Outcomes) -> torch.Tensor:
-    """Rewards less the mean over the whole batch, by its standard deviation, as REINFORCE++ has it."""
-    reward_PG = outcomes.reward_PG
-    return (reward_PG - reward_PG.mean()) / (reward_PG.std() + 1e-6)
 
 
 def by_problem(batches: list[RolloutBatch]) -> dict[str, tuple[int, float, list[float]]]:
@@ -66,18 +62,43 @@ def flat(steps: list[list[list[TrainingSample]]]) -> list[dict[tuple[str, str], 
     ]
 
 
-def test_a_batch_level_advantage_sees_the_rewards_of_all_ranks():
+@pytest.mark.parametrize("advantage", [lite_ppo, reinforce_pp, partial(diff_smooth, smoothing=0.05)])
+def test_a_batch_level_advantage_sees_what_all_ranks_sampled(advantage):
     """Each rank's own mean would be another: problems are easy and hard in turn, as they are dealt out."""
     problems = [Problem(str(i), "", (), f"rate {i / 12}") for i in range(12)]
-    loss = Loss("whitened", whitened, "all", PPO, partial(token_mean, over="live"))
+    loss = Loss("batch", advantage, "all", PPO, partial(token_mean, over="live"))
     one, two, three = (
         by_problem(on_ranks(size, lambda ranks: collector(problems, loss=loss, per_step=12, ranks=ranks).collect(0)))
         for size in (1, 2, 3)
     )
     assert one == two == three
-    advantages = torch.tensor([advantage for *_, advantage in one.values()])
-    assert float(advantages.mean()) == pytest.approx(0, abs=1e-6)
-    assert float(advantages.std()) == pytest.approx(1, abs=1e-5)
+    assert any(any(advantage_G) for *_, advantage_G in one.values())
+
+
+def test_a_shaping_that_compares_groups_sees_those_of_all_ranks():
+    """The best groups are penalised, whichever ranks hold them; each rank's own best would be others."""
+    problems = [Problem(str(i), "", (), f"rate {i / 12}") for i in range(12)]
+    loss = replace(GRPO, shaping=GRPOLambda("", share=0.3, coefficient=0.5))
+    one, two, three = (
+        by_problem(on_ranks(size, lambda ranks: collector(problems, loss=loss, per_step=12, ranks=ranks).collect(0)))
+        for size in (1, 2, 3)
+    )
+    assert one == two == three
+    plain = by_problem([collector(problems, per_step=12).collect(0)])
+    assert 0 < sum(one[name] != plain[name] for name in plain) < 12
+
+
+def test_reinforce_pp_is_white_over_the_tokens_of_all_ranks():
+    """Mean 0, variance 1, each completion as often as it has tokens."""
+    problems = [Problem(str(i), "", (), f"rate {i / 12}") for i in range(12)]
+    loss = Loss("batch", reinforce_pp, "all", PPO, partial(token_mean, over="live"))
+    batches = on_ranks(2, lambda ranks: collector(problems, loss=loss, per_step=12, ranks=ranks).collect(0))
+    groups = [group for batch in batches for group in batch.groups]
+    advantages = torch.cat([batch.advantage_PG.flatten() for batch in batches])
+    lengths = torch.tensor([len(one.token_ids) for group in groups for one in group.completions])
+    of_tokens = advantages.repeat_interleave(lengths)
+    assert float(of_tokens.mean()) == pytest.approx(0, abs=1e-6)
+    assert float(of_tokens.std()) == pytest.approx(1, abs=1e-5)
 
 
 def test_greedy_tokens_are_counted_over_ranks():

@@ -1,11 +1,15 @@
 """From a batch to samples: what goes through the policy, and what each token weighs."""
 
+from dataclasses import replace
+from functools import partial
 from math import isfinite
 
 import pytest
 import torch
-from step_fakes import GRPO, SIGNED, collector, pool
+from step_fakes import GRPO, SIGNED, collector, on_ranks, pool
 
+from rlvr.algo import HighEntropy, MaskTruncated
+from rlvr.algo.aggregation import token_mean
 from rlvr.ranks import Ranks
 from rlvr.step import RolloutBatch, training_samples
 from rlvr.types import Completion, Group, Problem, Verdict
@@ -38,6 +42,42 @@ def test_by_hand():
     assert sample.weight == pytest.approx(1 / 8)
     assert sample.auxiliary_weight == 0
     assert sample.reference_logp_T is None
+
+
+def test_over_all_counts_groups_that_do_not_go_through_the_policy():
+    """3 + 5 tokens of the first group and 14 of the second, which has no advantage; nothing of a dropped third."""
+    given = batch([[1, 0], [0, 0], [0, 0]], [[3, 5], [7, 7], [9, 9]])
+    kept = replace(given, weight_P=torch.tensor([1.0, 1, 0]), place_P=torch.tensor([0, 1, -1]), selected=2)
+    loss = replace(GRPO, aggregation=partial(token_mean, over="all"))
+    ((sample,),) = training_samples(kept, loss, 8, 1, ALONE)
+    assert sample.weight == pytest.approx(1 / 22)
+
+
+def test_a_token_weight_has_its_own_denominator():
+    """Half of 3 and 5 tokens, rounded up, is 2 and 3; the policy wrote 2 and 3 of them where a tool wrote the rest."""
+    loss = replace(GRPO, token_weight=HighEntropy("", 0.5))
+    ((sample, _),) = training_samples(batch([[1, -1]], [[3, 5]]), loss, 8, 1, ALONE)
+    assert sample.weight == pytest.approx(1 / 5)
+    ((sample, _),) = training_samples(batch([[1, -1]], [[3, 5]], written=[[2, 3]]), loss, 8, 1, ALONE)
+    assert sample.weight == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_truncated_completions_do_not_go_through_the_policy(size: int):
+    """And the tokens of the others, over all ranks, are the denominator."""
+    loss = replace(SIGNED, token_weight=MaskTruncated(""))
+
+    def work(ranks: Ranks):
+        made = collector(pool(40), loss=loss, per_step=7, ranks=ranks)
+        collected = made.collect(0)
+        return collected, training_samples(collected, loss, 8, 1, ranks)[0]
+
+    found = on_ranks(size, work)
+    finishes = [one.finish for made, _ in found for group in made.groups for one in group.completions]
+    trained = [sample for _, samples in found for sample in samples]
+    assert 0 < len(trained) == finishes.count("stop") < len(finishes)
+    assert all(sample.completion.finish == "stop" for sample in trained)
+    assert sum(sample.weight * sample.completion_tokens for sample in trained) == pytest.approx(1)
 
 
 def test_every_completion_by_hand():

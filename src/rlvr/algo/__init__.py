@@ -3,9 +3,11 @@
 from rlvr.algo.advantages import Outcomes
 from rlvr.algo.auxiliary import Auxiliary, EntropyBonus
 from rlvr.algo.correction import Correction
-from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, SolvedGreedily, ZeroSuccess
+from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, RateWeight, SolvedGreedily, ZeroSuccess
 from rlvr.algo.loss import Loss
 from rlvr.algo.objective import Objective
+from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
+from rlvr.algo.token_weights import HighEntropy, MaskTruncated, Selection
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
 __all__ = [
@@ -16,13 +18,22 @@ __all__ = [
     "Dynamic",
     "EntropyBonus",
     "Filter",
+    "GRPOLambda",
+    "HighEntropy",
+    "LengthPenalty",
     "Loss",
     "MaskEasy",
+    "MaskTruncated",
     "Objective",
     "Outcomes",
+    "Overlong",
+    "RateWeight",
+    "Selection",
+    "Shaping",
     "SolvedGreedily",
     "Sums",
     "TokenWeight",
     "Tokens",
+    "Unlikeliness",
     "ZeroSuccess",
 ]

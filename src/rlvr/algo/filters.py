@@ -117,3 +117,21 @@ class MaskEasy(Filter):
     def after(self, success_P: Tensor, group_size: int) -> Tensor:
         """1 where m/n is below `from_rate`."""
         return (success_P / group_size < self.from_rate).float()
+
+
+@dataclass(frozen=True)
+class RateWeight(Filter):
+    """Weigh problems by p^a (1-p)^b with p = m/n. Source: ours; its corners m/n and 1 - m/n tell GRPO-N from GRPO.
+
+    Attributes:
+        right: a; 0 leaves the factor out.
+        wrong: b, likewise.
+    """
+
+    right: float = 0.0
+    wrong: float = 1.0
+
+    def after(self, success_P: Tensor, group_size: int) -> Tensor:
+        """The weight; 0 drops a problem, as m = 0 with a > 0."""
+        rate_P = success_P / group_size
+        return rate_P**self.right * (1 - rate_P) ** self.wrong

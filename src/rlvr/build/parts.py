@@ -1,6 +1,7 @@
 """The parts of a run that one group of the config describes each."""
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hydra.utils import get_class, instantiate
@@ -57,11 +58,19 @@ def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
     return instantiate(settings)
 
 
+def loss_of(cfg: DictConfig) -> Loss:
+    """The loss, with what shapes its rewards and which tokens it is of."""
+    loss: Loss = instantiate(cfg.algo.loss)
+    slots = {slot: cfg.algo.get(slot) for slot in ("shaping", "token_weight")}
+    return replace(loss, **{slot: instantiate(choice) for slot, choice in slots.items() if choice})
+
+
 def objective_of(cfg: DictConfig, loss: Loss) -> Objective:
-    """The loss's surrogate, the correction for the engine, and the terms beside them."""
+    """The loss's surrogate, which tokens it is of, the correction for the engine, and the terms beside them."""
     correction = cfg.algo.get("correction")
+    factors = [*([instantiate(correction)] if correction else []), *([loss.token_weight] if loss.token_weight else [])]
     auxiliary = [instantiate(term) for term in (cfg.algo.get("auxiliary") or {}).values()]
-    return Objective(loss.surrogate, [instantiate(correction)] if correction else [], auxiliary)
+    return Objective(loss.surrogate, factors, auxiliary)
 
 
 def context_of(cfg: DictConfig, config: "PretrainedConfig") -> int:

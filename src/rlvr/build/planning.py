@@ -4,7 +4,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from rlvr.build.parts import context_of, engine_of, objective_of, sampling_of, strategy_traits
+from rlvr.build.parts import context_of, engine_of, loss_of, objective_of, sampling_of, strategy_traits
 from rlvr.data import ProblemSource
 from rlvr.preflight.machine import device
 from rlvr.preflight.plan import Plan
@@ -40,7 +40,7 @@ def plan_of(cfg: DictConfig) -> Plan:
         lora_rank=cfg.lora.r if cfg.lora else None,
         gradient_checkpointing=cfg.gradient_checkpointing,
         precision=str(cfg.trainer.precision),
-        entropy_gradient=objective_of(cfg, instantiate(cfg.algo.loss)).entropy_gradient,
+        entropy_gradient=objective_of(cfg, loss_of(cfg)).entropy_gradient,
         context=context,
         engine_context=traits.context or min(context, max_prompt_tokens + max(new_tokens, eval_tokens)),
         engine_bytes=getattr(torch, engine_dtype).itemsize,

@@ -16,7 +16,16 @@ from omegaconf import DictConfig
 from transformers import PreTrainedModel
 
 from rlvr.algo import Loss
-from rlvr.build.parts import context_of, engine_kind, objective_of, rules_of, sampling_of, sized_engine, strategy_traits
+from rlvr.build.parts import (
+    context_of,
+    engine_kind,
+    loss_of,
+    objective_of,
+    rules_of,
+    sampling_of,
+    sized_engine,
+    strategy_traits,
+)
 from rlvr.build.silence import quiet
 from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
 from rlvr.checkpoint import SafeCheckpointIO
@@ -54,7 +63,7 @@ def build(cfg: DictConfig) -> Run:
         deterministic_kernels()
     source: ProblemSource = instantiate(cfg.data)
     source.prepare()
-    loss: Loss = instantiate(cfg.algo.loss)
+    loss = loss_of(cfg)
     sampling = sampling_of(cfg, source)
     evaluated = Sampling(cfg.eval.max_new_tokens or sampling.max_new_tokens, cfg.eval.temperature, cfg.eval.top_p)
     policy, tokenizer, checkpoint = policy_of(cfg, source)

@@ -63,6 +63,33 @@ def warm_start(cfg: DictConfig) -> str | None:
     return f"model.operator_shares={list(chances)}: must sum to 1, not {sum(chances):g}."
 
 
+def at_k(cfg: DictConfig) -> str | None:
+    """K rollouts are fewer than there are: with all of them, every answer of a group would be worth the same."""
+    loss, group, k = cfg.algo.loss, cfg.batch.group_size, OmegaConf.select(cfg, "algo.loss.advantage.k")
+    if k is None:
+        return None
+    most = group - 1 if loss.advantage._target_.endswith(".passk") else group
+    if k <= most:
+        return None
+    return f"algo.loss.advantage.k={k}: loss {loss.name} takes k from a group, and learns up to k={most} of {group}."
+
+
+def rate(cfg: DictConfig) -> str | None:
+    """NFT's surrogate reads the success rate off its own advantage, which must not be weighted."""
+    loss, filter_ = cfg.algo.loss, cfg.algo.filter
+    if OmegaConf.select(cfg, "algo.loss.surrogate._target_") != "rlvr.algo.surrogates.nft":
+        return None
+    if loss.advantage._target_ != "rlvr.algo.success_advantages.nft":
+        return "algo.loss.surrogate: NFT's needs NFT's advantage, which says the success rate; choose algo/loss=nft."
+    if not {loss.signs.positive, loss.signs.negative} <= {0, 1}:
+        return "algo.loss.signs: NFT's surrogate reads the success rate off the advantage; give 0 or 1."
+    if filter_._target_ == "rlvr.algo.RateWeight" or filter_.get("weighting") == "gain":
+        return (
+            f"algo.filter: NFT's surrogate reads the success rate off the advantage, which {filter_.name} would weigh."
+        )
+    return None
+
+
 def gate(cfg: DictConfig) -> str | None:
     """BBG lets problems through from which the loss can learn."""
     filter_, group, loss = cfg.algo.filter, cfg.batch.group_size, cfg.algo.loss

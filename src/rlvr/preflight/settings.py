@@ -22,7 +22,19 @@ def check(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Train)
-    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, rules.gate, rules.loggers))
+    _first_fault(
+        cfg,
+        (
+            *TOGETHER,
+            rules.countdown,
+            rules.model_size,
+            rules.warm_start,
+            rules.gate,
+            rules.at_k,
+            rules.rate,
+            rules.loggers,
+        ),
+    )
 
 
 def check_evaluation(cfg: DictConfig) -> None:

@@ -20,6 +20,7 @@ from rlvr.verify.verifier import Verifier
 
 # A round draws at most this many times what is missing, however little the filter let through.
 MAX_OVERDRAW = 8
+NUMBERS = 5  # of a completion that all ranks hear of, see `_outcome`
 
 
 def pass_rate(part: int, whole: int, before: float) -> float:
@@ -33,7 +34,7 @@ class _Gathered:
 
     groups: list[Group] = field(default_factory=list)
     weights: list[Tensor] = field(default_factory=list)
-    outcomes: list[tuple[list[float], list[bool]]] = field(default_factory=list)
+    outcomes: list[list[list[float]]] = field(default_factory=list)  # see `_outcome`
     seen: set[str] = field(default_factory=set)
     rounds: int = 0
     selected: int = 0
@@ -128,7 +129,7 @@ class Collector:
         # The turn goes on from round to round, so that small rounds do not all fall to rank 0.
         groups = self._sample(self.ranks.shard(chosen, so_far.sampled), version, so_far.rounds)
         outcomes = self.ranks.gather(list(map(_outcome, groups)), so_far.sampled)
-        success_P = torch.tensor([float(sum(right)) for _, right in outcomes])
+        success_P = torch.tensor([sum(right) for _, right, *_ in outcomes])
         weight_P = self.filter.after(success_P, self.group_size)
         fit = int((weight_P > 0).sum())
         # What a round brings beyond a full batch is left out, so that every step has the same size.
@@ -167,12 +168,8 @@ class Collector:
 
     def _batch(self, so_far: _Gathered, version: int) -> RolloutBatch:
         """This rank's part; advantages are computed over the groups of all ranks."""
-        shape = (len(so_far.outcomes), self.group_size)
-        reward_PG = torch.tensor([rewards for rewards, _ in so_far.outcomes]).reshape(shape)
-        right_PG = torch.tensor([right for _, right in so_far.outcomes], dtype=torch.bool).reshape(shape)
         weight_P = torch.cat([torch.empty(0), *so_far.weights])
-        # Of no groups at all there are no statistics to take.
-        advantage_PG = self.loss.advantages(Outcomes(reward_PG, right_PG), weight_P) if len(weight_P) else reward_PG
+        advantage_PG = self.loss.advantages(self._outcomes(so_far), weight_P)
         selected_P = weight_P > 0
         place_P = torch.where(selected_P, selected_P.cumsum(0) - 1, -1)
         return RolloutBatch(
@@ -187,6 +184,13 @@ class Collector:
             greedy_tokens=so_far.greedy_tokens,
         )
 
+    def _outcomes(self, so_far: _Gathered) -> Outcomes:
+        numbers = torch.tensor(so_far.outcomes).reshape(len(so_far.outcomes), NUMBERS, self.group_size)
+        reward_PG, right_PG, length_PG, truncated_PG, logp_PG = numbers.unbind(1)
+        return Outcomes(
+            reward_PG, right_PG > 0, length_PG, truncated_PG > 0, logp_PG, max_tokens=self.sampling.max_new_tokens
+        )
+
     def state_dict(self) -> dict[str, Any]:
         """The cursor and the filter's rates; sampling seeds derive from the policy version and need no state."""
         return {"cursor": self.cursor.state_dict(), "rates": list(self.rates)}
@@ -198,6 +202,13 @@ class Collector:
         self.rates = (first, second)
 
 
-def _outcome(group: Group) -> tuple[list[float], list[bool]]:
-    """A group's rewards, and which of its answers are right."""
-    return [verdict.reward for verdict in group.verdicts], [verdict.status == "right" for verdict in group.verdicts]
+def _outcome(group: Group) -> list[list[float]]:
+    """The numbers of each completion by which all groups are compared: see `Outcomes`, in its order."""
+    verdicts, completions = group.verdicts, group.completions
+    return [
+        [verdict.reward for verdict in verdicts],
+        [float(verdict.status == "right") for verdict in verdicts],
+        [float(one.trainable_tokens) for one in completions],
+        [float(one.finish == "length") for one in completions],
+        [one.trainable_logp / max(one.trainable_tokens, 1) for one in completions],
+    ]

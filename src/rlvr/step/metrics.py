@@ -1,10 +1,7 @@
 """The numbers that a rollout batch gives, by their stable names (docs/metrics.md)."""
 
-from itertools import compress
-
 from rlvr.ranks import Ranks
 from rlvr.step.batch import RolloutBatch
-from rlvr.types import Completion
 
 
 def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
@@ -59,15 +56,10 @@ def _counts(batch: RolloutBatch) -> dict[str, float]:
         "completions": len(completions),
         "tokens": sum(len(one.token_ids) for one in completions),
         "written": sum(one.trainable_tokens for one in completions),
-        "logp": sum(map(_logp, completions)),
+        "logp": sum(one.trainable_logp for one in completions),
         "truncated": sum(one.finish == "length" for one in completions),
         "reward": sum(verdict.reward for verdict in verdicts),
         **{status: statuses.count(status) for status in ("right", "wrong", "timeout", "error")},
         "unformatted": sum(not verdict.formatted for verdict in verdicts),
         **{f"bucket/{m}": successes.count(m) for m in range(live_PG.shape[1] + 1)},
     }
-
-
-def _logp(one: Completion) -> float:
-    """Log-probability of what the policy wrote."""
-    return sum(one.logps if one.trainable is None else compress(one.logps, one.trainable))

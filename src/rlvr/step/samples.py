@@ -78,7 +78,9 @@ def _step_samples(
     advantage_PG = batch.advantage_PG[index_P]
     lengths = [[float(one.trainable_tokens) for one in group.completions] for group in groups]
     length_PG = torch.tensor(lengths).reshape(advantage_PG.shape)
-    scale_PG, count = loss.aggregation(advantage_PG, length_PG, max_tokens)
+    truncated = [[one.finish == "length" for one in group.completions] for group in groups]
+    truncated_PG = torch.tensor(truncated, dtype=torch.bool).reshape(advantage_PG.shape)
+    scale_PG, count = loss.aggregation(advantage_PG, loss.counted(length_PG, truncated_PG), max_tokens)
     weight_PG = scale_PG / max(ranks.total(float(count)), 1.0)
     auxiliary_weight = 1 / max(ranks.total(float(length_PG.sum())), 1.0) if every_completion else 0.0
     learned_PG = torch.ones_like(advantage_PG) if every_completion else advantage_PG

@@ -1,7 +1,8 @@
 """`configs/algo/`: which problems may update the policy, and how."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
+from rlvr.config.groups.loss import Loss
 from rlvr.config.keys import Built, Group, key
 
 
@@ -35,6 +36,13 @@ class MaskEasy(Filter):
     from_rate: float = key("success rate from which a problem is dropped", above=0, high=1)
 
 
+class RateWeight(Filter):
+    """Every problem, weighed by its success rate p."""
+
+    right: float = key("exponent of p", low=0)
+    wrong: float = key("exponent of 1 - p", low=0)
+
+
 class BBG(Filter):
     """Problems with a large enough part of the marginal gain in Pass@k."""
 
@@ -43,79 +51,52 @@ class BBG(Filter):
     weighting: Literal["gate", "gain"] = key("gate: what passes weighs 1; gain: it weighs by its gain")
 
 
-class Advantage(Built):
-    """Rewards of a group to advantages."""
-
-    called_later: ClassVar[bool] = True
-
-
-class GroupNormalised(Advantage):
-    """The reward less the group's mean, over its standard deviation."""
-
-    eps: float = key("added to the standard deviation", low=0, optional=True)
-
-
-class Centred(Advantage):
-    """The reward less the group's mean."""
-
-
-class Signed(Advantage):
-    """One advantage for right rollouts and one for wrong ones."""
-
-    right: float = key("advantage of right rollouts", low=0)
-    wrong: float = key("advantage of wrong rollouts", high=0)
-
-
-class Surrogate(Built):
-    """The clipped objective of a token or of a sequence."""
-
-    called_later: ClassVar[bool] = True
-    clip_low: float = key("the ratio may fall by this much", above=0, high=1)
-    clip_high: float = key("the ratio may rise by this much", above=0)
-
-
-class PPOClip(Surrogate):
-    """One ratio a token."""
-
-    dual_clip: float | None = key(
-        "bounds the loss of negative advantages at this many times them; null: no bound", above=1, optional=True
-    )
-
-
-class GSPOClip(Surrogate):
-    """One ratio a sequence."""
-
-
-class Aggregation(Built):
-    """What a batch's loss is divided by."""
-
-    called_later: ClassVar[bool] = True
-    over: Literal["live", "nonzero"] = key(
-        "live: all completions of groups with gradient count; nonzero: those with gradient"
-    )
-
-
-class TokenMean(Aggregation):
-    """By its tokens."""
-
-
-class SequenceMean(Aggregation):
-    """By each sequence's tokens, then by the sequences."""
-
-
-class ConstantLength(Aggregation):
-    """By its sequences, each counted as long as a completion may be."""
-
-
-class Loss(Built):
-    """Advantage, sign, surrogate and aggregation."""
+class Shaping(Built):
+    """What a reward becomes before the advantage; what counts as right stays."""
 
     name: str = key("what tables call it")
-    advantage: Advantage = key("rewards of a group to advantages")
-    keep: Literal["all", "positive", "negative"] = key("sign of the advantages that keep their gradient")
-    surrogate: Surrogate = key("the clipped objective")
-    aggregation: Aggregation = key("what the loss is divided by")
-    min_group: int = key("smallest batch.group_size at which the advantage is defined", low=1)
+
+
+class Overlong(Shaping):
+    """Answers near the length limit lose."""
+
+    buffer: float = key("part of the limit over which the penalty grows", above=0, high=1)
+    penalty: float = key("at the limit", above=0)
+
+
+class LengthPenalty(Shaping):
+    """Long right answers lose."""
+
+    coefficient: float = key("what a right answer as long as the limit loses", above=0)
+
+
+class Unlikeliness(Shaping):
+    """Likely right answers lose."""
+
+    beta: float = key("part of its reward that the likeliest answer loses", above=0, high=1)
+
+
+class GRPOLambda(Shaping):
+    """Long right answers lose where most answers are right."""
+
+    share: float = key("part of the selected groups that are penalised", above=0, high=1)
+    coefficient: float = key("what a right answer as long as the limit loses", above=0)
+
+
+class Selection(Built):
+    """Which tokens are learned from."""
+
+    name: str = key("what tables call it")
+
+
+class HighEntropy(Selection):
+    """Those at which the policy is least decided."""
+
+    share: float = key("of each completion's tokens", above=0, high=1)
+
+
+class MaskTruncated(Selection):
+    """None of a completion that the token limit ended."""
 
 
 class Correction(Built):
@@ -141,6 +122,8 @@ class Algo(Group):
 
     filter: Filter = key("which problems may update the policy")
     loss: Loss = key("how they do")
+    shaping: Shaping | None = key("what rewards become before they are compared", optional=True)
+    token_weight: Selection | None = key("which tokens are learned from", optional=True)
     correction: Correction | None = key("for the engine's other kernels and rounding", optional=True)
     auxiliary: dict[str, Auxiliary] | None = key("losses beside the surrogate, by any name", optional=True)
     name: str = key("what tables call the published pair")
