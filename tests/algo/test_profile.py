@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from rlvr.algo import SELF, Dynamic, Filter, Loss, Objective, Outcomes, Tokens, ZeroSuccess
 from rlvr.algo.advantages import group_normalised
 from rlvr.algo.profile import NoProfileError, binomial, decides_before_sampling, divides_by_length, outcomes_of, profile
+from rlvr.build.parts import loss_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 METHODS = sorted(path.stem for path in (CONFIGS / "algo").glob("*.yaml"))
@@ -23,8 +24,8 @@ GROUP = 5
 @cache
 def method(name: str) -> tuple[Loss, Filter]:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        algo = compose("train", [f"algo={name}"]).algo
-    return instantiate(algo.loss), instantiate(algo.filter)
+        cfg = compose("train", [f"algo={name}"])
+    return loss_of(cfg), instantiate(cfg.algo.filter)
 
 
 def with_advantage(advantage) -> Loss:

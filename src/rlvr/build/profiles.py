@@ -6,14 +6,15 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from rlvr.algo import Filter, Loss
+from rlvr.algo import Filter
 from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, divides_by_length, profile
+from rlvr.build.parts import loss_of
 from rlvr.errors import ConfigError
 from rlvr.names import name_of
 
 # Keys of `algo` that f(p) holds, and slots whose gradient comes beside it. A correction for the engine changes no
 # expectation.
-IN_PROFILE = {"filter", "loss", "correction", "name", "pair"}
+IN_PROFILE = {"filter", "loss", "shaping", "correction", "name", "pair"}
 BESIDE = {"auxiliary"}
 
 
@@ -26,7 +27,7 @@ def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:
     """
     if unknown := [str(slot) for slot in cfg.algo if cfg.algo[slot] and slot not in IN_PROFILE | BESIDE]:
         raise ConfigError(f"algo.{unknown[0]}: what it does to f(p) is not known, so there is none to show.")
-    loss: Loss = instantiate(cfg.algo.loss)
+    loss = loss_of(cfg)
     filter: Filter = instantiate(cfg.algo.filter)
     try:
         return profile(loss, filter, cfg.batch.group_size, torch.tensor(rates, dtype=torch.float64))
@@ -42,7 +43,7 @@ def notes_of(cfg: DictConfig) -> Iterator[str]:
             f"filter {filter.name} decides before sampling, which multiplies f by the chance that it lets the problem "
             "through (SELF: that the greedy answer is wrong); p does not say that chance, so what remains is shown"
         )
-    if divides_by_length(instantiate(cfg.algo.loss)):
+    if divides_by_length(loss_of(cfg)):
         yield "each answer is divided by its length, so this is exact where all are equally long"
     for slot in sorted(BESIDE):
         if terms := cfg.algo.get(slot):
