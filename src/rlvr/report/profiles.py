@@ -15,7 +15,7 @@ from matplotlib.transforms import ScaledTranslation
 from rlvr.algo.profile import Profile
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.files import write_whole
-from rlvr.report.figures import canvas, colours_of
+from rlvr.report.figures import COLOURS, canvas, colours_of
 from rlvr.tables import Grid, Row
 
 NUMBERS = "f_of_p.csv"
@@ -26,6 +26,7 @@ LINE, WIDTH = 0.18, 48  # inches of a line of the legend, and its letters
 DASHES = ("-", "--", ":")
 Quantity = Callable[[Profile], FloatArray]
 Lines = list[tuple[list[str], FloatArray]]
+Styles = dict[str, tuple[str, str]]
 
 
 def rates() -> list[float]:
@@ -62,9 +63,10 @@ def write_profiles(profiles: Mapping[str, Profile], folder: Path) -> None:
     panels = {"f(p) / f(.5)": _lines(profiles, relative), "f(p)": _lines(profiles, absolute)}
     spelled = [[_spelled(labels) for labels, _ in lines] for lines in panels.values()]
     height = 3.2 + LINE * max(len("\n".join(names).splitlines()) for names in spelled)
+    styles = _styles(list(dict.fromkeys(_lead(labels) for lines in panels.values() for labels, _ in lines)))
     with canvas(folder / "f_of_p.png", 2, 1, (4.2, height)) as both:
         for axes, (name, lines) in zip(both, panels.items(), strict=True):
-            _draw(axes, profiles, lines, name)
+            _draw(axes, profiles, lines, name, styles)
 
 
 def write_numbers(profiles: Mapping[str, Profile], folder: Path) -> None:
@@ -104,10 +106,9 @@ def _rows(label: str, profile: Profile) -> list[Row]:
     return [{"method": label, **{name: f"{x:.6g}" for name, x in zip(columns, line, strict=True)}} for line in lines]
 
 
-def _draw(axes: Axes, profiles: Mapping[str, Profile], lines: Lines, name: str) -> None:
-    style = _styles(list(profiles))
+def _draw(axes: Axes, profiles: Mapping[str, Profile], lines: Lines, name: str, styles: Styles) -> None:
     for labels, curve in lines:
-        colour, dashes = style[labels[0]]
+        colour, dashes = styles[_lead(labels)]
         rate_R = profiles[labels[0]].rate_R.numpy()
         axes.plot(rate_R, curve, color=colour, linestyle=dashes, label=_spelled(labels))
     axes.set_xscale("logit")
@@ -127,8 +128,13 @@ def _spelled(labels: Sequence[str]) -> str:
     return "\n".join(wrap(", ".join(labels), WIDTH))
 
 
-def _styles(labels: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and dashes of each method; one whose colour is taken has other dashes."""
+def _lead(labels: Sequence[str]) -> str:
+    """The method whose colour a shared line has: one with a colour of its own."""
+    return next((label for label in labels if label in COLOURS), labels[0])
+
+
+def _styles(labels: Sequence[str]) -> Styles:
+    """Colour and dashes of each line; one whose colour is taken has other dashes."""
     uses: Counter[str] = Counter()
     found = {}
     for label, colour in zip(labels, colours_of(labels), strict=True):
