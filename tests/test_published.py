@@ -179,7 +179,7 @@ def test_selfs_rewards_give_grpos_advantages_unchanged():
 )
 def test_dr_grpo_takes_its_length_from_the_rollout(quick, overrides: list[str]):
     """Also where that is the data set's longest answer; a sample's weight is 1 / (length x live sequences)."""
-    cfg = quick(*overrides, "model.steps=150")
+    cfg = quick(*overrides, "model.steps=700")
     run = build(cfg)
     limit = sampling_of(cfg, instantiate(cfg.data)).max_new_tokens
     weights: set[float] = set()

@@ -90,7 +90,7 @@ def test_a_trained_policy_can_be_evaluated(sweep: Path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["train.py", "algo=nonsense"], "Error: algo=nonsense: there is no such choice; choose one of bbg, dapo"),
+        (["train.py", "algo=nonsense"], "Error: algo=nonsense: there is no such choice; choose one of aspo, asym_re"),
         (["train.py", "seed=abc"], "Error: seed=abc: must be a whole number from 0 to"),
         (["train.py", "-m", "algo=grpo,nonsense"], "Error: algo=nonsense: there is no such choice"),
         (["eval.py", "evla.n=4"], "Error: evla.n=4: there is no such key; did you mean eval.n?"),
