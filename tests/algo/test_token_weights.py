@@ -82,7 +82,9 @@ def test_a_truncated_completion_teaches_nothing():
 
 
 @pytest.mark.parametrize(
-    ("aggregation", "counted"), [(token_mean, 4), (sequence_mean, 1), (constant_length, 1)], ids=lambda a: str(a)
+    ("aggregation", "counted"),
+    [(token_mean, 4), (sequence_mean, 1), (constant_length, 1)],
+    ids=["token", "sequence", "constant"],
 )
 @pytest.mark.parametrize("over", ["live", "all"])
 def test_completions_of_which_nothing_counts_are_in_no_denominator(aggregation, counted: int, over: str):
