@@ -174,19 +174,27 @@ def beginnings(groups: list, length: int) -> int:
 
 
 def test_what_is_the_same_is_read_once_and_what_has_ended_no_more(monkeypatch):
-    """The texts are the same token by token, whichever rows are still beside them; no step is made for none."""
+    """The texts are the same token by token, whichever rows are beside them; no step is made for none."""
+    monkeypatch.setattr("rlvr.rollout.decoding.DIFFER", 1.0)
     (whole, all_rows), (thinned, fewer) = (sampled_with(monkeypatch, part) for part in (0.0, 0.8))
+    monkeypatch.undo()
+    apart, rows = sampled_with(monkeypatch, 0.8)
     lengths = [len(one.token_ids) for group in whole for one in group]
-    assert len(all_rows) == len(fewer) == max(lengths)  # one for the prompts, none after the last token
-    assert all_rows[0] == fewer[0] == len(problems())
-    apart = next(step for step in range(len(lengths)) if beginnings(whole, step) == sum(n > step for n in lengths))
+    assert len(all_rows) == len(fewer) == len(rows) == max(lengths)  # one for the prompts, none after the last token
+    assert all_rows[0] == fewer[0] == rows[0] == len(problems())
     for step in range(1, len(fewer)):
-        needed = beginnings(whole, step)
+        needed, going_on = beginnings(whole, step), sum(length > step for length in lengths)
         assert needed <= fewer[step] < needed / 0.8 + 1
-        assert all_rows[step] == (needed if step <= apart else all_rows[apart])
-    for one, other in zip((o for group in whole for o in group), (o for group in thinned for o in group), strict=True):
-        assert one.token_ids == other.token_ids
-        assert one.logps == pytest.approx(other.logps, abs=1e-5)
+        assert needed <= all_rows[step] <= len(lengths)
+        most_differ = any(
+            beginnings(whole, s) > 0.5 * sum(length > s for length in lengths) for s in range(1, step + 1)
+        )
+        assert (going_on if most_differ else needed) <= rows[step] < going_on / 0.8 + 1
+    assert sum(fewer) < sum(rows) < sum(all_rows)
+    for other in (thinned, apart):
+        for one, same in zip((o for group in whole for o in group), (o for group in other for o in group), strict=True):
+            assert one.token_ids == same.token_ids
+            assert one.logps == pytest.approx(same.logps, abs=1e-5)
 
 
 def test_no_position_beyond_the_context(monkeypatch):

@@ -18,6 +18,8 @@ from rlvr.rollout.cache import roomy_cache
 LIKELIEST = 1024
 # Rows that have ended are taken out when no more than this part of all goes on: each time the cache is copied.
 THINNED = 0.8
+# Completions share rows until more than this part of them differ: a row that branches copies the cache, too.
+DIFFER = 0.5
 
 
 def decode(
@@ -56,9 +58,10 @@ def decode(
         token_L, logp_L = draw(logits_NV, row_L, place_L, len(token_BT))
         token_BT[place_L, step - 1], logp_BT[place_L, step - 1] = token_L, logp_L
         goes_on_L = ~torch.isin(token_L, ends) & (rows.room_N1[row_L, 0] > step)
-        place_L, row_L, token_L = place_L[goes_on_L], row_L[goes_on_L], token_L[goes_on_L]
-        if not len(place_L):  # the host waits for this at every token
+        index_L = goes_on_L.nonzero()[:, 0]  # the host waits for this at every token
+        if not len(index_L):
             break
+        place_L, row_L, token_L = place_L[index_L], row_L[index_L], token_L[index_L]
         parent_N, token_N, row_L = _read_next(row_L, token_L, len(rows.start_N1), logits_NV.shape[1])
         if parent_N is not None:
             cache.batch_select_indices(parent_N)
@@ -74,19 +77,24 @@ def decode(
 def _read_next(row_L: Tensor, token_L: Tensor, rows: int, vocabulary: int) -> tuple[Tensor | None, Tensor, Tensor]:
     """What goes through the policy next, for completions that continue these rows with these tokens.
 
-    Completions that have said the same so far are one row. Once each has a row of its own, rows stay as they are until
-    enough of them have ended.
+    Completions that have said the same so far are one row, until most differ; then each has its own. Rows stay as they
+    are while none branches and not enough of them have ended.
 
     Returns:
         The row that each new one continues, None where rows stay; the new rows' tokens; each completion's row.
     """
-    branch_N, branch_L = torch.unique(row_L * vocabulary + token_L, return_inverse=True)
+    key_L = row_L * vocabulary + token_L
+    branch_N, branch_L = torch.unique(key_L, return_inverse=True)
+    if len(branch_N) > DIFFER * len(key_L):
+        branch_N, order_N = key_L.sort()
+        branch_L = order_N.argsort()
     parent_N = branch_N // vocabulary
-    if len(row_L) == len(torch.unique_consecutive(parent_N)) > THINNED * rows:
+    said_N = branch_N % vocabulary
+    if len(branch_N) == len(torch.unique_consecutive(parent_N)) > THINNED * rows:
         token_N = token_L.new_zeros(rows)
-        token_N[row_L] = token_L
+        token_N[parent_N] = said_N
         return None, token_N, row_L
-    return parent_N, branch_N % vocabulary, branch_L
+    return parent_N, said_N, branch_L
 
 
 @dataclass(frozen=True)
