@@ -41,7 +41,11 @@ from rlvr.types import Completion, Problem, Verdict
 SHORTEST, LONGEST, PROMPT = 200, 3072, 200  # tokens
 TEXT = "So the answer is \\boxed{42}. "  # 5 characters a token or so
 LOSS = Loss(
-    "grpo", group_normalised, "all", partial(ppo_clip, clip_low=0.2, clip_high=0.2), partial(token_mean, over="live")
+    name="grpo",
+    advantage=group_normalised,
+    signs={"positive": 1.0, "negative": 1.0},
+    surrogate=partial(ppo_clip, clip_low=0.2, clip_high=0.2),
+    aggregation=partial(token_mean, over="live"),
 )
 BUDGET = 16_384  # packed tokens of a micro-batch
 PHASES = ("collect", "metrics", "samples", "share out", "pack", "sample table")

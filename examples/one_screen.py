@@ -32,7 +32,7 @@ from rlvr.verify import CountdownVerifier, Verifier
 GRPO = Loss(
     name="grpo",
     advantage=group_normalised,
-    signs="all",
+    signs={"positive": 1.0, "negative": 1.0},
     surrogate=partial(ppo_clip, clip_low=0.2, clip_high=0.2, dual_clip=3.0),
     aggregation=partial(token_mean, over="live"),
 )

@@ -148,7 +148,6 @@ def test_filter_weights_scale_advantages():
 @pytest.mark.parametrize(
     ("signs", "first"),
     [
-        ("all", [1.5, -0.5]),
         ({"positive": 1.0, "negative": 1.0}, [1.5, -0.5]),
         ({"positive": 0.0, "negative": 1.0}, [0.0, -0.5]),
         ({"positive": 1.0, "negative": 0.0}, [1.5, 0.0]),

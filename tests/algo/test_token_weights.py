@@ -74,7 +74,8 @@ def test_a_truncated_completion_teaches_nothing():
     """It stays in the group's statistics; without it nothing changes for the others. NSR-like: -1 for wrong ones."""
     right_PG = torch.tensor([[True, False, False]])
     given = Outcomes(right_PG.float(), right_PG, truncated_PG=torch.tensor([[False, True, False]]))
-    loss = Loss("", partial(signed, right=1.0, wrong=-1.0), "all", PPO, partial(token_mean, over="live"))
+    both = {"positive": 1.0, "negative": 1.0}
+    loss = Loss("", partial(signed, right=1.0, wrong=-1.0), both, PPO, partial(token_mean, over="live"))
     masked = replace(loss, token_weight=MaskTruncated(""))
     assert loss.advantages(given, torch.ones(1)).tolist() == [[1, -1, -1]]
     assert masked.advantages(given, torch.ones(1)).tolist() == [[1, 0, -1]]

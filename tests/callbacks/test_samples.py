@@ -73,6 +73,13 @@ def test_a_part_grows_over_checkpoints_until_it_is_full(tmp_path: Path, monkeypa
     assert {(row["advantage"], row["weight"]) for row in rows} == {(0.25, 0.5), (0.0, 0.5), (-0.25, 0.5)}
 
 
+def test_long_texts_fill_a_part_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What a checkpoint writes anew stays small, however few rows that is."""
+    monkeypatch.setattr(samples, "BYTES", 1)
+    Driver(tmp_path).rollouts(0, 3).save()
+    assert parts(tmp_path) == {f"part-000000{first}-0.parquet": versions(first, first + 1) for first in range(3)}
+
+
 @pytest.mark.parametrize("step", range(7))
 def test_a_run_goes_on_from_any_checkpoint(tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch):
     """A part that grew after the checkpoint is cut, also where the run goes on from an older one than the newest."""

@@ -31,8 +31,9 @@ PATIENCE_S = 10.0  # a rank that waits longer has been left alone by the others
 SAMPLING = Sampling(max_new_tokens=8)
 HALF, ALL = "right 1|wrong 0", "right 1"  # answers
 PPO = partial(ppo_clip, clip_low=0.2, clip_high=0.2)
-GRPO = Loss("grpo", group_normalised, "all", PPO, partial(token_mean, over="live"))
-SIGNED = Loss("signed", partial(signed, right=1.0, wrong=-1.0), "all", PPO, partial(token_mean, over="live"))
+BOTH = {"positive": 1.0, "negative": 1.0}
+GRPO = Loss("grpo", group_normalised, BOTH, PPO, partial(token_mean, over="live"))
+SIGNED = Loss("signed", partial(signed, right=1.0, wrong=-1.0), BOTH, PPO, partial(token_mean, over="live"))
 
 
 def pool(count: int, answer: str = "rate 0.5", prompt: str = "") -> list[Problem]:

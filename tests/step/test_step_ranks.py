@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from step_fakes import GRPO, PPO, SIGNED, collector, on_ranks, pool
+from step_fakes import BOTH, GRPO, PPO, SIGNED, collector, on_ranks, pool
 
 from rlvr.algo import SELF, Dynamic, Filter, GRPOLambda, Loss
 from rlvr.algo.advantages import diff_smooth
@@ -66,7 +66,7 @@ def flat(steps: list[list[list[TrainingSample]]]) -> list[dict[tuple[str, str], 
 def test_a_batch_level_advantage_sees_what_all_ranks_sampled(advantage):
     """Each rank's own mean would be another: problems are easy and hard in turn, as they are dealt out."""
     problems = [Problem(str(i), "", (), f"rate {i / 12}") for i in range(12)]
-    loss = Loss("batch", advantage, "all", PPO, partial(token_mean, over="live"))
+    loss = Loss("batch", advantage, BOTH, PPO, partial(token_mean, over="live"))
     one, two, three = (
         by_problem(on_ranks(size, lambda ranks: collector(problems, loss=loss, per_step=12, ranks=ranks).collect(0)))
         for size in (1, 2, 3)
@@ -91,7 +91,7 @@ def test_a_shaping_that_compares_groups_sees_those_of_all_ranks():
 def test_reinforce_pp_is_white_over_the_tokens_of_all_ranks():
     """Mean 0, variance 1, each completion as often as it has tokens."""
     problems = [Problem(str(i), "", (), f"rate {i / 12}") for i in range(12)]
-    loss = Loss("batch", reinforce_pp, "all", PPO, partial(token_mean, over="live"))
+    loss = Loss("batch", reinforce_pp, BOTH, PPO, partial(token_mean, over="live"))
     batches = on_ranks(2, lambda ranks: collector(problems, loss=loss, per_step=12, ranks=ranks).collect(0))
     groups = [group for batch in batches for group in batch.groups]
     advantages = torch.cat([batch.advantage_PG.flatten() for batch in batches])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,8 +12,8 @@ from rlvr.algo.shaping import Shaping
 from rlvr.algo.surrogates import Surrogate
 from rlvr.algo.token_weights import Selection
 
-Signs = Mapping[str, float] | Literal["all"]
-"""What `positive` and `negative` advantages are multiplied by; `all`: both stay as they are."""
+Signs = Mapping[str, float]
+"""What `positive` and `negative` advantages are multiplied by."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,6 @@ class Loss:
         if self.shaping is not None:
             outcomes = replace(outcomes, reward_PG=self.shaping(outcomes))
         advantage_PG = self.advantage(outcomes)
-        if self.signs == "all":
-            return advantage_PG
         # What is no number stays none, whatever it is multiplied by.
         up_PG, down_PG = advantage_PG * self.signs["positive"], advantage_PG * self.signs["negative"]
         return torch.where(advantage_PG > 0, up_PG, down_PG)

@@ -11,8 +11,7 @@ all groups and to the gradient of the real loss.
 """
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -89,10 +88,7 @@ def outcomes_of(right_PG: Tensor) -> Outcomes:
     """Rewards of 1 and 0; all else that outcomes may hold differs in a group, so that who looks at it is noticed."""
     group = right_PG.shape[1]
     length_PG = torch.arange(1.0, group + 1, dtype=torch.float64).expand(right_PG.shape)
-    more = {"length_PG": length_PG, "logp_PG": -length_PG, "max_tokens": 2 * group}
-    held = {field.name for field in fields(Outcomes)}
-    known: dict[str, Any] = {name: value for name, value in more.items() if name in held}
-    return Outcomes(right_PG.double(), right_PG, **known)
+    return Outcomes(right_PG.double(), right_PG, length_PG, logp_PG=-length_PG, max_tokens=2 * group)
 
 
 def decides_before_sampling(filter: Filter) -> bool:

@@ -39,8 +39,7 @@ class HighEntropy:
 
     def retained(self, length_PG: Tensor, truncated_PG: Tensor) -> Tensor:
         """See `Selection`."""
-        # Less a little, since .07 x 100 is more than 7 in floating point.
-        return torch.ceil(length_PG.double() * self.share - 1e-6).to(length_PG.dtype)
+        return self._most(length_PG)
 
     def __call__(self, tokens: Tokens) -> tuple[Tensor, Sums]:
         """1 for retained tokens, 0 for the others; of equal entropies the first ones stay."""
@@ -48,11 +47,15 @@ class HighEntropy:
         entropy_BT = tokens.entropy_BT.detach().masked_fill(~written_BT, -torch.inf)
         rank_BT = entropy_BT.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         length_B1 = written_BT.sum(dim=1, keepdim=True)
-        return (rank_BT < self.retained(length_B1, length_B1)).to(tokens.logp_BT.dtype), {}
+        return (rank_BT < self._most(length_B1)).to(tokens.logp_BT.dtype), {}
 
     def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
         """None: the share is what was asked for."""
         return {}
+
+    def _most(self, length: Tensor) -> Tensor:
+        # Less a little, since .07 x 100 is more than 7 in floating point.
+        return torch.ceil(length.double() * self.share - 1e-6).to(length.dtype)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from rlvr.errors import RunError, cause_of
 from rlvr.step import RolloutBatch, read_table, table_of, write_table
 from rlvr.training import RunContext
 
-# Of a part that is full. One that is not is written at every checkpoint, too.
-ROWS = 16_384
+# A part is full when it has as many rows or bytes. One that is not is written anew at every checkpoint: long texts must
+# not make it large.
+ROWS, BYTES = 16_384, 2**26
 
 
 class SampleTable(Listener):
@@ -113,7 +114,7 @@ class SampleTable(Listener):
 
     def _take(self, batch: RolloutBatch, rank: int) -> None:
         self._part.append(batch_table(batch))
-        if self._rows() >= ROWS:
+        if self._full():
             self._write(rank)
 
     def _write(self, rank: int) -> None:
@@ -122,11 +123,12 @@ class SampleTable(Listener):
             return
         first = self._part[0]["version"][0].as_py()
         write_table(self.folder / f"part-{first:07d}-{rank}.parquet", pa.concat_tables(self._part))
-        if self._rows() >= ROWS:
+        if self._full():
             self._part = []
 
-    def _rows(self) -> int:
-        return sum(table.num_rows for table in self._part)
+    def _full(self) -> bool:
+        rows, size = sum(table.num_rows for table in self._part), sum(table.nbytes for table in self._part)
+        return rows >= ROWS or size >= BYTES
 
 
 def batch_table(batch: RolloutBatch) -> pa.Table:

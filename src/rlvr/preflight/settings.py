@@ -22,19 +22,7 @@ def check(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Train)
-    _first_fault(
-        cfg,
-        (
-            *TOGETHER,
-            rules.countdown,
-            rules.model_size,
-            rules.warm_start,
-            rules.gate,
-            rules.at_k,
-            rules.rate,
-            rules.loggers,
-        ),
-    )
+    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, *METHOD, rules.loggers))
 
 
 def check_evaluation(cfg: DictConfig) -> None:
@@ -54,7 +42,7 @@ def check_profile(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Profile)
-    _first_fault(cfg, (_group_size, rules.gate, unwritable))
+    _first_fault(cfg, (*METHOD, unwritable))
 
 
 def _first_fault(cfg: DictConfig, checks: Iterable[Check]) -> None:
@@ -167,10 +155,10 @@ def _suite(cfg: DictConfig) -> str | None:
     )
 
 
+METHOD: tuple[Check, ...] = (_group_size, rules.gate, rules.at_k, rules.rate)
 TOGETHER: tuple[Check, ...] = (
     _suite,
     _adapters,
-    _group_size,
     rules.devices,
     _divisible,
     _pool,
