@@ -19,7 +19,8 @@ PROBLEM = Problem("id", "prompt", (0,), ANSWER)
 def verifier():
     """Two workers, up and running."""
     verifier = MathVerifier(workers=2, timeout_s=TIMEOUT_S, memory_gib=MEMORY_GIB)
-    assert status(verifier, r"\boxed{40+2}") == "right"
+    verdicts = verifier.grade([(PROBLEM, r"\boxed{40+2}"), (PROBLEM, r"\boxed{41+1}")])
+    assert [verdict.status for verdict in verdicts] == ["right", "right"]
     return verifier
 
 
@@ -51,6 +52,8 @@ def test_hostile_completions_are_graded_in_time_and_never_right(verifier: MathVe
     before_gib, environment, processes = resident_gib(), dict(os.environ), len(children())
     seconds, statuses = {}, {}
     for name, text in texts.items():
+        # A process that the last one killed may still be loading on a busy machine, which is not this text's time.
+        assert status(verifier, r"\boxed{42+0}") == "right"
         start = time.monotonic()
         statuses[name] = status(verifier, text)
         seconds[name] = time.monotonic() - start

@@ -46,17 +46,19 @@ class KillablePool:
         """
         replies: list[Reply] = [("error", 0.0)] * len(questions)
         waiting = deque(range(len(questions)))
+        # One question at a time must not shrink the pool: while a killed process is replaced, another answers.
+        count = max(len(self._workers), min(self._size, len(questions)))
         try:
             while waiting or any(worker.indices for worker in self._workers):
-                self._refill(min(self._size, len(questions)))
+                self._refill(count)
                 for worker in self._workers:
                     if waiting and worker.ready and not worker.indices:
-                        count = min(MAX_BATCH, 1 + len(waiting) // (2 * self._size))
-                        indices = [waiting.popleft() for _ in range(count)]
+                        share = min(MAX_BATCH, 1 + len(waiting) // (2 * self._size))
+                        indices = [waiting.popleft() for _ in range(share)]
                         worker.give(indices, [questions[index] for index in indices])
                 self._listen(replies, waiting)
             # A killed process is replaced now, not when the next question waits for it.
-            self._refill(min(self._size, len(questions)))
+            self._refill(count)
         finally:
             # After an interrupt, a late reply must not be taken for the reply to the next question.
             for worker in [worker for worker in self._workers if worker.indices]:
