@@ -5,7 +5,7 @@ from itertools import product
 
 from rlvr.verify.math.answer import Answer, Many, One, readings, words_of
 from rlvr.verify.math.latex import clean
-from rlvr.verify.math.number import stands_for
+from rlvr.verify.math.number import is_decimal, stands_for
 
 MAX_UNORDERED = 64
 
@@ -91,7 +91,7 @@ def _equal_values(a: One, b: One, decide: Decide) -> bool | None:
 def _equal_numbers(a: One, b: One) -> bool:
     if a.value == b.value:
         return True
-    decimal = ["." in one.tex and "\\" not in one.tex for one in (a, b)]
+    decimal = [is_decimal(one.tex) for one in (a, b)]
     if decimal[0] == decimal[1] or a.value is None or b.value is None:
         return False
     return stands_for(a.tex, b.value) if decimal[0] else stands_for(b.tex, a.value)

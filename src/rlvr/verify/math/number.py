@@ -5,12 +5,13 @@ from fractions import Fraction
 
 _SIGN = r"(?P<sign>[+-]?)"
 _DECIMAL = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+SCIENTIFIC = re.compile(
+    rf"{_SIGN}(?P<digits>{_DECIMAL})(?:[eE](?P<e>[+-]?[0-9]+)|(?:\\times|\\cdot|\*)10\^\{{(?P<power>[+-]?[0-9]+)\}})"
+)
 _PATTERNS = [
     # 12, 1.5, 1.6e-19, 1.6\times10^{-19}, 10^{-3}, 0.\overline{36}
     re.compile(rf"{_SIGN}(?P<digits>{_DECIMAL})(?:\\overline\{{(?P<repeated>[0-9]+)\}})?"),
-    re.compile(
-        rf"{_SIGN}(?P<digits>{_DECIMAL})(?:[eE](?P<e>[+-]?[0-9]+)|(?:\\times|\\cdot|\*)10\^\{{(?P<power>[+-]?[0-9]+)\}})"
-    ),
+    SCIENTIFIC,
     re.compile(rf"{_SIGN}10\^\{{(?P<power>[+-]?[0-9]+)\}}"),
     # \frac{1}{2}, 3\frac{1}{2}, 1/2, 3 1/2
     re.compile(rf"{_SIGN}(?P<whole>[0-9]+)?\\frac\{{(?P<top>[+-]?{_DECIMAL})\}}\{{(?P<bottom>[+-]?{_DECIMAL})\}}"),
@@ -34,7 +35,7 @@ def _value(parts: dict[str, str | None]) -> Fraction | None:
     if top := parts.get("top"):
         bottom = Fraction(parts["bottom"] or 0)
         whole = parts.get("whole")
-        if not bottom or (whole and (top[0] in "+-" or "." in top)):
+        if not bottom or (whole and not (top.isdigit() and Fraction(top) < bottom)):
             return None
         return Fraction(whole or 0) + Fraction(top) / bottom
     exponent = int(parts.get("e") or parts.get("power") or 0)
@@ -49,10 +50,23 @@ def _value(parts: dict[str, str | None]) -> Fraction | None:
     return value * Fraction(10) ** exponent
 
 
+def is_decimal(tex: str) -> bool:
+    """Whether a number has digits behind a point, 1.5 or 1.5e-3."""
+    return "." in tex and bool(_PATTERNS[0].fullmatch(tex) or SCIENTIFIC.fullmatch(tex)) and "overline" not in tex
+
+
 def stands_for(decimal: str, value: Fraction) -> bool:
     """Whether a decimal is another number rounded, and written with digits enough to be told from all others."""
-    places = len(decimal.partition(".")[2])
-    shown = decimal.replace(".", "").lstrip("-+0")
-    return (
-        "." in decimal and len(shown) >= ENOUGH_DIGITS and abs(Fraction(decimal) - value) * 2 <= Fraction(1, 10**places)
-    )
+    shown = re.split(r"[eE\\*]", decimal, maxsplit=1)[0].replace(".", "").strip("-+0")
+    return len(shown) >= ENOUGH_DIGITS and is_rounding(decimal, value)
+
+
+def is_rounding(decimal: str, value: Fraction) -> bool:
+    """Whether a decimal is within half of its last place of a number."""
+    match = SCIENTIFIC.fullmatch(decimal) or _PATTERNS[0].fullmatch(decimal)
+    written = number(decimal)
+    if match is None or written is None:
+        return False
+    parts = match.groupdict()
+    places = len((parts["digits"] or "").partition(".")[2]) - int(parts.get("e") or parts.get("power") or 0)
+    return abs(written - value) * 2 <= Fraction(10) ** -places
