@@ -8,7 +8,7 @@ from sympy import Basic, Expr, FiniteSet, Float, MatrixBase
 from sympy.core.relational import Relational
 
 from rlvr.verify.math.compare import same
-from rlvr.verify.math.number import stands_for
+from rlvr.verify.math.number import is_near, stands_for
 from rlvr.verify.math.reader import Chain, parsed
 from rlvr.verify.math.relations import same_relation
 from rlvr.verify.math.values import equal, numeric
@@ -23,10 +23,14 @@ def judge(question: tuple[str, str]) -> bool:
 
 
 def decide(reference: str, answer: str) -> bool:
-    """Whether two formulas are equal."""
-    a, b = parsed(reference), parsed(answer)
+    r"""Whether two formulas are equal, or, behind \approx, whether the second is the first one rounded."""
+    rounded = answer.startswith(r"\approx")
+    a, b = parsed(reference), parsed(answer.removeprefix(r"\approx"))
     if a is None or b is None:
         return False
+    if rounded:
+        value = _value(a)
+        return value is not None and is_near(answer.removeprefix(r"\approx"), value)
     if isinstance(a, Expr) and isinstance(b, Expr):
         decimals = ((reference, b), (answer, a))
         if any(_DECIMAL.fullmatch(decimal) and _rounded(decimal, exact) for decimal, exact in decimals):
@@ -64,5 +68,11 @@ def _each_once(left: list[Basic], right: list[Basic]) -> bool:
 
 
 def _rounded(decimal: str, exact: Expr) -> bool:
-    value = numeric(exact) if not exact.free_symbols else None
-    return value is not None and value.is_real and abs(value) < LARGE and stands_for(decimal, Fraction(str(value)))
+    value = _value(exact)
+    return value is not None and stands_for(decimal, value)
+
+
+def _value(exact: Any) -> Fraction | None:
+    """A real constant to some thirty digits."""
+    value = numeric(exact) if isinstance(exact, Expr) and not exact.free_symbols else None
+    return Fraction(str(value)) if value is not None and value.is_real and abs(value) < LARGE else None

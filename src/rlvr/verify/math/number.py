@@ -63,10 +63,23 @@ def stands_for(decimal: str, value: Fraction) -> bool:
 
 def is_rounding(decimal: str, value: Fraction) -> bool:
     """Whether a decimal is within half of its last place of a number."""
-    match = SCIENTIFIC.fullmatch(decimal) or _PATTERNS[0].fullmatch(decimal)
     written = number(decimal)
-    if match is None or written is None:
-        return False
-    parts = match.groupdict()
-    places = len((parts["digits"] or "").partition(".")[2]) - int(parts.get("e") or parts.get("power") or 0)
-    return abs(written - value) * 2 <= Fraction(10) ** -places
+    return written is not None and abs(written - value) * 2 <= Fraction(10) ** -_places(decimal)
+
+
+def is_near(decimal: str, value: Fraction) -> bool:
+    """Whether a number is another one rounded or cut off; zeros that it ends in may stand for other digits."""
+    written = number(decimal)
+    if written is None or written == value or not (is_decimal(decimal) or decimal.lstrip("-").isdigit()):
+        return written == value
+    significant = decimal.lstrip("-").rstrip("0")
+    zeros = len(decimal.lstrip("-")) - len(significant) if significant.isdigit() and len(significant) > 1 else 0
+    place = Fraction(10) ** (zeros - _places(decimal))
+    return abs(written - value) * 2 <= place or (0 <= abs(value) - abs(written) < place and written * value > 0)
+
+
+def _places(decimal: str) -> int:
+    """Digits behind the point, of the number written out."""
+    match = SCIENTIFIC.fullmatch(decimal) or _PATTERNS[0].fullmatch(decimal)
+    parts = match.groupdict() if match else {}
+    return len((parts.get("digits") or "").partition(".")[2]) - int(parts.get("e") or parts.get("power") or 0)

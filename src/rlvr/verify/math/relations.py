@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sympy import Eq, Expr, GreaterThan, LessThan, Ne, StrictGreaterThan, StrictLessThan
+from sympy import Eq, Expr, GreaterThan, LessThan, Ne, StrictGreaterThan, StrictLessThan, Symbol
 from sympy.core.relational import Relational
 
-from rlvr.verify.math.values import ENOUGH, equal, numeric, samples, zero
+from rlvr.verify.math.values import ENOUGH, numeric, plain, points, zero
 
 _TURNED = {StrictGreaterThan: StrictLessThan, GreaterThan: LessThan}
 
@@ -17,16 +17,18 @@ def same_relation(a: Relational, b: Relational) -> bool:
         return False
     if not all(isinstance(side, Expr) for side in (*sides, *others)):
         return sides == others
-    f, g = (left - right for left, right in (sides, others))
+    f, g = (plain(left - right) for left, right in (sides, others))
     if _constant(f) or _constant(g):
         return sides == others or (kind in (Eq, Ne) and sides == others[::-1])
-    pairs = [(x, y) for x, y in samples(f, g) if not (zero(x) and zero(y))]
-    if len(pairs) < ENOUGH:
+    where = [point for point in points(f, g) if not (zero(f, point) and zero(g, point))]
+    if len(where) < ENOUGH or any(zero(f, point) or zero(g, point) for point in where):
         return False
-    x0, y0 = pairs[0]
-    if any(zero(x) or zero(y) or not equal(x * y0, x0 * y) for x, y in pairs):
+    elsewhere = {symbol: Symbol(f"{symbol}*", real=True) for symbol in f.free_symbols | g.free_symbols}
+    first = {elsewhere[symbol]: value for symbol, value in where[0].items()}
+    cross = f * g.xreplace(elsewhere) - g * f.xreplace(elsewhere)
+    if not all(zero(cross, point | first) for point in where[1:]):
         return False
-    product = numeric(x0 * y0)
+    product = numeric(f * g, where[0])
     return kind in (Eq, Ne) or bool(product is not None and product.is_positive)
 
 
@@ -40,5 +42,6 @@ def _turned(relation: Relational) -> tuple[Any, Any, Any]:
 
 def _constant(difference: Expr) -> bool:
     """Whether both sides of a relation differ by the same everywhere, by nothing for instance."""
-    values = [x for x, _ in samples(difference, difference)]
-    return all(zero(x - values[0]) for x in values)
+    where = points(difference, difference)
+    changes = [difference - difference.xreplace(point) for point in where[:1]]
+    return all(zero(change, point) for change in changes for point in where)

@@ -41,7 +41,7 @@ class MathVerifier(PooledVerifier):
             rewards: What verdicts are worth.
 
         Raises:
-            ConfigError: When the reader of formulas that comes with math-verify isn't installed, or a setting means nothing.
+            ConfigError: When math-verify, whose grammar reads formulas, isn't installed, or a setting means nothing.
         """
         if importlib.util.find_spec("latex2sympy2_extended") is None:
             raise ConfigError('verifier=math: the package math-verify is missing; pip install -e ".[math]".')
