@@ -90,11 +90,30 @@ def test_streams_arrive_at_their_tokens():
     assert {value.device.type for value in vars(moved).values() if isinstance(value, torch.Tensor)} == {"meta"}
 
 
-def test_reference_log_probabilities_travel_where_all_have_them():
-    """Where one has none, there is no such stream."""
+def test_reference_log_probabilities_travel_where_any_has_them():
+    """0 for those that have none; where all have none, there is no such stream."""
     batch = streamed()
-    assert packed([replace(batch[0], reference_logp_T=None), *batch[1:]], version=0).reference_logp_BT is None
+    some_BT = packed([replace(batch[0], reference_logp_T=None), *batch[1:]], version=0).reference_logp_BT
+    whole_BT = packed(batch, version=0).reference_logp_BT
+    assert not some_BT[0].any()
+    assert torch.equal(some_BT[1:], whole_BT[1:])
     assert packed([replace(sample, reference_logp_T=None) for sample in batch], version=0).reference_logp_BT is None
+
+
+def test_stored_answers_come_last():
+    """In what order they are given; a reference that is filled in leaves theirs as they were stored."""
+    batch = streamed()
+    stored = replace(batch[0], replay_weight=0.25)
+    micro = packed([stored, *batch[1:]], version=0)
+    assert micro.stored == 1
+    assert torch.equal(micro.mask_BT, packed([*batch[1:], stored], version=0).mask_BT)
+    assert torch.equal(micro.replay_weight_BT[-1], 0.25 * micro.mask_BT[-1])
+    assert not micro.replay_weight_BT[:-1].any()
+    filled_BT = micro.with_reference(torch.full(micro.mask_BT.shape, -9.0)).reference_logp_BT
+    assert torch.equal(filled_BT[-1], micro.reference_logp_BT[-1])
+    assert bool((filled_BT[:-1] == -9).all())
+    tokens = micro.tokens(micro.engine_logp_BT, micro.engine_logp_BT)
+    assert (len(tokens.fresh().mask_BT), len(tokens.replayed().mask_BT)) == (len(batch) - 1, 1)
 
 
 def test_an_empty_micro_batch_counts_nowhere():

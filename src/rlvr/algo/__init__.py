@@ -6,12 +6,15 @@ from rlvr.algo.correction import Correction
 from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, RateWeight, SolvedGreedily, ZeroSuccess
 from rlvr.algo.loss import Loss
 from rlvr.algo.objective import Objective
+from rlvr.algo.reference import DPHRL, KL, Replay, SelfKL
 from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
 from rlvr.algo.token_weights import HighEntropy, MaskTruncated, Selection
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
 __all__ = [
     "BBG",
+    "DPHRL",
+    "KL",
     "SELF",
     "Auxiliary",
     "Correction",
@@ -28,7 +31,9 @@ __all__ = [
     "Outcomes",
     "Overlong",
     "RateWeight",
+    "Replay",
     "Selection",
+    "SelfKL",
     "Shaping",
     "SolvedGreedily",
     "Sums",

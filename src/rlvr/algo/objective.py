@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from rlvr.algo.auxiliary import Auxiliary
+from rlvr.algo.reference import KL, Replay, divergence
 from rlvr.algo.surrogates import Surrogate
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
@@ -18,16 +19,23 @@ class Objective:
         surrogate: See `algo.surrogates`.
         token_weights: Factors of the tokens' surrogates, the correction for the engine among them.
         auxiliary: Terms beside the surrogate, see `algo.auxiliary`.
+        replay: A loss on answers stored before training; None: fresh rollouts alone. See `algo.reference`.
     """
 
     surrogate: Surrogate
     token_weights: Sequence[TokenWeight] = ()
     auxiliary: Sequence[Auxiliary] = ()
+    replay: Replay | None = None
 
     @property
     def entropy_gradient(self) -> bool:
         """Whether a term needs the entropy with its gradient."""
         return any(term.entropy_gradient for term in self.auxiliary)
+
+    @property
+    def kl(self) -> KL | None:
+        """The term that needs a reference policy; None: no term does."""
+        return next((term for term in self.auxiliary if isinstance(term, KL)), None)
 
     @property
     def needs_every_completion(self) -> bool:
@@ -36,6 +44,7 @@ class Objective:
 
     def __call__(self, tokens: Tokens) -> tuple[Tensor, Sums]:
         """The loss of a micro-batch, which adds up over micro-batches and ranks, and what there is to log."""
+        replayed, tokens = tokens.replayed(), tokens.fresh()
         loss_BT, clipped_BT = self.surrogate(tokens.logp_BT, tokens.old_logp_BT, tokens.advantage_BT, tokens.mask_BT)
         # Tensors, so that the device need not be waited for before the backward pass.
         sums = {
@@ -50,7 +59,19 @@ class Objective:
         loss = (loss_BT * tokens.weight_BT).sum()
         for term in self.auxiliary:
             loss = loss + (term(tokens) * tokens.auxiliary_weight_BT).sum()
+        if self.kl is not None and tokens.reference_logp_BT is not None:
+            k3_BT = divergence(tokens.logp_BT.detach(), tokens.reference_logp_BT, "k3")
+            sums["kl"] = (k3_BT * tokens.mask_BT).sum()
+        if self.replay is not None:
+            loss = loss + self._replayed(replayed)
+            sums |= {"replayed": replayed.mask_BT.sum(), "replay_logp": replayed.logp_BT.detach().sum()}
         return loss, sums
+
+    def _replayed(self, tokens: Tokens) -> Tensor:
+        """The loss of stored answers; of none, nothing."""
+        if self.replay is None or tokens.replay_weight_BT is None or not len(tokens.mask_BT):
+            return tokens.logp_BT.new_zeros(())
+        return (self.replay(tokens.logp_BT, tokens.reference_logp_BT) * tokens.replay_weight_BT).sum()
 
     def metrics(self, sums: Sums) -> dict[str, float]:
         """What the trained tokens of a step show, by stable names.
@@ -61,6 +82,11 @@ class Objective:
         numbers = {name: float(value) for name, value in sums.items()}
         tokens = max(numbers["tokens"], 1.0)
         metrics = {"train/clipped_share": numbers["clipped"] / tokens, "train/entropy": numbers["entropy"] / tokens}
+        if "kl" in numbers:
+            metrics["train/kl"] = numbers["kl"] / tokens
+        if "replayed" in numbers:
+            metrics["train/replayed_tokens"] = numbers["replayed"]
+            metrics["train/replay_logp"] = numbers["replay_logp"] / max(numbers["replayed"], 1.0)
         for factor in self.token_weights:
             metrics |= factor.metrics(numbers)
         return metrics

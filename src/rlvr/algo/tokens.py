@@ -1,7 +1,7 @@
 """What an objective sees of a micro-batch: one number a token, [B, T] each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -25,6 +25,8 @@ class Tokens:
         weight_BT: What each token's surrogate weighs; the denominator of the optimizer step is in it.
         auxiliary_weight_BT: What each token weighs in auxiliary terms, likewise.
         mask_BT: 1 for completion tokens that the policy wrote.
+        replay_weight_BT: What each token of a stored answer weighs, as `weight_BT`; None where nothing is stored.
+        stored: How many of the B, the last ones, are stored answers; the others were just sampled.
     """
 
     logp_BT: Tensor
@@ -36,6 +38,20 @@ class Tokens:
     auxiliary_weight_BT: Tensor
     mask_BT: Tensor
     reference_logp_BT: Tensor | None = None
+    replay_weight_BT: Tensor | None = None
+    stored: int = 0
+
+    def fresh(self) -> "Tokens":
+        """Those that were just sampled."""
+        return self._rows(slice(0, len(self.mask_BT) - self.stored)) if self.stored else self
+
+    def replayed(self) -> "Tokens":
+        """Those of stored answers."""
+        return self._rows(slice(len(self.mask_BT) - self.stored, None))
+
+    def _rows(self, rows: slice) -> "Tokens":
+        held = {name: value[rows] for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, stored=0, **held)
 
 
 class TokenWeight(Protocol):

@@ -70,7 +70,8 @@ def objective_of(cfg: DictConfig, loss: Loss) -> Objective:
     correction = cfg.algo.get("correction")
     factors = [*([instantiate(correction)] if correction else []), *([loss.token_weight] if loss.token_weight else [])]
     auxiliary = [instantiate(term) for term in (cfg.algo.get("auxiliary") or {}).values()]
-    return Objective(loss.surrogate, factors, auxiliary)
+    replay = cfg.algo.get("replay")
+    return Objective(loss.surrogate, factors, auxiliary, instantiate(replay) if replay else None)
 
 
 def context_of(cfg: DictConfig, config: "PretrainedConfig") -> int:

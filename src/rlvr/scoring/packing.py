@@ -1,6 +1,6 @@
 """From training samples to packed micro-batches: what the LightningModule gets to see."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -34,6 +34,8 @@ class MicroBatch:
         advantage_BT: Advantages.
         weight_BT: Weights of the tokens' surrogates in the loss.
         auxiliary_weight_BT: Weights of the tokens in auxiliary terms.
+        replay_weight_BT: Weights of the tokens of stored answers.
+        stored: How many of the B, the last ones, are stored answers.
         old_logp_BT: Log-probabilities before the first update on this rollout batch, or None while the policy is
             still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
         reference_logp_BT: Log-probabilities under a reference policy, where the method has one.
@@ -52,9 +54,11 @@ class MicroBatch:
         advantage_BT: Tensor,
         weight_BT: Tensor,
         auxiliary_weight_BT: Tensor,
+        replay_weight_BT: Tensor,
         version: int,
         old_logp_BT: Tensor | None = None,
         reference_logp_BT: Tensor | None = None,
+        stored: int = 0,
     ) -> None:
         self.token_N = token_N
         self.position_N = position_N
@@ -66,13 +70,22 @@ class MicroBatch:
         self.advantage_BT = advantage_BT
         self.weight_BT = weight_BT
         self.auxiliary_weight_BT = auxiliary_weight_BT
+        self.replay_weight_BT = replay_weight_BT
         self.version = version
         self.old_logp_BT = old_logp_BT
         self.reference_logp_BT = reference_logp_BT
+        self.stored = stored
 
     def with_old(self, old_logp_BT: Tensor) -> "MicroBatch":
         """The same batch with its old log-probabilities."""
         return MicroBatch(**{**vars(self), "old_logp_BT": old_logp_BT})
+
+    def with_reference(self, reference_logp_BT: Tensor) -> "MicroBatch":
+        """The same batch with a reference policy's log-probabilities, those of stored answers as they were stored."""
+        if self.reference_logp_BT is not None and self.stored:
+            last = len(reference_logp_BT) - self.stored
+            reference_logp_BT = torch.cat([reference_logp_BT[:last], self.reference_logp_BT[last:]])
+        return MicroBatch(**{**vars(self), "reference_logp_BT": reference_logp_BT})
 
     def tokens(self, logp_BT: Tensor, entropy_BT: Tensor) -> Tokens:
         """What the objective sees, given what the policy says of the completions."""
@@ -84,8 +97,10 @@ class MicroBatch:
             advantage_BT=self.advantage_BT,
             weight_BT=self.weight_BT,
             auxiliary_weight_BT=self.auxiliary_weight_BT,
+            replay_weight_BT=self.replay_weight_BT,
             mask_BT=self.mask_BT,
             reference_logp_BT=self.reference_logp_BT,
+            stored=self.stored,
         )
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "MicroBatch":
@@ -98,12 +113,14 @@ class MicroBatch:
 
 
 def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
-    """Pack completions, in the order given. None: a single token that is scored but counts nowhere, so that the policy
-    is inside the graph."""
+    """Pack completions, in the order given but for stored answers, which come last. None: a single token that is scored
+    but counts nowhere, so that the policy is inside the graph."""
     if not samples:
         index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1, 1)
         rows = Rows((index[None],), index)
-        return MicroBatch(index, index, rows, index, index, index[None], zero, zero, zero, zero, version, None, zero)
+        held = (zero, zero, zero, zero, zero)
+        return MicroBatch(index, index, rows, index, index, index[None], *held, version, None, zero)
+    samples = sorted(samples, key=_is_stored)
     tokens, place_B3 = _laid_out(samples)
     prompt_B1, length_B1, own_B1 = place_B3[:, :, None].unbind(1)
     size_B1 = torch.tensor([[len(sample.problem.prompt_ids)] for sample in samples])
@@ -131,7 +148,6 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
             return laid_out(torch.cat([torch.as_tensor(value).expand(length) for value, length in each]))
         return torch.tensor(values_B)[:, None] * mask_BT
 
-    references = [sample.reference_logp_T for sample in samples if sample.reference_logp_T is not None]
     return MicroBatch(
         token_N=_tensor([tokens], np.int64),
         position_N=position_N,
@@ -143,9 +159,24 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
         advantage_BT=stream([sample.advantage for sample in samples]),
         weight_BT=stream([sample.weight for sample in samples]),
         auxiliary_weight_BT=stream([sample.auxiliary_weight for sample in samples]),
+        replay_weight_BT=stream([sample.replay_weight for sample in samples]),
         version=version,
-        reference_logp_BT=laid_out(torch.cat(references)) if len(references) == len(samples) else None,
+        reference_logp_BT=_references(samples, laid_out),
+        stored=sum(map(_is_stored, samples)),
     )
+
+
+def _is_stored(sample: TrainingSample) -> bool:
+    return sample.replay_weight > 0
+
+
+def _references(samples: Sequence[TrainingSample], laid_out: Callable[[Tensor], Tensor]) -> Tensor | None:
+    """0 for samples that bring none; None where none does."""
+    references = [sample.reference_logp_T for sample in samples]
+    if all(reference is None for reference in references):
+        return None
+    pairs = zip(samples, references, strict=True)
+    return laid_out(torch.cat([torch.zeros(s.completion_tokens) if r is None else r for s, r in pairs]))
 
 
 def _tensor(parts: Iterable[Sequence[float]], dtype: type) -> Tensor:

@@ -1,6 +1,6 @@
 """Collects one rollout batch: rounds of drawing, filtering, sampling and grading, until the batch is full."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
@@ -36,6 +36,7 @@ class _Gathered:
     weights: list[Tensor] = field(default_factory=list)
     outcomes: list[list[list[float]]] = field(default_factory=list)  # see `_outcome`
     seen: set[str] = field(default_factory=set)
+    skipped: list[Problem] = field(default_factory=list)
     rounds: int = 0
     selected: int = 0
     drawn: int = 0  # problems drawn, those put back among them,
@@ -63,6 +64,7 @@ class Collector:
         seed: Of problem order and sampling.
         ranks: This one among all.
         clock: Gets the seconds of each phase.
+        claimed: Ids of problems that are never sampled, since stored answers stand for them.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Collector:
         seed: int,
         ranks: Ranks,
         clock: Stopwatch,
+        claimed: Container[str] = (),
     ) -> None:
         self.cursor = ProblemCursor(problems, seed)
         self.engine = engine
@@ -90,6 +93,7 @@ class Collector:
         self.seed = seed
         self.ranks = ranks
         self.clock = clock
+        self.claimed = claimed
         self.rates = (1.0, 1.0)  # of the last step's problems, what the filter let through before and after sampling
 
     def collect(self, version: int) -> RolloutBatch:
@@ -126,6 +130,8 @@ class Collector:
         chosen, spare = candidates[:to_sample], candidates[to_sample:]
         self.cursor.put_back(spare)
         so_far.seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
+        passed = {problem.id for problem in candidates}
+        so_far.skipped += [problem for problem in drawn if problem.id not in passed]
         # The turn goes on from round to round, so that small rounds do not all fall to rank 0.
         groups = self._sample(self.ranks.shard(chosen, so_far.sampled), version, so_far.rounds)
         outcomes = self.ranks.gather(list(map(_outcome, groups)), so_far.sampled)
@@ -156,9 +162,9 @@ class Collector:
             so_far.greedy_tokens += sum(len(group.completions[0].token_ids) for group in groups)
             return [group.successes > 0 for group in groups]
 
-        mine = self.ranks.shard(drawn)
+        mine = [problem for problem in self.ranks.shard(drawn) if problem.id not in self.claimed]
         chosen = {problem.id for problem in self.filter.before(mine, solved_greedily)}
-        passes = self.ranks.gather([problem.id in chosen for problem in mine])
+        passes = self.ranks.gather([problem.id in chosen for problem in self.ranks.shard(drawn)])
         return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]
 
     def _sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
@@ -182,6 +188,7 @@ class Collector:
             rounds=so_far.rounds,
             version=version,
             greedy_tokens=so_far.greedy_tokens,
+            skipped=tuple(so_far.skipped),
         )
 
     def _outcomes(self, so_far: _Gathered) -> Outcomes:

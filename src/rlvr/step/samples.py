@@ -25,6 +25,7 @@ class TrainingSample:
         weight: What a token's surrogate weighs, the optimizer step's denominator included.
         auxiliary_weight: What a token weighs in auxiliary terms, likewise.
         reference_logp_T: Log-probabilities under a reference policy, where the method has one.
+        replay_weight: What a token of a stored answer weighs, as `weight`; 0 for what was just sampled.
     """
 
     problem: Problem
@@ -33,6 +34,7 @@ class TrainingSample:
     weight: Stream = 0.0
     auxiliary_weight: Stream = 0.0
     reference_logp_T: Tensor | None = None
+    replay_weight: float = 0.0
 
     @property
     def problem_id(self) -> str:

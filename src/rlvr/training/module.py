@@ -35,6 +35,8 @@ class PolicyModule(lightning.LightningModule):
         temperature: The sampling temperature; the policy that is trained is the one that was sampled.
         minibatches_per_rollout: Optimizer steps on each rollout.
         checkpoint: Where the weights of a hollow policy are; None: the policy has them.
+        reference: A frozen copy of the policy, where the objective holds it near one; None: there is no such term, or
+            the policy is its own reference with its adapters switched off.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class PolicyModule(lightning.LightningModule):
         temperature: float,
         minibatches_per_rollout: int,
         checkpoint: Checkpoint | None = None,
+        reference: PreTrainedModel | None = None,
     ) -> None:
         super().__init__()
         self.checkpoint = checkpoint
         self.policy = policy.train()
+        self.reference = reference
         self.objective = objective
         self.make_optimizer = optimizer
         self.warmup_steps = warmup_steps
@@ -72,7 +76,9 @@ class PolicyModule(lightning.LightningModule):
             return
         strategy = self.trainer.strategy
         partition = sharding_of(strategy).partition
-        fill(self.policy, self.checkpoint, partition, strategy.root_device, self.trainer.is_global_zero)
+        for model in (self.policy, self.reference):
+            if model is not None:
+                fill(model, self.checkpoint, partition, strategy.root_device, self.trainer.is_global_zero)
         # DeepSpeed moves no module whose parameters are partitioned: its buffers would stay where they are.
         self.to(strategy.root_device)
         self.checkpoint = None  # Lightning may call again
@@ -101,6 +107,25 @@ class PolicyModule(lightning.LightningModule):
         # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
         # weights were divided by the step's global count already: undo both.
         return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
+
+    def policy_logps(self, batch: MicroBatch) -> Tensor:
+        """Log-probabilities [B, T] under the policy as it is."""
+        return completion_logps(self.policy, batch, self.temperature).logp_BT
+
+    def reference_logps(self, batch: MicroBatch) -> Tensor:
+        """Log-probabilities [B, T] under the reference."""
+        if self.reference is not None:
+            return completion_logps(self.reference.eval(), batch, self.temperature).logp_BT
+        adapted: Any = self.policy
+        with adapted.disable_adapter():
+            return self.policy_logps(batch)
+
+    def renew_reference(self, steps: int) -> None:
+        """Make the policy of now the reference, if its time has come since the last rollout, `steps` before."""
+        kl = self.objective.kl
+        if kl is not None and self.reference is not None and kl.resets_at(self.version, self.version - steps):
+            for copy, parameter in zip(self.reference.parameters(), self.policy.parameters(), strict=True):
+                copy.data.copy_(parameter.data)
 
     @property
     def grad_norm(self) -> float:

@@ -117,6 +117,35 @@ class EntropyBonus(Auxiliary):
     coefficient: float = key("of the mean entropy, a nat", above=0)
 
 
+class KL(Auxiliary):
+    """Holds the policy near a reference."""
+
+    coefficient: float = key("of the mean divergence, a nat", above=0)
+    estimator: Literal["k1", "k2", "k3"] = key("how a token's part is estimated")
+    reset_every_n_steps: int | None = key(
+        "optimizer steps after which the reference becomes the policy of then; null: it stays", low=1
+    )
+
+
+class Replay(Built):
+    """Right answers of the base, drawn before training, to problems that are drawn and not sampled."""
+
+    name: str = key("what tables call it")
+    samples: int = key("answers of the base to each problem of the pool", low=1)
+    temperature: float = key("at which they are drawn", above=0)
+    coefficient: float = key("of the mean loss of their tokens", above=0)
+
+
+class SelfKL(Replay):
+    """Their likelihood."""
+
+
+class DPHRL(Replay):
+    """A divergence from the base on problems that it always solves, which are not sampled."""
+
+    divergence: Literal["forward", "js"] = key("which one")
+
+
 class Algo(Group):
     """The method: filter, loss, what is beside them, and what the pair is called."""
 
@@ -126,5 +155,6 @@ class Algo(Group):
     token_weight: Selection | None = key("which tokens are learned from", optional=True)
     correction: Correction | None = key("for the engine's other kernels and rounding", optional=True)
     auxiliary: dict[str, Auxiliary] | None = key("losses beside the surrogate, by any name", optional=True)
+    replay: Replay | None = key("stored answers that are learned from as well", optional=True)
     name: str = key("what tables call the published pair")
     pair: str = key("the filter+loss that `name` stands for; another pair is labelled by itself")
