@@ -25,6 +25,11 @@ TWO_RANKS = [
     *("trainer=deepspeed_zero2", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"),
     "algo=nsr",
 ]
+# A reference that follows, and answers of a base that is gone by then.
+REFERENCE = [
+    *("algo=self_kl", "algo/auxiliary=kl", "algo.auxiliary.kl.coefficient=0.1"),
+    "algo.auxiliary.kl.reset_every_n_steps=7",
+]
 
 
 def command(folder: Path, name: str, *overrides: str) -> list[str]:
@@ -87,6 +92,8 @@ def texts(run: Path) -> list[dict]:
         pytest.param([], 10, id="hf, ten", marks=pytest.mark.full),
         pytest.param(VLLM, 2, id="vllm", marks=pytest.mark.full),
         pytest.param(TWO_RANKS, 2, id="zero2 on two ranks", marks=pytest.mark.full),
+        pytest.param(REFERENCE, 2, id="reference and stored answers", marks=pytest.mark.full),
+        pytest.param([*TWO_RANKS, *REFERENCE], 2, id="these on two ranks", marks=pytest.mark.full),
         pytest.param(VLLM, 10, id="vllm, ten", marks=pytest.mark.slow),
         pytest.param(TWO_RANKS, 10, id="zero2 on two ranks, ten", marks=pytest.mark.slow),
     ],

@@ -32,6 +32,7 @@ from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
 from rlvr.checkpoint import SafeCheckpointIO
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
+from rlvr.eval import evaluation_key
 from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.models import Checkpoint, trainable
 from rlvr.names import name_of
@@ -86,7 +87,7 @@ def build(cfg: DictConfig) -> Run:
     objective = objective_of(cfg, loss)
     known = (tokens, engine_kind(cfg), rules_of(cfg))
     replay = objective.replay
-    answers = BaseAnswers(context, replay, Path(cfg.paths.cache_dir), known) if replay else None
+    answers = BaseAnswers(context, replay, Path(cfg.paths.cache_dir), known, evaluation_key) if replay else None
     data = data_of(cfg, context, loss, callbacks, answers)
     module = module_of(cfg, policy, objective, sampling.temperature, checkpoint)
     made = [instantiate(logger) for logger in cfg.logger.values()]

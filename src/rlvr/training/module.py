@@ -54,7 +54,8 @@ class PolicyModule(lightning.LightningModule):
         super().__init__()
         self.checkpoint = checkpoint
         self.policy = policy.train()
-        self.reference = reference
+        # In the mode of the rest, or Lightning would warn; it is scored without dropout all the same.
+        self.reference = None if reference is None else reference.train()
         self.objective = objective
         self.make_optimizer = optimizer
         self.warmup_steps = warmup_steps
@@ -115,7 +116,10 @@ class PolicyModule(lightning.LightningModule):
     def reference_logps(self, batch: MicroBatch) -> Tensor:
         """Log-probabilities [B, T] under the reference."""
         if self.reference is not None:
-            return completion_logps(self.reference.eval(), batch, self.temperature).logp_BT
+            self.reference.eval()
+            logp_BT = completion_logps(self.reference, batch, self.temperature).logp_BT
+            self.reference.train()
+            return logp_BT
         adapted: Any = self.policy
         with adapted.disable_adapter():
             return self.policy_logps(batch)

@@ -1,6 +1,6 @@
 """Draws the base's answers before training, where a method learns from them later."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from rlvr.algo.reference import Replay
 from rlvr.console import bar
-from rlvr.eval.key import evaluation_key
 from rlvr.ranks import Ranks
 from rlvr.rollout import call_seed, named_weights
 from rlvr.step import TrainingSample, sample_groups
@@ -32,13 +31,17 @@ class BaseAnswers:
         replay: Says how many are drawn, and which are kept.
         cache_dir: Where they lie.
         known: What they depend on beside weights, problems and sampling: context, engine, grading rules.
+        key_of: Names all that they depend on, see `rlvr.eval.evaluation_key`.
     """
 
-    def __init__(self, context: RunContext, replay: Replay, cache_dir: Path, known: tuple[Any, ...]) -> None:
+    def __init__(
+        self, context: RunContext, replay: Replay, cache_dir: Path, known: tuple[Any, ...], key_of: Callable[..., str]
+    ) -> None:
         self.context = context
         self.replay = replay
         self.cache_dir = cache_dir
         self.known = known
+        self.key_of = key_of
         self.key: str | None = None  # of what was drawn; a resumed run has it from its checkpoint
 
     @property
@@ -63,7 +66,7 @@ class BaseAnswers:
         asked = [(problem.id, problem.prompt_ids) for problem in context.problems]
         kept = [replay.samples, replay.needs_reference, *map(replay.keeps, range(replay.samples + 1))]
         sampling = replace(context.sampling, temperature=replay.temperature)
-        return evaluation_key(weights, context.seed, sampling, *self.known, module.temperature, kept, asked)
+        return self.key_of(weights, context.seed, sampling, *self.known, module.temperature, kept, asked)
 
     def _draw(self, trainer: Any, module: Any) -> None:
         """Draw what is missing on any machine."""
