@@ -50,7 +50,7 @@ def test_tokens_that_the_policy_did_not_write_are_read_only(architecture: str):
     expected = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
     micro = packed(batch, version=0)
-    logp_BT, entropy_BT = completion_logps(model, micro, 0.7)
+    logp_BT, entropy_BT, _ = completion_logps(model, micro, 0.7)
     (logp_BT * micro.advantage_BT * micro.weight_BT).sum().backward()
     for row, ((logp_T, entropy_T), sample) in enumerate(zip(plain, batch, strict=True)):
         places = written(sample)

@@ -2,11 +2,15 @@
 
 from rlvr.algo.advantages import Outcomes
 from rlvr.algo.auxiliary import Auxiliary, EntropyBonus
+from rlvr.algo.choices import Chooses
 from rlvr.algo.correction import Correction
+from rlvr.algo.covariance import ClipCov, KLCov
 from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, RateWeight, SolvedGreedily, ZeroSuccess
 from rlvr.algo.loss import Loss
+from rlvr.algo.low_probability import LpReg
 from rlvr.algo.objective import Objective
 from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
+from rlvr.algo.statistics import MinPLogp, NucleusEntropy, Statistic
 from rlvr.algo.token_weights import HighEntropy, MaskTruncated, Selection
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
@@ -14,16 +18,22 @@ __all__ = [
     "BBG",
     "SELF",
     "Auxiliary",
+    "Chooses",
+    "ClipCov",
     "Correction",
     "Dynamic",
     "EntropyBonus",
     "Filter",
     "GRPOLambda",
     "HighEntropy",
+    "KLCov",
     "LengthPenalty",
     "Loss",
+    "LpReg",
     "MaskEasy",
     "MaskTruncated",
+    "MinPLogp",
+    "NucleusEntropy",
     "Objective",
     "Outcomes",
     "Overlong",
@@ -31,6 +41,7 @@ __all__ = [
     "Selection",
     "Shaping",
     "SolvedGreedily",
+    "Statistic",
     "Sums",
     "TokenWeight",
     "Tokens",

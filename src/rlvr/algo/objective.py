@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import Tensor
 
 from rlvr.algo.auxiliary import Auxiliary
+from rlvr.algo.choices import Chooses
+from rlvr.algo.statistics import NeedsStatistics, Statistic
 from rlvr.algo.surrogates import Surrogate
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
@@ -33,6 +36,17 @@ class Objective:
     def needs_every_completion(self) -> bool:
         """Whether completions without advantage go through the policy, too: auxiliary terms learn from them."""
         return bool(self.auxiliary)
+
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """What the forward pass has to give, each once."""
+        asked = [one.statistics for one in (*self.token_weights, *self.auxiliary) if isinstance(one, NeedsStatistics)]
+        return tuple(dict.fromkeys(chain.from_iterable(asked)))
+
+    @property
+    def choosers(self) -> tuple[Chooses, ...]:
+        """What chooses tokens of a whole optimizer step, each once."""
+        return tuple(dict.fromkeys(one for one in (*self.token_weights, *self.auxiliary) if isinstance(one, Chooses)))
 
     def __call__(self, tokens: Tokens) -> tuple[Tensor, Sums]:
         """The loss of a micro-batch, which adds up over micro-batches and ranks, and what there is to log."""

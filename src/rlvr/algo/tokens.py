@@ -1,10 +1,14 @@
 """What an objective sees of a micro-batch: one number a token, [B, T] each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 from torch import Tensor
+
+from rlvr.algo.choices import Chooses
+from rlvr.algo.statistics import Statistic
 
 Sums = dict[str, Tensor]
 """Sums over tokens by name, which add up over micro-batches."""
@@ -25,6 +29,8 @@ class Tokens:
         weight_BT: What each token's surrogate weighs; the denominator of the optimizer step is in it.
         auxiliary_weight_BT: What each token weighs in auxiliary terms, likewise.
         mask_BT: 1 for completion tokens that the policy wrote.
+        statistic_BT: What terms have asked for, see `statistics`.
+        chosen_BT: 1 for tokens that a term has chosen, by the term, see `choices`.
     """
 
     logp_BT: Tensor
@@ -36,6 +42,12 @@ class Tokens:
     auxiliary_weight_BT: Tensor
     mask_BT: Tensor
     reference_logp_BT: Tensor | None = None
+    statistic_BT: Mapping[Statistic, Tensor] = field(default_factory=dict)
+    chosen_BT: Mapping[Chooses, Tensor] = field(default_factory=dict)
+
+    def chosen_by(self, term: Chooses) -> Tensor:
+        """1 for the tokens that the term has chosen [B, T]; where no row comes from a rollout, none."""
+        return self.chosen_BT.get(term, torch.zeros_like(self.logp_BT))
 
 
 class TokenWeight(Protocol):

@@ -68,6 +68,7 @@ class RolloutDataModule(lightning.LightningDataModule):
             self.minibatches_per_rollout,
             self._ranks,
             every_completion=module.objective.needs_every_completion,
+            choosers=module.objective.choosers,
         )
 
     def _assemble(self, samples: Sequence[Sequence[TrainingSample]], version: int) -> list[MicroBatch]:
@@ -82,10 +83,11 @@ class RolloutDataModule(lightning.LightningDataModule):
     def _with_old_logps(self, batches: Sequence[MicroBatch]) -> list[MicroBatch]:
         """Fill in the old log-probabilities, needed only where the policy moves before the batch is used up."""
         module: Any = self._trainer.lightning_module
+        wanted = [statistic for statistic in module.objective.statistics if statistic.of_old]
         with torch.no_grad(), self._trainer.precision_plugin.forward_context():
             moved = [batch.to(module.device) for batch in batches]
-            scored = (completion_logps(module.policy, b, module.temperature).logp_BT for b in moved)
-            return [batch.with_old(old_logp_BT) for batch, old_logp_BT in zip(moved, scored, strict=True)]
+            scored = (completion_logps(module.policy, b, module.temperature, statistics=wanted) for b in moved)
+            return [batch.with_old(old.logp_BT, old.statistic_BT) for batch, old in zip(moved, scored, strict=True)]
 
     def setup(self, stage: str) -> None:
         """Lightning moves the policy to its device only after this, so the engine is told now and built later."""

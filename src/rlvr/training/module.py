@@ -95,8 +95,10 @@ class PolicyModule(lightning.LightningModule):
         """
         if not 0 <= self.version - batch.version < self.minibatches_per_rollout:
             raise RuntimeError(f"A batch of policy version {batch.version} reached version {self.version}.")
-        scores = completion_logps(self.policy, batch, self.temperature, self.objective.entropy_gradient)
-        loss, sums = self.objective(batch.tokens(scores.logp_BT, scores.entropy_BT))
+        objective = self.objective
+        wanted = [statistic for statistic in objective.statistics if statistic not in batch.statistic_BT]
+        scores = completion_logps(self.policy, batch, self.temperature, objective.entropy_gradient, wanted)
+        loss, sums = objective(batch.tokens(*scores))
         self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
         # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
         # weights were divided by the step's global count already: undo both.
