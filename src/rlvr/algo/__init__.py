@@ -1,7 +1,7 @@
 """The methods, as pure functions on tensors. Read one beside its paper."""
 
 from rlvr.algo.advantages import Outcomes
-from rlvr.algo.auxiliary import Auxiliary, EntropyBonus
+from rlvr.algo.auxiliary import Auxiliary, EntropyBonus, Remembers
 from rlvr.algo.choices import Chooses
 from rlvr.algo.correction import Correction
 from rlvr.algo.covariance import ClipCov, KLCov
@@ -10,6 +10,7 @@ from rlvr.algo.loss import Loss
 from rlvr.algo.low_probability import LpReg
 from rlvr.algo.objective import Objective
 from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
+from rlvr.algo.siren import SIREN
 from rlvr.algo.statistics import MinPLogp, NucleusEntropy, Statistic
 from rlvr.algo.token_weights import HighEntropy, MaskTruncated, Selection
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
@@ -17,6 +18,7 @@ from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 __all__ = [
     "BBG",
     "SELF",
+    "SIREN",
     "Auxiliary",
     "Chooses",
     "ClipCov",
@@ -38,6 +40,7 @@ __all__ = [
     "Outcomes",
     "Overlong",
     "RateWeight",
+    "Remembers",
     "Selection",
     "Shaping",
     "SolvedGreedily",

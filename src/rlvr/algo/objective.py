@@ -1,12 +1,13 @@
 """What an optimizer step minimises: a surrogate, factors of its tokens, and terms beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from torch import Tensor
 
-from rlvr.algo.auxiliary import Auxiliary
+from rlvr.algo.auxiliary import Auxiliary, Remembers
 from rlvr.algo.choices import Chooses
 from rlvr.algo.statistics import NeedsStatistics, Statistic
 from rlvr.algo.surrogates import Surrogate
@@ -65,6 +66,25 @@ class Objective:
         for term in self.auxiliary:
             loss = loss + (term(tokens) * tokens.auxiliary_weight_BT).sum()
         return loss, sums
+
+    def after_step(self, total: Callable[[float], float]) -> None:
+        """Tell the terms that remember something; see `Remembers`."""
+        for term in self._remembering().values():
+            term.after_step(total)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What terms remember; empty where none does."""
+        return {name: term.state_dict() for name, term in self._remembering().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with it; a term that was not there before begins anew."""
+        for name, term in self._remembering().items():
+            if name in state:
+                term.load_state_dict(state[name])
+
+    def _remembering(self) -> dict[str, Remembers]:
+        terms = [term for term in self.auxiliary if isinstance(term, Remembers)]
+        return {f"{type(term).__name__}.{number}": term for number, term in enumerate(terms)}
 
     def metrics(self, sums: Sums) -> dict[str, float]:
         """What the trained tokens of a step show, by stable names.

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from rlvr.algo import Objective, Sums
 from rlvr.memory import keep_freed_memory
 from rlvr.models.streamed import Checkpoint, fill
+from rlvr.ranks import Ranks
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch
 from rlvr.strategy import sharding_of
@@ -103,6 +104,20 @@ class PolicyModule(lightning.LightningModule):
         # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
         # weights were divided by the step's global count already: undo both.
         return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
+
+    def on_train_batch_end(self, outputs: Any, batch: MicroBatch, batch_idx: int) -> None:
+        """After a step's last micro-batch: terms may look back on it."""
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.objective.after_step(Ranks.of(self.trainer).total)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What the objective's terms remember."""
+        if state := self.objective.state_dict():
+            checkpoint["objective"] = state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with it."""
+        self.objective.load_state_dict(checkpoint.get("objective", {}))
 
     @property
     def grad_norm(self) -> float:
