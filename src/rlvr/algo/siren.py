@@ -33,7 +33,7 @@ class SIREN:
         self.coefficient, self.quantile = coefficient, quantile
         self.entropy = NucleusEntropy(top_p)
         self.anchor: float | None = None
-        self._sums: list[Tensor] = []
+        self._sums: Tensor | None = None
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
@@ -50,7 +50,8 @@ class SIREN:
         # A completion whose tokens are all alike has none above the others.
         counts_BT = written_BT & (count_B1 > 0)
         if self.anchor is None:
-            self._sums.append(torch.stack([(mean_B1.detach() * counts_BT).sum(), counts_BT.sum()]))
+            seen = torch.stack([(mean_B1.detach() * counts_BT).sum(), counts_BT.sum()])
+            self._sums = seen if self._sums is None else self._sums + seen
             return torch.zeros_like(inside_BT)
         return self.coefficient * (mean_B1 - self.anchor).square() * counts_BT
 
@@ -58,9 +59,8 @@ class SIREN:
         """See `Remembers`."""
         if self.anchor is not None:
             return
-        entropy, count = torch.stack([*self._sums, torch.zeros(2)]).sum(dim=0).tolist()
-        entropy, count = total(entropy), total(count)
-        self._sums = []
+        entropy, count = map(total, (0.0, 0.0) if self._sums is None else self._sums.tolist())
+        self._sums = None
         if count:
             self.anchor = entropy / count
 
