@@ -34,7 +34,7 @@ def trained(cfg) -> torch.Tensor:
                 "algo/token_weight=mask_truncated",
                 "algo/auxiliary=entropy_bonus",
             ],
-            "none+dapo+overlong+mask_truncated",
+            "none+dapo+overlong+mask_truncated+entropy_bonus",
         ),
     ],
 )
