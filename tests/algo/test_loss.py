@@ -54,6 +54,10 @@ BY_HAND = {
     "cispo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     "topr": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     "aspo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    # Wide clips, and none.
+    "lp_reg": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    "clip_cov": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    "unclipped": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     # The same, positive ones masked; the denominator still counts all 10 tokens.
     "grpo_n": [[0, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     # +1 per wrong token, over the 28 tokens of wrong rollouts.

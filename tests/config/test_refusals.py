@@ -106,6 +106,10 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
             "algo.loss.surrogate: NFT's needs NFT's advantage",
         ),
         (["algo=pkpo", "algo.loss.advantage.k=9"], "algo.loss.advantage.k=9: loss pkpo takes k from a group, and lear"),
+        (
+            ["algo=clip_cov", "algo.token_weight.low=5"],
+            "algo.token_weight.low=5: must be below algo.token_weight.high=5",
+        ),
         (["trainer.devices=0"], "trainer.devices=0: must be at least one."),
         (["trainer.devices=[1,1]"], "trainer.devices=[1, 1]: names a device twice."),
         (["+trainer.strategy=dpp"], "trainer.strategy=dpp: must be one of auto, ddp"),

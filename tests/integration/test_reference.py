@@ -29,7 +29,7 @@ class Notes(lightning.Callback):
         for each in self.policies:
             policy.policy = each
             with torch.no_grad():
-                apart.append(float((pl_module.policy_logps(batch) - batch.reference_logp_BT).abs().max()))
+                apart.append(float((pl_module.with_old(batch).old_logp_BT - batch.reference_logp_BT).abs().max()))
         policy.policy = now
         self.seen.append((batch.version, float(batch.reference_logp_BT.abs().max()), apart))
 

@@ -43,6 +43,15 @@ def test_published_sizes(model: str, parameters: int):
     assert plan(f"model={model}", "data=math", "rollout.sampling.max_new_tokens=3072").parameters == parameters
 
 
+def test_a_nucleus_holds_more_logits():
+    """Chunks of a quarter GiB: two and a half more in the backward pass; a proxy, which has no gradient, none."""
+    run = ["experiment=self_qwen1_5b", "lora=rank16"]
+    plain, proxy, nucleus = (plan(*run, f"algo/auxiliary={term}").memory.step for term in ("none", "lp_reg", "siren"))
+    assert plain == proxy
+    assert nucleus.head - plain.head == pytest.approx(2.5 * 2**28)
+    assert nucleus.forward >= plain.forward
+
+
 @pytest.mark.parametrize("overrides", [[], ["lora=rank16"]], ids=["whole", "lora"])
 def test_counts_are_those_of_the_policy_that_is_built(quick, overrides: list[str]):
     """All parameters, and those that the optimizer moves."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sequences import alone, policy, samples
 
-from rlvr.algo import Objective
+from rlvr.algo import ClipCov, KLCov, Objective
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
@@ -50,7 +50,7 @@ def test_tokens_that_the_policy_did_not_write_are_read_only(architecture: str):
     expected = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
     micro = packed(batch, version=0)
-    logp_BT, entropy_BT = completion_logps(model, micro, 0.7)
+    logp_BT, entropy_BT, _ = completion_logps(model, micro, 0.7)
     (logp_BT * micro.advantage_BT * micro.weight_BT).sum().backward()
     for row, ((logp_T, entropy_T), sample) in enumerate(zip(plain, batch, strict=True)):
         places = written(sample)
@@ -134,3 +134,17 @@ def test_an_empty_micro_batch_counts_nowhere():
     )
     assert loss.item() == 0
     assert {name: value.item() for name, value in sums.items()} == {"tokens": 0, "clipped": 0, "entropy": 0}
+
+
+def test_choices_arrive_at_their_tokens():
+    """Each term's own; samples that bring none have none."""
+    batch, clip, kl = streamed(), ClipCov("", 0.1, 1.0, 5.0), KLCov(1.0, 0.1)
+    draw = torch.Generator().manual_seed(1)
+    chosen = [(torch.rand(len(sample.completion.token_ids), generator=draw) < 0.5).float() for sample in batch]
+    some = [{clip: one, kl: 1 - one} for one in chosen[:-1]] + [{}]
+    micro = packed([replace(sample, chosen=each) for sample, each in zip(batch, some, strict=True)], version=0)
+    seen = micro.tokens(micro.weight_BT, micro.weight_BT)
+    by_token(seen.chosen_by(clip), [*chosen[:-1], 0 * chosen[-1]], batch)
+    by_token(seen.chosen_by(kl), [*(1 - one for one in chosen[:-1]), 0 * chosen[-1]], batch)
+    assert not seen.chosen_by(ClipCov("", 0.2, 1.0, 5.0)).any()
+    assert micro.to(torch.device("meta")).chosen_BT[kl].device.type == "meta"

@@ -1,12 +1,16 @@
 """What an optimizer step minimises: a surrogate, factors of its tokens, and terms beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 from torch import Tensor
 
-from rlvr.algo.auxiliary import Auxiliary
+from rlvr.algo.auxiliary import Auxiliary, Remembers
+from rlvr.algo.choices import Chooses
 from rlvr.algo.reference import KL, Replay, divergence
+from rlvr.algo.statistics import NeedsStatistics, Statistic
 from rlvr.algo.surrogates import Surrogate
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
 
@@ -42,6 +46,17 @@ class Objective:
         """Whether completions without advantage go through the policy, too: auxiliary terms learn from them."""
         return bool(self.auxiliary)
 
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """What the forward pass has to give, each once."""
+        asked = [one.statistics for one in (*self.token_weights, *self.auxiliary) if isinstance(one, NeedsStatistics)]
+        return tuple(dict.fromkeys(chain.from_iterable(asked)))
+
+    @property
+    def choosers(self) -> tuple[Chooses, ...]:
+        """What chooses tokens of a whole optimizer step, each once."""
+        return tuple(dict.fromkeys(one for one in (*self.token_weights, *self.auxiliary) if isinstance(one, Chooses)))
+
     def __call__(self, tokens: Tokens) -> tuple[Tensor, Sums]:
         """The loss of a micro-batch, which adds up over micro-batches and ranks, and what there is to log."""
         replayed, tokens = tokens.replayed(), tokens.fresh()
@@ -72,6 +87,25 @@ class Objective:
         if self.replay is None or tokens.replay_weight_BT is None or not len(tokens.mask_BT):
             return tokens.logp_BT.new_zeros(())
         return (self.replay(tokens.logp_BT, tokens.reference_logp_BT) * tokens.replay_weight_BT).sum()
+
+    def after_step(self, total: Callable[[float], float]) -> None:
+        """Tell the terms that remember something; see `Remembers`."""
+        for term in self._remembering().values():
+            term.after_step(total)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What terms remember; empty where none does."""
+        return {name: term.state_dict() for name, term in self._remembering().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with it; a term that was not there before begins anew."""
+        for name, term in self._remembering().items():
+            if name in state:
+                term.load_state_dict(state[name])
+
+    def _remembering(self) -> dict[str, Remembers]:
+        terms = [term for term in self.auxiliary if isinstance(term, Remembers)]
+        return {f"{type(term).__name__}.{number}": term for number, term in enumerate(terms)}
 
     def metrics(self, sums: Sums) -> dict[str, float]:
         """What the trained tokens of a step show, by stable names.

@@ -105,6 +105,14 @@ def gate(cfg: DictConfig) -> str | None:
     )
 
 
+def bounds(cfg: DictConfig) -> str | None:
+    """Clip-Cov draws between two covariances."""
+    choice = cfg.algo.get("token_weight")
+    if not choice or choice._target_ != "rlvr.algo.ClipCov" or choice.low < choice.high:
+        return None
+    return f"algo.token_weight.low={choice.low}: must be below algo.token_weight.high={choice.high}."
+
+
 def _gain(successes: int, group: int, k: int) -> float:
     """`rlvr.algo.filters.marginal_gain` without torch: k * prod_{j=1}^{k-1} (n-m+j) / (n+1+j)."""
     return k * math.prod((group - successes + j) / (group + 1 + j) for j in range(1, k))

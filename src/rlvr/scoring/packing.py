@@ -1,6 +1,6 @@
 """From training samples to packed micro-batches: what the LightningModule gets to see."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from rlvr.algo import Tokens
+from rlvr.algo.choices import Chooses
+from rlvr.algo.statistics import Statistic
 from rlvr.scoring.attention import Rows
 from rlvr.step.samples import Stream, TrainingSample
 
@@ -40,6 +42,8 @@ class MicroBatch:
             still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
         reference_logp_BT: Log-probabilities under a reference policy, where the method has one.
         version: Policy version that sampled.
+        chosen_BT: 1 for tokens that a term has chosen, by the term.
+        statistic_BT: Statistics of the old policy, where `old_logp_BT` is known.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class MicroBatch:
         old_logp_BT: Tensor | None = None,
         reference_logp_BT: Tensor | None = None,
         stored: int = 0,
+        chosen_BT: Mapping[Chooses, Tensor] | None = None,
+        statistic_BT: Mapping[Statistic, Tensor] | None = None,
     ) -> None:
         self.token_N = token_N
         self.position_N = position_N
@@ -75,10 +81,12 @@ class MicroBatch:
         self.old_logp_BT = old_logp_BT
         self.reference_logp_BT = reference_logp_BT
         self.stored = stored
+        self.chosen_BT = chosen_BT or {}
+        self.statistic_BT = statistic_BT or {}
 
-    def with_old(self, old_logp_BT: Tensor) -> "MicroBatch":
-        """The same batch with its old log-probabilities."""
-        return MicroBatch(**{**vars(self), "old_logp_BT": old_logp_BT})
+    def with_old(self, old_logp_BT: Tensor, statistic_BT: Mapping[Statistic, Tensor] | None = None) -> "MicroBatch":
+        """The same batch with what the old policy says of it."""
+        return MicroBatch(**{**vars(self), "old_logp_BT": old_logp_BT, "statistic_BT": statistic_BT})
 
     def with_reference(self, reference_logp_BT: Tensor) -> "MicroBatch":
         """The same batch with a reference policy's log-probabilities, those of stored answers as they were stored."""
@@ -87,7 +95,9 @@ class MicroBatch:
             reference_logp_BT = torch.cat([reference_logp_BT[:last], self.reference_logp_BT[last:]])
         return MicroBatch(**{**vars(self), "reference_logp_BT": reference_logp_BT})
 
-    def tokens(self, logp_BT: Tensor, entropy_BT: Tensor) -> Tokens:
+    def tokens(
+        self, logp_BT: Tensor, entropy_BT: Tensor, statistic_BT: Mapping[Statistic, Tensor] | None = None
+    ) -> Tokens:
         """What the objective sees, given what the policy says of the completions."""
         return Tokens(
             logp_BT=logp_BT,
@@ -101,15 +111,19 @@ class MicroBatch:
             mask_BT=self.mask_BT,
             reference_logp_BT=self.reference_logp_BT,
             stored=self.stored,
+            statistic_BT={**(statistic_BT or {}), **self.statistic_BT},
+            chosen_BT=self.chosen_BT,
         )
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "MicroBatch":
         """The same batch on `device`; Lightning calls this."""
-        moved: dict[str, Any] = {
-            name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor | Rows) else value
-            for name, value in vars(self).items()
-        }
-        return MicroBatch(**moved)
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {key: moved(each) for key, each in value.items()}
+            return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor | Rows) else value
+
+        return MicroBatch(**{name: moved(value) for name, value in vars(self).items()})
 
 
 def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
@@ -148,6 +162,7 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
             return laid_out(torch.cat([torch.as_tensor(value).expand(length) for value, length in each]))
         return torch.tensor(values_B)[:, None] * mask_BT
 
+    choosers = dict.fromkeys(chain.from_iterable(sample.chosen for sample in samples))
     return MicroBatch(
         token_N=_tensor([tokens], np.int64),
         position_N=position_N,
@@ -163,6 +178,7 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
         version=version,
         reference_logp_BT=_references(samples, laid_out),
         stored=sum(map(_is_stored, samples)),
+        chosen_BT={term: stream([sample.chosen.get(term, 0.0) for sample in samples]) for term in choosers},
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from rlvr.ranks import Ranks
@@ -66,10 +65,10 @@ class RolloutDataModule(lightning.LightningDataModule):
             minibatches = self._assemble(self._samples(batch), batch.version)
         with clock.phase("score"):
             if self.minibatches_per_rollout > 1:
-                minibatches = self._scored(minibatches, module.policy_logps, MicroBatch.with_old)
+                minibatches = self._scored(minibatches, module.with_old)
             if module.objective.kl is not None:
                 module.renew_reference(self.minibatches_per_rollout)
-                minibatches = self._scored(minibatches, module.reference_logps, MicroBatch.with_reference)
+                minibatches = self._scored(minibatches, module.with_reference)
         return DataLoader(minibatches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
     def _samples(self, batch: RolloutBatch) -> list[list[TrainingSample]]:
@@ -82,6 +81,7 @@ class RolloutDataModule(lightning.LightningDataModule):
             self.minibatches_per_rollout,
             self._ranks,
             every_completion=module.objective.needs_every_completion,
+            choosers=module.objective.choosers,
         )
         if self.stored is None:
             return steps
@@ -100,14 +100,13 @@ class RolloutDataModule(lightning.LightningDataModule):
     def _scored(
         self,
         batches: Sequence[MicroBatch],
-        score: Callable[[MicroBatch], Tensor],
-        fill_in: Callable[[MicroBatch, Tensor], MicroBatch],
+        filled_in: Callable[[MicroBatch], MicroBatch],
     ) -> list[MicroBatch]:
-        """Log-probabilities that the objective compares with, before the policy moves."""
+        """Filled in with what the objective compares with, before the policy moves."""
         device = self._trainer.strategy.root_device
         with torch.no_grad(), self._trainer.precision_plugin.forward_context():
             moved = [batch.to(device) for batch in batches]
-            return [fill_in(batch, score(batch)) for batch in moved]
+            return [filled_in(batch) for batch in moved]
 
     def setup(self, stage: str) -> None:
         """Lightning moves the policy to its device only after this, so the engine is told now and built later."""

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from rlvr.algo import Objective, Sums
 from rlvr.memory import keep_freed_memory
 from rlvr.models.streamed import Checkpoint, fill
+from rlvr.ranks import Ranks
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch
 from rlvr.strategy import sharding_of
@@ -102,27 +103,31 @@ class PolicyModule(lightning.LightningModule):
         """
         if not 0 <= self.version - batch.version < self.minibatches_per_rollout:
             raise RuntimeError(f"A batch of policy version {batch.version} reached version {self.version}.")
-        scores = completion_logps(self.policy, batch, self.temperature, self.objective.entropy_gradient)
-        loss, sums = self.objective(batch.tokens(scores.logp_BT, scores.entropy_BT))
+        objective = self.objective
+        wanted = [statistic for statistic in objective.statistics if statistic not in batch.statistic_BT]
+        scores = completion_logps(self.policy, batch, self.temperature, objective.entropy_gradient, wanted)
+        loss, sums = objective(batch.tokens(*scores))
         self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
         # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
         # weights were divided by the step's global count already: undo both.
         return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
 
-    def policy_logps(self, batch: MicroBatch) -> Tensor:
-        """Log-probabilities [B, T] under the policy as it is."""
-        return completion_logps(self.policy, batch, self.temperature).logp_BT
+    def with_old(self, batch: MicroBatch) -> MicroBatch:
+        """The batch with what the policy as it is says of it."""
+        wanted = [statistic for statistic in self.objective.statistics if statistic.of_old]
+        scores = completion_logps(self.policy, batch, self.temperature, statistics=wanted)
+        return batch.with_old(scores.logp_BT, scores.statistic_BT)
 
-    def reference_logps(self, batch: MicroBatch) -> Tensor:
-        """Log-probabilities [B, T] under the reference."""
+    def with_reference(self, batch: MicroBatch) -> MicroBatch:
+        """The batch with its log-probabilities under the reference."""
         if self.reference is not None:
             self.reference.eval()
             logp_BT = completion_logps(self.reference, batch, self.temperature).logp_BT
             self.reference.train()
-            return logp_BT
+            return batch.with_reference(logp_BT)
         adapted: Any = self.policy
         with adapted.disable_adapter():
-            return self.policy_logps(batch)
+            return batch.with_reference(completion_logps(self.policy, batch, self.temperature).logp_BT)
 
     def renew_reference(self, steps: int) -> None:
         """Make the policy of now the reference, if its time has come since the last rollout, `steps` before."""
@@ -130,6 +135,20 @@ class PolicyModule(lightning.LightningModule):
         if kl is not None and self.reference is not None and kl.resets_at(self.version, self.version - steps):
             for copy, parameter in zip(self.reference.parameters(), self.policy.parameters(), strict=True):
                 copy.data.copy_(parameter.data)
+
+    def on_train_batch_end(self, outputs: Any, batch: MicroBatch, batch_idx: int) -> None:
+        """After a step's last micro-batch: terms may look back on it."""
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.objective.after_step(Ranks.of(self.trainer).total)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What the objective's terms remember."""
+        if state := self.objective.state_dict():
+            checkpoint["objective"] = state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with it."""
+        self.objective.load_state_dict(checkpoint.get("objective", {}))
 
     @property
     def grad_norm(self) -> float:

@@ -99,6 +99,14 @@ class MaskTruncated(Selection):
     """None of a completion that the token limit ended."""
 
 
+class ClipCov(Selection):
+    """All but a few with a large covariance of advantage and log-probability."""
+
+    share: float = key("of the step's tokens that are left out", above=0, high=1)
+    low: float = key("smallest covariance of a token that may be left out")
+    high: float = key("largest")
+
+
 class Correction(Built):
     """Weights by the trainer's over the engine's probability, for engines that compute otherwise."""
 
@@ -144,6 +152,29 @@ class DPHRL(Replay):
     """A divergence from the base on problems that it always solves, which are not sampled."""
 
     divergence: Literal["forward", "js"] = key("which one")
+
+
+class SIREN(Auxiliary):
+    """Holds the entropy inside the nucleus where it was."""
+
+    coefficient: float = key("of its squared distance, a square nat", above=0)
+    top_p: float = key("probability that the nucleus holds", above=0, high=1)
+    quantile: float = key("of a completion's entropies, above which tokens count", low=0, below=1)
+
+
+class LpReg(Auxiliary):
+    """Holds unlikely tokens of wrong answers near the old policy less its noise."""
+
+    coefficient: float = key("of the divergence, a nat", above=0)
+    share: float = key("of the step's tokens with a negative advantage", above=0, high=1)
+    min_p: float = key("of the likeliest token's probability, below which a token is noise", above=0, high=1)
+
+
+class KLCov(Auxiliary):
+    """Holds the tokens with the largest covariance of advantage and log-probability where the rollout had them."""
+
+    coefficient: float = key("of |log ratio|, a nat", above=0)
+    share: float = key("of the step's tokens", above=0, high=1)
 
 
 class Algo(Group):

@@ -98,6 +98,10 @@ class Reinforce(Surrogate):
     """No ratio, no clip."""
 
 
+class Unclipped(Surrogate):
+    """The ratio, however large."""
+
+
 class Clipped(Surrogate):
     """What clips a ratio."""
 
