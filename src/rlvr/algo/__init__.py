@@ -6,6 +6,7 @@ from rlvr.algo.correction import Correction
 from rlvr.algo.filters import BBG, SELF, Dynamic, Filter, MaskEasy, RateWeight, SolvedGreedily, ZeroSuccess
 from rlvr.algo.loss import Loss
 from rlvr.algo.objective import Objective
+from rlvr.algo.remembering import BBGPosterior, RetireSolved
 from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
 from rlvr.algo.token_weights import HighEntropy, MaskTruncated, Selection
 from rlvr.algo.tokens import Sums, Tokens, TokenWeight
@@ -14,6 +15,7 @@ __all__ = [
     "BBG",
     "SELF",
     "Auxiliary",
+    "BBGPosterior",
     "Correction",
     "Dynamic",
     "EntropyBonus",
@@ -28,6 +30,7 @@ __all__ = [
     "Outcomes",
     "Overlong",
     "RateWeight",
+    "RetireSolved",
     "Selection",
     "Shaping",
     "SolvedGreedily",

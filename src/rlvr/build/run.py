@@ -19,6 +19,7 @@ from rlvr.algo import Loss
 from rlvr.build.parts import (
     context_of,
     engine_kind,
+    filter_of,
     loss_of,
     objective_of,
     rules_of,
@@ -127,7 +128,7 @@ def data_of(
         problems=context.problems,
         engine=context.engine,
         verifier=context.verifier,
-        filter=instantiate(cfg.algo.filter),
+        filter=filter_of(cfg),
         loss=loss,
         sampling=context.sampling,
         problems_per_step=cfg.batch.problems_per_step,
