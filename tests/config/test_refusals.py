@@ -135,7 +135,7 @@ def test_a_logger_without_its_package(monkeypatch, tmp_path, logger: str):
         ("foo=1", "foo: there is no such key; docs/configuration.md has all keys."),
         ("batch.grop_size=1", "batch.grop_size: there is no such key; did you mean batch.group_size?"),
         ("group_size=1", "group_size: there is no such key; did you mean batch.group_size?"),
-        ("algo.filter.tau=5", "algo.filter.tau: the chosen algo.filter has no such key; BBG has."),
+        ("algo.filter.tau=5", "algo.filter.tau: the chosen algo.filter has no such key; BBG or BBGPosterior has."),
         ("algo=nonsense", "algo=nonsense: there is no such choice; choose one of as"),
         ("algo=w_reinforc", "algo=w_reinforc: there is no such choice; did you mean w_reinforce"),
         ("experiment=self_qwen7", "experiment=self_qwen7: there is no such choice; did you mean one of self_qwen7b"),

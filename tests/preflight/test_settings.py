@@ -72,7 +72,7 @@ def refused(cfg) -> None:
         (["algo.loss.signs.negative=-1"], "algo.loss.signs.negative=-1: must be a number of at least 0"),
         (
             ["algo=bbg", "algo.filter.weighting=soft"],
-            "algo.filter.weighting=soft: must be one of gate, share, share_uncapped",
+            "algo.filter.weighting=soft: must be one of gate, share",
         ),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
     ],

@@ -90,8 +90,8 @@ class BBG(Filter):
     """Gate each problem by its share of the marginal gain in Pass@k. Source: arXiv 2606.15455, Eq. 9 (second-hand).
 
     A problem is dropped iff u(m) < tau (n+1), that is when its share of the utility summed over m is below tau.
-    With n=8, k=16, tau=0.01, m = 0..3 stay. The paper also says that it weighs updates accordingly, which a reader takes
-    for `share`; whether m = 0, of 2.875 there, is capped is not known. `gate` and the cap are ours.
+    With n=8, k=16, tau=0.01, m = 0..3 stay. The paper also weighs updates "accordingly": by `share`, says a reader;
+    whether m = 0, which weighs 2.875 then, is capped at 1 is not known. `gate`, the default, and the cap are ours.
 
     Attributes:
         k: The k of the Pass@k that is to grow.

@@ -77,7 +77,7 @@ class BBGPosterior(BBG):
         right_P = success_P.to(torch.float64)
         counts_P2 = torch.stack([right_P, group_size - right_P], dim=1) + self.discount * earlier_P2
         self.counts.update({name: (s, f) for name, (s, f) in zip(problem_ids, counts_P2.tolist(), strict=True)})
-        return self.by_gain(expected_gain(*counts_P2.unbind(1), self.k), group_size)
+        return self.by_gain(expected_gain(counts_P2[:, 0], counts_P2[:, 1], self.k), group_size)
 
     def state_dict(self) -> dict[str, Any]:
         """Counts, as lists, which any format can hold."""
