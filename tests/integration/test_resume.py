@@ -25,6 +25,7 @@ TWO_RANKS = [
     *("trainer=deepspeed_zero2", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"),
     "algo=nsr",
 ]
+REMEMBERS = ["algo=w_reinforce", "algo/filter=bbg_posterior", "algo.filter.weighting=share", "algo.filter.discount=0.9"]
 
 
 def command(folder: Path, name: str, *overrides: str) -> list[str]:
@@ -85,6 +86,7 @@ def texts(run: Path) -> list[dict]:
     [
         pytest.param([], 2, id="hf"),
         pytest.param([], 10, id="hf, ten", marks=pytest.mark.full),
+        pytest.param(REMEMBERS, 2, id="a filter that remembers", marks=pytest.mark.full),
         pytest.param(VLLM, 2, id="vllm", marks=pytest.mark.full),
         pytest.param(TWO_RANKS, 2, id="zero2 on two ranks", marks=pytest.mark.full),
         pytest.param(VLLM, 10, id="vllm, ten", marks=pytest.mark.slow),
