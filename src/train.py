@@ -29,13 +29,16 @@ def main(cfg: DictConfig) -> float | None:
 def train(cfg: DictConfig, run_dir: Path) -> float | None:
     """Check what goes together and what this machine has; then plan, or plan and run."""
     with for_good():  # only now: torch and what is built on it take seconds to import, and a refused setting should not
-        from rlvr.build import engine_of, strategy_traits
+        from rlvr.build import engine_of, filter_of, loss_of, strategy_traits
         from rlvr.preflight.kinds import check_kinds
         from rlvr.preflight.machine import check_machine
+        from rlvr.preflight.method import check_method
         from rlvr.ranks import follow_parent
 
     engine, strategy = engine_of(cfg).traits, strategy_traits(cfg)
     check_kinds(cfg, engine, strategy)
+    for remark in check_method(cfg, loss_of(cfg), filter_of(cfg)):
+        console.print(f"[yellow]{escape(remark)}[/]")
     follow_parent()
     if cfg.preflight == "only":
         show_plan(cfg)

@@ -30,6 +30,7 @@ REFERENCE = [
     *("algo=self_kl", "algo/auxiliary=kl", "algo.auxiliary.kl.coefficient=0.1"),
     "algo.auxiliary.kl.reset_every_n_steps=7",
 ]
+REMEMBERS = ["algo=w_reinforce", "algo/filter=bbg_posterior", "algo.filter.weighting=share", "algo.filter.discount=0.9"]
 
 
 def command(folder: Path, name: str, *overrides: str) -> list[str]:
@@ -90,6 +91,7 @@ def texts(run: Path) -> list[dict]:
     [
         pytest.param([], 2, id="hf"),
         pytest.param([], 10, id="hf, ten", marks=pytest.mark.full),
+        pytest.param(REMEMBERS, 2, id="a filter that remembers", marks=pytest.mark.full),
         pytest.param(VLLM, 2, id="vllm", marks=pytest.mark.full),
         pytest.param(TWO_RANKS, 2, id="zero2 on two ranks", marks=pytest.mark.full),
         pytest.param(REFERENCE, 2, id="reference and stored answers", marks=pytest.mark.full),

@@ -70,7 +70,10 @@ def refused(cfg) -> None:
         (["lora=rank16", "optimizer.lr=1e-6"], "optimizer.lr=1e-06: too low for lora"),
         (["preflight=maybe"], "preflight=maybe: must be run or only"),
         (["algo.loss.signs.negative=-1"], "algo.loss.signs.negative=-1: must be a number of at least 0"),
-        (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: must be gate or gain"),
+        (
+            ["algo=bbg", "algo.filter.weighting=soft"],
+            "algo.filter.weighting=soft: must be one of gate, share",
+        ),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
     ],
 )

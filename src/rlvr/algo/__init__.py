@@ -10,6 +10,7 @@ from rlvr.algo.loss import Loss
 from rlvr.algo.low_probability import LpReg
 from rlvr.algo.objective import Objective
 from rlvr.algo.reference import DPHRL, KL, Replay, SelfKL
+from rlvr.algo.remembering import BBGPosterior, RetireSolved
 from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, Shaping, Unlikeliness
 from rlvr.algo.siren import SIREN
 from rlvr.algo.statistics import MinPLogp, NucleusEntropy, Statistic
@@ -23,6 +24,7 @@ __all__ = [
     "SELF",
     "SIREN",
     "Auxiliary",
+    "BBGPosterior",
     "Chooses",
     "ClipCov",
     "Correction",
@@ -45,6 +47,7 @@ __all__ = [
     "RateWeight",
     "Remembers",
     "Replay",
+    "RetireSolved",
     "Selection",
     "SelfKL",
     "Shaping",

@@ -96,6 +96,11 @@ def decides_before_sampling(filter: Filter) -> bool:
     return type(filter).before is not Filter.before
 
 
+def remembers(filter: Filter) -> bool:
+    """Whether a filter's weight of a group also depends on what it has seen before."""
+    return type(filter).weigh is not Filter.weigh
+
+
 def divides_by_length(loss: Loss) -> bool:
     """Whether an answer's gradient is divided by its own length, as in a mean over sequences of their means."""
     scale_PG, _ = loss.aggregation(torch.ones(1, 2), torch.tensor([[1.0, 2.0]]), 2)

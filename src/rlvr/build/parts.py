@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.algo import Loss, Objective
+from rlvr.algo import Filter, Loss, Objective
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.eval import short_hash
@@ -63,6 +63,12 @@ def loss_of(cfg: DictConfig) -> Loss:
     loss: Loss = instantiate(cfg.algo.loss)
     slots = {slot: cfg.algo.get(slot) for slot in ("shaping", "token_weight")}
     return replace(loss, **{slot: instantiate(choice) for slot, choice in slots.items() if choice})
+
+
+def filter_of(cfg: DictConfig) -> Filter:
+    """Which problems may update the policy."""
+    made: Filter = instantiate(cfg.algo.filter)
+    return made
 
 
 def objective_of(cfg: DictConfig, loss: Loss) -> Objective:

@@ -20,6 +20,7 @@ from rlvr.algo import Loss, Objective
 from rlvr.build.parts import (
     context_of,
     engine_kind,
+    filter_of,
     loss_of,
     objective_of,
     rules_of,
@@ -137,7 +138,7 @@ def data_of(
         problems=context.problems,
         engine=context.engine,
         verifier=context.verifier,
-        filter=instantiate(cfg.algo.filter),
+        filter=filter_of(cfg),
         loss=loss,
         sampling=context.sampling,
         problems_per_step=cfg.batch.problems_per_step,

@@ -25,6 +25,8 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.algo.Filter": algo.Plain,
     "rlvr.algo.SELF": algo.SELF,
     "rlvr.algo.BBG": algo.BBG,
+    "rlvr.algo.BBGPosterior": algo.BBGPosterior,
+    "rlvr.algo.RetireSolved": algo.RetireSolved,
     "rlvr.algo.Dynamic": algo.Dynamic,
     "rlvr.algo.ZeroSuccess": algo.ZeroSuccess,
     "rlvr.algo.MaskEasy": algo.MaskEasy,

@@ -136,7 +136,7 @@ class Collector:
         groups = self._sample(self.ranks.shard(chosen, so_far.sampled), version, so_far.rounds)
         outcomes = self.ranks.gather(list(map(_outcome, groups)), so_far.sampled)
         success_P = torch.tensor([sum(right) for _, right, *_ in outcomes])
-        weight_P = self.filter.after(success_P, self.group_size)
+        weight_P = self.filter.weigh([problem.id for problem in chosen], success_P, self.group_size)
         fit = int((weight_P > 0).sum())
         # What a round brings beyond a full batch is left out, so that every step has the same size.
         weight_P[(weight_P > 0).cumsum(0) > missing] = 0
@@ -153,19 +153,19 @@ class Collector:
         return before, pass_rate(selected, len(chosen), selected_rate)
 
     def _candidates(self, drawn: Sequence[Problem], version: int, so_far: _Gathered) -> list[Problem]:
-        """The problems that the filter lets through before sampling, in the order drawn; each rank asks for a part."""
+        """The problems that the filter lets through before sampling, in the order drawn; it decides on every rank."""
 
         def solved_greedily(problems: Sequence[Problem]) -> list[bool]:
+            mine = self.ranks.shard(problems)
             greedy = replace(self.sampling, temperature=0.0)
             services = (self.engine, self.verifier)
-            groups = sample_groups(*services, problems, 1, greedy, version, seed=0, clock=self.clock, phase="greedy")
+            groups = sample_groups(*services, mine, 1, greedy, version, seed=0, clock=self.clock, phase="greedy")
             so_far.greedy_tokens += sum(len(group.completions[0].token_ids) for group in groups)
-            return [group.successes > 0 for group in groups]
+            return self.ranks.gather([group.successes > 0 for group in groups])
 
-        mine = [problem for problem in self.ranks.shard(drawn) if problem.id not in self.claimed]
-        chosen = {problem.id for problem in self.filter.before(mine, solved_greedily)}
-        passes = self.ranks.gather([problem.id in chosen for problem in self.ranks.shard(drawn)])
-        return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]
+        unclaimed = [problem for problem in drawn if problem.id not in self.claimed]
+        passed = {problem.id for problem in self.filter.before(unclaimed, solved_greedily)}
+        return [problem for problem in drawn if problem.id in passed]
 
     def _sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
         seed = call_seed(self.seed, "sample", version, round_, 0)
@@ -199,14 +199,18 @@ class Collector:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The cursor and the filter's rates; sampling seeds derive from the policy version and need no state."""
-        return {"cursor": self.cursor.state_dict(), "rates": list(self.rates)}
+        """The cursor, the filter's rates and what it remembers, the same on every rank; sampling seeds derive from the
+        policy version and need no state."""
+        remembered = self.filter.state_dict()
+        state = {"cursor": self.cursor.state_dict(), "rates": list(self.rates)}
+        return {**state, "filter": remembered} if remembered else state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on with the problem that would have come next."""
         self.cursor.load_state_dict(state["cursor"])
         first, second = state.get("rates", self.rates)
         self.rates = (first, second)
+        self.filter.load_state_dict(state.get("filter", {}))
 
 
 def _outcome(group: Group) -> list[list[float]]:

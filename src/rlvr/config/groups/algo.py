@@ -48,7 +48,21 @@ class BBG(Filter):
 
     k: int = key("the k of the Pass@k that is to grow", low=1)
     tau: float = key("smallest part of the gain, summed over all success counts, that lets a problem through", low=0)
-    weighting: Literal["gate", "gain"] = key("gate: what passes weighs 1; gain: it weighs by its gain")
+    weighting: Literal["gate", "share", "share_uncapped"] = key(
+        "gate: what passes weighs 1; share: its gain over that of one right rollout, at most 1; share_uncapped: any"
+    )
+
+
+class BBGPosterior(BBG):
+    """BBG that also counts a problem's earlier groups."""
+
+    discount: float = key("what a group counts at the problem's next visit; 0: BBG", low=0, high=1)
+
+
+class RetireSolved(Filter):
+    """Not the problems that all rollouts solved lately."""
+
+    epochs: int = key("passes over the pool that a solved problem is left out of", low=1)
 
 
 class Shaping(Built):
