@@ -16,6 +16,7 @@ from rlvr.errors import ConfigError
 
 HYDRAS_OWN = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 MISSING = "???"
+RESOLVING = " raised while resolving interpolation: "  # OmegaConf's, behind the kind of an error of a resolver
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,9 @@ def _item(path: str, node: Any, name: Any) -> Any:
     try:
         return _read(path, node[name])
     except OmegaConfBaseException as error:
-        if isinstance(error.__cause__, ConfigError):  # of a file of the user's own
-            return Unresolved(f"{path}: {error.__cause__}.")
         written = OmegaConf.to_container(node, resolve=False)
-        reason = str(error).partition("\n")[0].rstrip(".")
+        # What `from_file` raises is made to be read.
+        reason = str(error).partition("\n")[0].rstrip(".").removeprefix(f"ConfigError{RESOLVING}")
         return Unresolved(f"{path}={written[name]}: can't be resolved ({reason}).")  # type: ignore[index]
 
 
@@ -145,6 +145,8 @@ def _check_node(path: str, node: Mapping[str, Any], declared: type[Group]) -> No
         return _check_group(path, node, declared)
     target = node.get("_target_")
     choices = [name for name, group in TARGETS.items() if issubclass(group, declared)]
+    if isinstance(target, Unresolved):
+        raise ConfigError(target.sentence)
     if not isinstance(target, str) or target == MISSING:
         raise ConfigError(f"{path}._target_={shown(target)}: must name what is built here, such as {choices[0]}.")
     if declared.called_later and node.get("_partial_") is not True:

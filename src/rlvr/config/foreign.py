@@ -74,7 +74,8 @@ def check_fit(path: str, target: str, node: Mapping[str, Any], declared: type[Bu
             raise ConfigError(f"{path}._target_={target}: must be a subclass of {declared.like}.")
         return
     for name in sorted(_members(like)):
-        if getattr(called, name, None) is None and name not in inspect.signature(called).parameters:
+        defined = any(name in vars(kind) for kind in called.__mro__)  # `getattr` would find the metaclass's __call__
+        if not defined and name not in inspect.signature(called).parameters:
             raise ConfigError(f"{path}._target_={target}: has no {name}, which {declared.like} says.")
         if inspect.isfunction(getattr(like, name, None)):
             wanted = tuple(inspect.signature(getattr(like, name)).parameters)
