@@ -123,11 +123,11 @@ def test_what_fits_is_taken(mine: Path, overrides: list[str]):
         (["algo=grpo", target("filter", "Half", "nowhere.py")], "algo.filter._target_=${from_file:nowhere.py,Half}: "),
         (
             ["algo=grpo", target("filter", "Halve")],
-            "algo.filter._target_=${from_file:mine.py,Halve}: can't be resolved (mine.py defines no Halve; did you mean Half?).",
+            "algo.filter._target_=${from_file:mine.py,Halve}: can't be resolved (mine.py defines no Halve; did",
         ),
         (
             ["algo=grpo", target("filter", "X", "broken.py")],
-            "algo.filter._target_=${from_file:broken.py,X}: can't be resolved (broken.py can't be run (ModuleNotFoundError",
+            "algo.filter._target_=${from_file:broken.py,X}: can't be resolved (broken.py can't be run (ModuleNot",
         ),
         (
             SURROGATE,
