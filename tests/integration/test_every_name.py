@@ -1,20 +1,49 @@
 """Every choice of `algo=`, three steps: on one rank and on two, in one micro-batch and in several, resumed or not.
 
-The names are those of `configs/algo/`. All go through one process, and through one group of two.
+The names are those of `configs/algo/`. All go through one process, and through one group of two ranks.
 """
+
+from pathlib import Path
 
 import pytest
 import torch
-from device_only import DeviceOnlyDDP
 from test_training import fit, weights
 from two_ranks import DDP, launch
 
 from rlvr.build.catalogue import names
 from rlvr.checkpoint import CheckpointStore
 
-# Plain gradient descent: Adam would blow up rounding where a gradient is nearly 0. Two minibatches, so that ratios move.
-SMALL = [
-    *("model.steps=700", "eval.n=1", "eval.every_n_steps=100", "warmup_steps=0", "rollouts=2"),
-    *("batch.minibatches_per_rollout=2", "callbacks.checkpoint.every_n_rollouts=1"),
+# Plain gradient descent: Adam would blow up rounding where a gradient is nearly 0.
+STEPS = [
+    *("model.steps=700", "eval.n=1", "eval.every_n_steps=100", "warmup_steps=0", "trainer.max_steps=3"),
     *("~optimizer", "+optimizer._target_=torch.optim.SGD", "+optimizer._partial_=true", "+optimizer.lr=0.02"),
 ]
+WHOLE, PARTS = "batch.micro_batch_tokens=4096", "batch.micro_batch_tokens=40"
+CLOSE = 1e-5
+
+
+@pytest.mark.full
+def test_cut_resumed_and_on_two_ranks(quick, tmp_path):
+    """The same weights to rounding in parts and on two ranks, to the bit when resumed; each is a step of its own."""
+    places = {name: [*STEPS, f"algo={name}", WHOLE, *DDP] for name in names()}
+    counts = []  # of the last step's micro-batches: where little has an advantage, there is little to cut
+    both = launch(quick, tmp_path / "ranks", places)
+    for name in names():
+        every = [*STEPS, f"algo={name}", "callbacks.checkpoint.every_n_rollouts=1"]
+        cfg = quick(*every, WHOLE)
+        whole = fit(cfg)
+        assert whole.trainer.global_step == 3, name
+        assert whole.trainer.accumulate_grad_batches == 1, name
+        newest, _ = CheckpointStore(Path(cfg.paths.run_dir) / "checkpoints").newest()
+        assert torch.equal(weights(fit(quick(*every, WHOLE), str(newest))), weights(whole)), name
+        cut = fit(quick(*every, PARTS))
+        counts.append(cut.trainer.accumulate_grad_batches)
+        assert float((weights(cut) - weights(whole)).abs().max()) < CLOSE, name
+        assert bool(torch.isfinite(weights(whole)).all()), name
+        # Gathered by name, where the policy has its parameters in their order: sums do not depend on it.
+        moments = [float(found.double().square().sum()) for found in (weights(whole), both[name].weights)]
+        assert moments[0] == pytest.approx(moments[1], rel=1e-6), name
+        norms = [[step["grad_norm"] for step in rank] for rank in both[name].ranks]
+        assert norms[0] == norms[1], name
+        assert len(norms[0]) == 3, name
+    assert max(counts) >= 4, counts
