@@ -2,7 +2,8 @@
 
 GRPO-N weighs a problem about p times as GRPO does (docs/methods.md). The arms take that weighting away, or give it to
 others, one thing at a time; the claims below were written before any of them was run. Run again, it goes on; at its end
-it writes docs/results/grpo_n.md from the numbers, whatever they show.
+it writes docs/results/grpo_n.md from the numbers, whatever they show. `python -m studies.grpo_n page` writes it from
+what there is.
 """
 
 import subprocess
@@ -16,6 +17,7 @@ from rlvr.eval import bootstrap_mean
 from rlvr.report.pool import Method
 from rlvr.report.study import Study
 from rlvr.report.tables import with_interval
+from rlvr.sweep.job import finished
 from rlvr.tables import Grid
 from studies.hypotheses import Estimate, difference
 
@@ -120,10 +122,10 @@ def command(name: str, arm: Arm) -> list[str]:
 
 
 def read() -> dict[str, Method]:
-    """Held-out results by arm, of those that have finished."""
-    folders = {name: FOLDER / name for name in ARMS}
-    studies = {name: Study.read([folder]) for name, folder in folders.items() if any(folder.glob("*/policy"))}
-    return {name: study.methods["heldout"][0] for name, study in studies.items()}
+    """Held-out results by arm, of those all of whose seeds have finished."""
+    seeds = SEEDS.split(",")
+    there = [name for name in ARMS if sum(map(finished, (FOLDER / name).glob("*_seed*"))) == len(seeds)]
+    return {name: Study.read([FOLDER / name]).methods["heldout"][0] for name in there}
 
 
 def measured(name: str, method: Method) -> list[str]:
@@ -177,7 +179,7 @@ def page(methods: dict[str, Method]) -> str:
 
 def main() -> None:
     """Run what is not there yet, then write. An arm that fails is named on the page, and the others go on."""
-    for name, arm in ARMS.items():
+    for name, arm in ARMS.items() if "page" not in sys.argv[1:] else ():
         subprocess.run([sys.executable, *command(name, arm)], check=False)
     PAGE.write_text(page(read()))
 
