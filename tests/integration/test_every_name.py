@@ -24,7 +24,11 @@ CLOSE = 1e-5
 
 @pytest.mark.full
 def test_cut_resumed_and_on_two_ranks(quick, tmp_path):
-    """The same weights to rounding in parts and on two ranks, to the bit when resumed; each is a step of its own."""
+    """The same weights to rounding in parts, to the bit when resumed; both ranks take the same steps.
+
+    That two ranks weigh what one does is held for every loss in tests/step/test_composed.py: not here, where the HF
+    engine draws other texts for another batch.
+    """
     places = {name: [*STEPS, f"algo={name}", WHOLE, *DDP] for name in names()}
     counts = []  # of the last step's micro-batches: where little has an advantage, there is little to cut
     both = launch(quick, tmp_path / "ranks", places)
@@ -40,10 +44,9 @@ def test_cut_resumed_and_on_two_ranks(quick, tmp_path):
         counts.append(cut.trainer.accumulate_grad_batches)
         assert float((weights(cut) - weights(whole)).abs().max()) < CLOSE, name
         assert bool(torch.isfinite(weights(whole)).all()), name
-        # Gathered by name, where the policy has its parameters in their order: sums do not depend on it.
-        moments = [float(found.double().square().sum()) for found in (weights(whole), both[name].weights)]
-        assert moments[0] == pytest.approx(moments[1], rel=1e-6), name
-        norms = [[step["grad_norm"] for step in rank] for rank in both[name].ranks]
-        assert norms[0] == norms[1], name
-        assert len(norms[0]) == 3, name
+        first, second = both[name].ranks
+        assert [step["weights"] for step in first] == [step["weights"] for step in second], name
+        assert len({tuple(step["weights"]) for step in first}) > 1, name
+        assert len(first) == 3, name
+        assert bool(torch.isfinite(both[name].weights).all()), name
     assert max(counts) >= 4, counts
