@@ -71,6 +71,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     with for_good():
         from rlvr.build import build, plan_of
         from rlvr.checkpoint import starting_point
+        from rlvr.plugins import leave_copies
         from rlvr.preflight.machine import check_disk
         from rlvr.ranks import leave_group
         from rlvr.report import report_run, write_setting
@@ -87,6 +88,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     show_remarks(cfg)
     if is_first_rank():
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        leave_copies(run_dir / "plugins")
         leave_profile(cfg, run_dir)
     write_setting(run_dir)
     made = build(cfg)

@@ -20,6 +20,7 @@ ORDER = [
     *(
         "errors",
         "files",
+        "plugins",
         "lazy",
         "types",
         "names",

@@ -73,7 +73,7 @@ def _fault(cfg: DictConfig, loss: Loss, filter: Filter, outcomes: Outcomes, weig
     everywhere_PG = loss.advantages(outcomes, torch.ones_like(weight_P))
     if not bool(everywhere_PG.isfinite().all()):
         return f"batch.group_size={n}: loss {loss.name} has advantages that are no numbers in groups of {n}; raise it."
-    if cfg.algo.get("auxiliary"):  # which learns from every selected group
+    if cfg.algo.get("auxiliary") or cfg.algo.get("replay"):  # which learn from more than advantages
         return None
     if not bool(everywhere_PG.any()):
         return (

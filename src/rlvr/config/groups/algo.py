@@ -1,6 +1,6 @@
 """`configs/algo/`: which problems may update the policy, and how."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rlvr.config.groups.loss import Loss
 from rlvr.config.keys import Built, Group, key
@@ -9,6 +9,7 @@ from rlvr.config.keys import Built, Group, key
 class Filter(Built):
     """Which problems may update the policy."""
 
+    like: ClassVar[str] = "rlvr.algo.Filter"
     name: str = key("what tables call it")
     refill: bool = key("draw further problems until the batch is full again")
     max_rounds: int = key("rounds of drawing before the step goes on with what there is", low=1)
@@ -68,6 +69,7 @@ class RetireSolved(Filter):
 class Shaping(Built):
     """What a reward becomes before the advantage; what counts as right stays."""
 
+    like: ClassVar[str] = "rlvr.algo.shaping.Shaping"
     name: str = key("what tables call it")
 
 
@@ -100,6 +102,7 @@ class GRPOLambda(Shaping):
 class Selection(Built):
     """Which tokens are learned from."""
 
+    like: ClassVar[str] = "rlvr.algo.token_weights.Selection"
     name: str = key("what tables call it")
 
 
@@ -124,6 +127,7 @@ class ClipCov(Selection):
 class Correction(Built):
     """Weights by the trainer's over the engine's probability, for engines that compute otherwise."""
 
+    like: ClassVar[str] = "rlvr.algo.tokens.TokenWeight"
     level: Literal["token", "sequence"] = key("one ratio a token, or one a sequence")
     cap: float = key("largest weight", above=0)
     beyond: Literal["truncate", "mask"] = key("what happens to ratios above the cap: cut to it, or left out")
@@ -131,6 +135,8 @@ class Correction(Built):
 
 class Auxiliary(Built):
     """A loss beside the surrogate, of every completion token of the selected problems."""
+
+    like: ClassVar[str] = "rlvr.algo.auxiliary.Auxiliary"
 
 
 class EntropyBonus(Auxiliary):
