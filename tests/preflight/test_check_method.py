@@ -16,7 +16,22 @@ from rlvr.preflight.settings import check_profile
 CONFIGS = Path(__file__).parents[2] / "configs"
 METHODS = sorted(path.stem for path in (CONFIGS / "algo").glob("*.yaml"))
 # The gradient at ratios of 1 is GRPO's; said where nothing else is chosen.
-CLIPS = {"aspo", "cispo", "dapo", "gmpo", "gspo", "gspo_n", "high_entropy", "ngrpo", "topr"}
+CLIPS = {
+    *(
+        "aspo",
+        "cispo",
+        "clip_cov",
+        "dapo",
+        "dph_rl",
+        "gmpo",
+        "gspo",
+        "gspo_n",
+        "high_entropy",
+        "lp_reg",
+        "ngrpo",
+        "topr",
+    ),
+}
 
 
 def composed(*overrides: str) -> DictConfig:
