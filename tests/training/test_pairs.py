@@ -4,6 +4,7 @@ The choices are those of `configs/algo/`, so that a new one is in here without a
 over training samples and packing through the module's own training step, on a policy of two layers.
 """
 
+import copy
 from collections.abc import Iterator
 from functools import cache
 from itertools import combinations, product
@@ -98,6 +99,9 @@ def gradient(module: PolicyModule, parts: list[list[TrainingSample]], log_ratio:
     total = 0.0
     for part in parts:
         batch = packed(part, version=0)
+        if module.reference is not None:
+            with torch.no_grad():
+                batch = module.with_reference(batch)
         with torch.no_grad():
             now_BT = completion_logps(module.policy, batch, module.temperature).logp_BT
         shift_BT = torch.zeros_like(now_BT)
@@ -110,7 +114,8 @@ def gradient(module: PolicyModule, parts: list[list[TrainingSample]], log_ratio:
 
 
 def module_of(objective: Any, model: Any) -> PolicyModule:
-    module = PolicyModule(model, objective, torch.optim.SGD, 0, "constant", 1.0, 1)
+    reference = copy.deepcopy(model).requires_grad_(False) if objective.kl else None
+    module = PolicyModule(model, objective, torch.optim.SGD, 0, "constant", 1.0, 1, reference=reference)
     module._trainer = SimpleNamespace(accumulate_grad_batches=1, world_size=1, global_step=0, strategy=None)
     return module
 
