@@ -55,15 +55,6 @@ def show_plan(cfg: DictConfig) -> None:
     plan = plan_of(cfg)
     console.print(plan.table().rich())
     plan.check()
-    show_remarks(cfg)
-
-
-def show_remarks(cfg: DictConfig) -> None:
-    """What is allowed, but hardly meant."""
-    from rlvr.preflight.remarks import remarks
-
-    for remark in remarks(cfg):
-        console.print(f"[yellow]{escape(remark)}[/]")
 
 
 def run(cfg: DictConfig, run_dir: Path) -> float | None:
@@ -85,7 +76,6 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     if start.finished:
         return objective(run_dir, cfg.objective)
     console.print(f"[dim]{plan}[/]")
-    show_remarks(cfg)
     if is_first_rank():
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         leave_copies(run_dir / "plugins")

@@ -97,9 +97,8 @@ def tokens(stored: int = 2, seed: int = 0) -> Tokens:
         old_logp_BT=(logp_BT.detach() + noise(0.3)) * mask_BT * fresh_B1,
         engine_logp_BT=torch.zeros_like(mask_BT),
         advantage_BT=noise() * mask_BT * fresh_B1,
-        weight_BT=mask_BT / 6 * fresh_B1,
+        weight_BT=mask_BT * torch.where(fresh_B1 > 0, 1 / 6, 1 / 5),
         auxiliary_weight_BT=mask_BT / 6 * fresh_B1,
-        replay_weight_BT=mask_BT / 5 * (1 - fresh_B1),
         mask_BT=mask_BT,
         reference_logp_BT=(logp_BT.detach() + noise(0.5)) * mask_BT,
         stored=stored,
@@ -146,9 +145,9 @@ def test_a_micro_batch_of_stored_answers_alone(surrogate: partial):
     given = tokens(stored=5)
     loss, sums = Objective(surrogate, replay=SELF_KL)(given)
     (slope_BT,) = torch.autograd.grad(loss, given.logp_BT)
-    torch.testing.assert_close(slope_BT, -0.01 * given.replay_weight_BT)
+    torch.testing.assert_close(slope_BT, -0.01 * given.weight_BT)
     assert Objective(surrogate, replay=SELF_KL).metrics(sums)["train/entropy"] == 0
-    fresh = replace(tokens(stored=0), replay_weight_BT=None)
+    fresh = tokens(stored=0)
     assert float(Objective(surrogate)(fresh)[0]) == float(Objective(surrogate, replay=SELF_KL)(fresh)[0])
 
 

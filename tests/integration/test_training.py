@@ -26,6 +26,7 @@ REPRESENTATIVES = {
     *{("mask_easy", "maxrl"), ("zero_success", "ngrpo"), ("none", "asym_re"), ("dynamic", "diff_smooth")},
     *{("none", "cispo"), ("self", "topr"), ("bbg", "aspo"), ("rate_weight", "gmpo"), ("none", "nft")},
     *{("dynamic", "unclipped"), ("dynamic", "clip_cov"), ("none", "lp_reg")},
+    *{("retire_solved", "grpo"), ("bbg_posterior", "w_reinforce")},
 }
 
 
@@ -115,7 +116,7 @@ def test_self_refills_the_batch_with_unsolved_problems(quick):
 
 
 @pytest.mark.parametrize("parts", [[], ["batch.micro_batch_tokens=120"], ["batch.minibatches_per_rollout=2"]])
-@pytest.mark.parametrize("algo", ["self", "nsr", "siren"])
+@pytest.mark.parametrize("algo", ["self", "nsr", pytest.param("siren", marks=pytest.mark.full)])
 def test_a_resumed_run_ends_like_an_uninterrupted_one(quick, algo: str, parts: list[str]):
     """Gone on with in another folder: the same weights to the bit, the same evaluations, in however many micro-batches
     and minibatches."""

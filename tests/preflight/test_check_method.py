@@ -48,7 +48,8 @@ def remarks(*overrides: str) -> list[str]:
 def test_every_method_passes(method: str):
     """In silence but for clips that can't bind; with several minibatches in silence altogether."""
     said = remarks(f"algo={method}")
-    assert [sentence.partition(":")[0] for sentence in said] == ["algo.loss.surrogate"] * (method in CLIPS)
+    silent = {"kl_cov": ["algo.auxiliary.kl_cov"]}.get(method, [])
+    assert [sentence.partition(":")[0] for sentence in said] == ["algo.loss.surrogate"] * (method in CLIPS) + silent
     assert remarks(f"algo={method}", "batch.minibatches_per_rollout=4") == []
 
 
@@ -120,6 +121,14 @@ def test_what_learns_passes_in_silence(overrides: list[str]):
         (["algo=passk", "algo/shaping=unlikeliness"], "algo.shaping has no effect"),
         (["algo=ngrpo", "algo/filter=zero_success", "algo/shaping=length_penalty"], "algo.shaping has no effect"),
         (["algo=cispo"], "algo.loss.surrogate: with batch.minibatches_per_rollout=1 every ratio is 1"),
+        (
+            ["algo=grpo", "algo/auxiliary=kl_cov"],
+            "algo.auxiliary.kl_cov: trains nothing with batch.minibatches",
+        ),
+        (
+            ["algo=grpo_kl", "algo.auxiliary.kl.estimator=k1"],
+            "algo.auxiliary.kl.estimator=k1: as a loss it has a",
+        ),
         (["algo=grpo", "algo.loss.surrogate.clip_high=0.3"], "algo.loss.surrogate: with batch.minibatches_per_rollout"),
     ],
 )

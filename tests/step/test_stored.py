@@ -9,34 +9,34 @@ from step_fakes import FakeEngine, collector, on_ranks, pool
 from rlvr.algo import SELF
 from rlvr.errors import RunError
 from rlvr.ranks import Ranks
-from rlvr.step import TrainingSample
 from rlvr.step.stored import StoredAnswers, replayed, right_answers, table_of_answers, write_answers
 from rlvr.types import Completion, Group, Problem, Verdict
 
 PROBLEMS = [Problem(str(index), "", (7, 8), "") for index in range(6)]
 
 
-def answer(problem: Problem, *token_ids: int) -> TrainingSample:
-    return TrainingSample(problem, Completion(token_ids, (-0.5,) * len(token_ids), "", "stop"))
+Answer = tuple[str, tuple[int, ...]]
 
 
-def stored(folder: Path, answers: list[TrainingSample], logps: list[torch.Tensor] | None = None) -> StoredAnswers:
+def answer(problem: Problem, *token_ids: int) -> Answer:
+    return problem.id, token_ids
+
+
+def stored(folder: Path, answers: list[Answer], logps: list[torch.Tensor] | None = None) -> StoredAnswers:
     half = len(answers) // 2
     for index, part in enumerate((slice(0, half), slice(half, None))):
-        table = table_of_answers(answers[part], logps and logps[part])
-        write_answers(folder / f"{index:05}.arrow", table)
+        names, tokens = [name for name, _ in answers[part]], [ids for _, ids in answers[part]]
+        write_answers(folder / f"{index:05}.arrow", table_of_answers(names, tokens, logps and logps[part]))
     return StoredAnswers(folder)
 
 
-def test_what_is_stored_of_a_group():
-    """Right answers, once each, of problems to keep."""
+def test_right_answers_of_a_group():
+    """Once each, in the order sampled."""
     texts = [(1, 2), (3,), (1, 2), (4,)]
     completions = tuple(Completion(ids, (0.0,) * len(ids), "", "stop") for ids in texts)
     verdicts = tuple(Verdict(status, 1.0) for status in ("right", "wrong", "right", "right"))
     group = Group(PROBLEMS[0], completions, verdicts, 0)
-    kept = right_answers(group, lambda successes: successes == 3)
-    assert [sample.completion.token_ids for sample in kept] == [(1, 2), (4,)]
-    assert right_answers(group, lambda successes: successes == 4) == []
+    assert right_answers(group) == [(1, 2), (4,)]
 
 
 def test_written_and_read(tmp_path: Path):
@@ -78,9 +78,9 @@ def test_a_step_weighs_every_stored_token_alike(tmp_path: Path, ranks: int):
         samples = [sample for part in parts for sample in part[step]]
         wanted = [(name, n) for name in names for n in lengths[name]]
         assert sorted((s.problem_id, s.completion_tokens) for s in samples) == wanted
-        assert sum(s.completion_tokens * s.replay_weight for s in samples) == pytest.approx(1)
-        assert len({s.replay_weight for s in samples}) == 1
-        assert {(s.advantage, s.weight, s.auxiliary_weight) for s in samples} == {(0.0, 0.0, 0.0)}
+        assert sum(s.completion_tokens * s.weight for s in samples) == pytest.approx(1)
+        assert len({s.weight for s in samples}) == 1
+        assert {(s.advantage, s.auxiliary_weight, s.stored) for s in samples} == {(0.0, 0.0, True)}
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])

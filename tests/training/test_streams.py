@@ -103,12 +103,10 @@ def test_reference_log_probabilities_travel_where_any_has_them():
 def test_stored_answers_come_last():
     """In what order they are given; a reference that is filled in leaves theirs as they were stored."""
     batch = streamed()
-    stored = replace(batch[0], replay_weight=0.25)
+    stored = replace(batch[0], stored=True)
     micro = packed([stored, *batch[1:]], version=0)
     assert micro.stored == 1
     assert torch.equal(micro.mask_BT, packed([*batch[1:], stored], version=0).mask_BT)
-    assert torch.equal(micro.replay_weight_BT[-1], 0.25 * micro.mask_BT[-1])
-    assert not micro.replay_weight_BT[:-1].any()
     filled_BT = micro.with_reference(torch.full(micro.mask_BT.shape, -9.0)).reference_logp_BT
     assert torch.equal(filled_BT[-1], micro.reference_logp_BT[-1])
     assert bool((filled_BT[:-1] == -9).all())

@@ -78,15 +78,10 @@ class Objective:
             k3_BT = divergence(tokens.logp_BT.detach(), tokens.reference_logp_BT, "k3")
             sums["kl"] = (k3_BT * tokens.mask_BT).sum()
         if self.replay is not None:
-            loss = loss + self._replayed(replayed)
+            if len(replayed.mask_BT):
+                loss = loss + (self.replay(replayed.logp_BT, replayed.reference_logp_BT) * replayed.weight_BT).sum()
             sums |= {"replayed": replayed.mask_BT.sum(), "replay_logp": replayed.logp_BT.detach().sum()}
         return loss, sums
-
-    def _replayed(self, tokens: Tokens) -> Tensor:
-        """The loss of stored answers; of none, nothing."""
-        if self.replay is None or tokens.replay_weight_BT is None or not len(tokens.mask_BT):
-            return tokens.logp_BT.new_zeros(())
-        return (self.replay(tokens.logp_BT, tokens.reference_logp_BT) * tokens.replay_weight_BT).sum()
 
     def after_step(self, total: Callable[[float], float]) -> None:
         """Tell the terms that remember something; see `Remembers`."""

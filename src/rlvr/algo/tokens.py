@@ -26,10 +26,10 @@ class Tokens:
         engine_logp_BT: The same as the engine computed them.
         reference_logp_BT: Log-probabilities under a reference policy, where the method has one.
         advantage_BT: Advantages.
-        weight_BT: What each token's surrogate weighs; the denominator of the optimizer step is in it.
+        weight_BT: What each token's surrogate weighs, or its loss as a stored answer's; the denominator of the
+            optimizer step is in it.
         auxiliary_weight_BT: What each token weighs in auxiliary terms, likewise.
         mask_BT: 1 for completion tokens that the policy wrote.
-        replay_weight_BT: What each token of a stored answer weighs, as `weight_BT`; None where nothing is stored.
         stored: How many of the B, the last ones, are stored answers; the others were just sampled.
         statistic_BT: What terms have asked for, see `statistics`.
         chosen_BT: 1 for tokens that a term has chosen, by the term, see `choices`.
@@ -44,7 +44,6 @@ class Tokens:
     auxiliary_weight_BT: Tensor
     mask_BT: Tensor
     reference_logp_BT: Tensor | None = None
-    replay_weight_BT: Tensor | None = None
     stored: int = 0
     statistic_BT: Mapping[Statistic, Tensor] = field(default_factory=dict)
     chosen_BT: Mapping[Chooses, Tensor] = field(default_factory=dict)

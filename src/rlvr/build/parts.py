@@ -90,6 +90,11 @@ def engine_kind(cfg: DictConfig) -> tuple[str, str | None]:
     return cfg.rollout.engine._target_, engine_of(cfg).traits.dtype
 
 
+def known_of(cfg: DictConfig, context: int) -> tuple[object, ...]:
+    """What stored samples depend on beside weights, problems and sampling: context, engine, grading rules."""
+    return context, engine_kind(cfg), rules_of(cfg)
+
+
 def rules_of(cfg: DictConfig) -> str:
     """Names the verifier's rules: samples that others have judged are judged again."""
     return short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))

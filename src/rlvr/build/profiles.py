@@ -13,7 +13,7 @@ from rlvr.names import name_of
 # Keys of `algo` that f(p) holds, and slots whose gradient comes beside it. A correction for the engine changes no
 # expectation.
 IN_PROFILE = {"filter", "loss", "shaping", "correction", "name", "pair"}
-BESIDE = {"auxiliary"}
+BESIDE = {"auxiliary", "replay"}
 
 
 def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:

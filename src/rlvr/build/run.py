@@ -19,11 +19,10 @@ from transformers import PreTrainedModel
 from rlvr.algo import Loss, Objective
 from rlvr.build.parts import (
     context_of,
-    engine_kind,
     filter_of,
+    known_of,
     loss_of,
     objective_of,
-    rules_of,
     sampling_of,
     sized_engine,
     strategy_traits,
@@ -86,10 +85,7 @@ def build(cfg: DictConfig) -> Run:
     )
     callbacks = callbacks_of(cfg, context, source, splits, evaluated, tokens)
     objective = objective_of(cfg, loss)
-    known = (tokens, engine_kind(cfg), rules_of(cfg))
-    replay = objective.replay
-    answers = BaseAnswers(context, replay, Path(cfg.paths.cache_dir), known, evaluation_key) if replay else None
-    data = data_of(cfg, context, loss, callbacks, answers)
+    data = data_of(cfg, context, loss, callbacks, answers_of(cfg, context, objective, tokens))
     module = module_of(cfg, policy, objective, sampling.temperature, checkpoint)
     made = [instantiate(logger) for logger in cfg.logger.values()]
     loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
@@ -148,6 +144,13 @@ def data_of(
     )
     listeners = [callback for callback in callbacks if isinstance(callback, Listener)]
     return RolloutDataModule(context, collector, cfg.batch.minibatches_per_rollout, listeners, answers)
+
+
+def answers_of(cfg: DictConfig, context: RunContext, objective: Objective, tokens: int) -> BaseAnswers | None:
+    """The base's answers that the objective learns from, if any."""
+    if objective.replay is None:
+        return None
+    return BaseAnswers(context, objective.replay, Path(cfg.paths.cache_dir), known_of(cfg, tokens), evaluation_key)
 
 
 def module_of(
@@ -243,6 +246,6 @@ def evaluation(
         label=name_of(cfg),
         guess_rate=source.guess_rate,
         cache_dir=Path(cfg.paths.cache_dir),
-        known=(context, engine_kind(cfg), rules_of(cfg)),
+        known=known_of(cfg, context),
         listeners=listeners,
     )

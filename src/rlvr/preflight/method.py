@@ -32,7 +32,7 @@ def check_method(cfg: DictConfig, loss: Loss, filter: Filter) -> list[str]:
     weight_P = filter.after(success_P, cfg.batch.group_size)
     if fault := _fault(cfg, loss, filter, outcomes, weight_P):
         raise ConfigError(fault)
-    return [*_shaping(loss, filter, outcomes, weight_P), *_clips(cfg, loss)]
+    return [*_shaping(loss, filter, outcomes, weight_P), *_clips(cfg, loss), *_terms(cfg)]
 
 
 def made_up(cfg: DictConfig) -> Outcomes:
@@ -111,6 +111,21 @@ def _clips(cfg: DictConfig, loss: Loss) -> Iterator[str]:
             "algo.loss.surrogate: with batch.minibatches_per_rollout=1 every ratio is 1 and no clip binds, so "
             f"{loss.name} moves the policy as GRPO's surrogate would; more minibatches tell them apart."
         )
+
+
+def _terms(cfg: DictConfig) -> Iterator[str]:
+    """Terms beside the surrogate whose gradient is 0, or is so on average."""
+    for name, term in (cfg.algo.get("auxiliary") or {}).items():
+        if term._target_ == "rlvr.algo.KLCov" and cfg.batch.minibatches_per_rollout == 1:
+            yield (
+                f"algo.auxiliary.{name}: trains nothing with batch.minibatches_per_rollout=1, where every ratio is 1 "
+                "and |log ratio| has no slope; give at least 2."
+            )
+        if term._target_ == "rlvr.algo.KL" and term.estimator == "k1":
+            yield (
+                f"algo.auxiliary.{name}.estimator=k1: as a loss it has a gradient of mean 0, and only adds noise; k2 "
+                "and k3 hold the policy near the reference."
+            )
 
 
 def _listed(counts: list[int]) -> str:

@@ -46,6 +46,7 @@ class Plan:
         kv_cache_gib: Key-value cache a rank; 0: the engine keeps none.
         device_gib: Memory of a device; None: unknown.
         nucleus: A term of the objective learns from the entropies inside the nucleus.
+        reference: A term holds the policy near a reference.
     """
 
     config: Any
@@ -71,6 +72,7 @@ class Plan:
     kv_cache_gib: float
     device_gib: float | None
     nucleus: bool = False
+    reference: bool = False
 
     @cached_property
     def shape(self) -> Shape:
@@ -136,6 +138,7 @@ class Plan:
             engine_bytes=self.engine_bytes,
             kv_cache_gib=self.kv_cache_gib,
             on_gpu=self.device_gib is not None,
+            reference=self.reference and self.lora_rank is None,  # adapters are switched off instead
         )
 
     @property

@@ -109,6 +109,14 @@ def bounds(cfg: DictConfig) -> str | None:
     return f"algo.token_weight.low={choice.low}: must be below algo.token_weight.high={choice.high}."
 
 
+def references(cfg: DictConfig) -> str | None:
+    """One reference."""
+    names = [name for name, term in (cfg.algo.get("auxiliary") or {}).items() if term._target_ == "rlvr.algo.KL"]
+    if len(names) < 2:
+        return None
+    return f"algo.auxiliary: {' and '.join(names)} both hold the policy near a reference; keep one of them."
+
+
 def _gain(successes: int, group: int, k: int) -> float:
     """`rlvr.algo.filters.marginal_gain` without torch: k * prod_{j=1}^{k-1} (n-m+j) / (n+1+j)."""
     return k * math.prod((group - successes + j) / (group + 1 + j) for j in range(1, k))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,8 @@ class MicroBatch:
         mask_BT: 1 for completion tokens that are trained; M of them.
         engine_logp_BT: Log-probabilities under the engine that sampled.
         advantage_BT: Advantages.
-        weight_BT: Weights of the tokens' surrogates in the loss.
+        weight_BT: Weights of the tokens' surrogates in the loss, or of stored answers' losses.
         auxiliary_weight_BT: Weights of the tokens in auxiliary terms.
-        replay_weight_BT: Weights of the tokens of stored answers.
         stored: How many of the B, the last ones, are stored answers.
         old_logp_BT: Log-probabilities before the first update on this rollout batch, or None while the policy is
             still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
@@ -58,7 +58,6 @@ class MicroBatch:
         advantage_BT: Tensor,
         weight_BT: Tensor,
         auxiliary_weight_BT: Tensor,
-        replay_weight_BT: Tensor,
         version: int,
         old_logp_BT: Tensor | None = None,
         reference_logp_BT: Tensor | None = None,
@@ -76,7 +75,6 @@ class MicroBatch:
         self.advantage_BT = advantage_BT
         self.weight_BT = weight_BT
         self.auxiliary_weight_BT = auxiliary_weight_BT
-        self.replay_weight_BT = replay_weight_BT
         self.version = version
         self.old_logp_BT = old_logp_BT
         self.reference_logp_BT = reference_logp_BT
@@ -107,7 +105,6 @@ class MicroBatch:
             advantage_BT=self.advantage_BT,
             weight_BT=self.weight_BT,
             auxiliary_weight_BT=self.auxiliary_weight_BT,
-            replay_weight_BT=self.replay_weight_BT,
             mask_BT=self.mask_BT,
             reference_logp_BT=self.reference_logp_BT,
             stored=self.stored,
@@ -132,9 +129,8 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
     if not samples:
         index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1, 1)
         rows = Rows((index[None],), index)
-        held = (zero, zero, zero, zero, zero)
-        return MicroBatch(index, index, rows, index, index, index[None], *held, version, None, zero)
-    samples = sorted(samples, key=_is_stored)
+        return MicroBatch(index, index, rows, index, index, index[None], zero, zero, zero, zero, version, None, zero)
+    samples = sorted(samples, key=attrgetter("stored"))
     tokens, place_B3 = _laid_out(samples)
     prompt_B1, length_B1, own_B1 = place_B3[:, :, None].unbind(1)
     size_B1 = torch.tensor([[len(sample.problem.prompt_ids)] for sample in samples])
@@ -174,16 +170,11 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
         advantage_BT=stream([sample.advantage for sample in samples]),
         weight_BT=stream([sample.weight for sample in samples]),
         auxiliary_weight_BT=stream([sample.auxiliary_weight for sample in samples]),
-        replay_weight_BT=stream([sample.replay_weight for sample in samples]),
         version=version,
         reference_logp_BT=_references(samples, laid_out),
-        stored=sum(map(_is_stored, samples)),
+        stored=sum(sample.stored for sample in samples),
         chosen_BT={term: stream([sample.chosen.get(term, 0.0) for sample in samples]) for term in choosers},
     )
-
-
-def _is_stored(sample: TrainingSample) -> bool:
-    return sample.replay_weight > 0
 
 
 def _references(samples: Sequence[TrainingSample], laid_out: Callable[[Tensor], Tensor]) -> Tensor | None:

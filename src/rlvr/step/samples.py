@@ -25,10 +25,11 @@ class TrainingSample:
         problem: Where the prompt comes from.
         completion: What was sampled, with the engine's log-probabilities and the tokens that the policy wrote.
         advantage: Advantage of the tokens, masked and weighted by the filter.
-        weight: What a token's surrogate weighs, the optimizer step's denominator included.
+        weight: What a token weighs in the surrogate, or in the loss of stored answers, the optimizer step's denominator
+            included.
         auxiliary_weight: What a token weighs in auxiliary terms, likewise.
         reference_logp_T: Log-probabilities under a reference policy, where the method has one.
-        replay_weight: What a token of a stored answer weighs, as `weight`; 0 for what was just sampled.
+        stored: Whether it is an answer of the base's, stored before training.
         chosen: 1 for the tokens [T] that a term has chosen among those of the optimizer step, by the term.
     """
 
@@ -38,7 +39,7 @@ class TrainingSample:
     weight: Stream = 0.0
     auxiliary_weight: Stream = 0.0
     reference_logp_T: Tensor | None = None
-    replay_weight: float = 0.0
+    stored: bool = False
     chosen: Mapping[Chooses, Tensor] = field(default_factory=dict)
 
     @property

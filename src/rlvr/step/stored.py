@@ -1,6 +1,6 @@
 """Right answers of the base, stored as tokens before training, and what becomes of them in a step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,32 +54,29 @@ class StoredAnswers:
         return [self._sample(problem, row) for row in rows]
 
     def _sample(self, problem: Problem, row: int) -> TrainingSample:
-        token_ids = tuple(self._table["token_ids"][row].as_py())
+        sample = answer_sample(problem, tuple(self._table["token_ids"][row].as_py()))
         logps = self._table["reference_logps"][row].as_py()
-        # No engine log-probabilities: nothing compares a stored answer with the policy that sampled.
-        completion = Completion(token_ids, (0.0,) * len(token_ids), "", "stop")
-        return TrainingSample(
-            problem, completion, reference_logp_T=None if logps is None else torch.tensor(logps, dtype=torch.float32)
-        )
+        reference_logp_T = None if logps is None else torch.tensor(logps, dtype=torch.float32)
+        return replace(sample, reference_logp_T=reference_logp_T, stored=True)
 
 
-def right_answers(group: Group, keeps: Callable[[int], bool]) -> list[TrainingSample]:
-    """What is stored of a group: its right answers, equal ones once each, if it is one to keep."""
-    if not keeps(group.successes):
-        return []
+def right_answers(group: Group) -> list[tuple[int, ...]]:
+    """Tokens of the distinct right answers, in the order sampled."""
     graded = zip(group.completions, group.verdicts, strict=True)
-    right = {one.token_ids: one for one, verdict in graded if verdict.status == "right"}
-    return [TrainingSample(group.problem, one) for one in right.values()]
+    return list(dict.fromkeys(one.token_ids for one, verdict in graded if verdict.status == "right"))
 
 
-def table_of_answers(samples: Sequence[TrainingSample], reference_logps: Sequence[Tensor] | None) -> pa.Table:
+def answer_sample(problem: Problem, token_ids: tuple[int, ...]) -> TrainingSample:
+    """An answer as the policy reads it, without an engine's log-probabilities: nothing compares these."""
+    return TrainingSample(problem, Completion(token_ids, (0.0,) * len(token_ids), "", "stop"))
+
+
+def table_of_answers(
+    problem_ids: Sequence[str], token_ids: Sequence[Sequence[int]], reference_logps: Sequence[Tensor] | None
+) -> pa.Table:
     """A row an answer."""
-    logps = [None] * len(samples) if reference_logps is None else [logp_T.tolist() for logp_T in reference_logps]
-    rows = zip(samples, logps, strict=True)
-    columns = [(s.problem_id, list(s.completion.token_ids), logp) for s, logp in rows]
-    return pa.Table.from_arrays(
-        [pa.array([row[index] for row in columns], field.type) for index, field in enumerate(SCHEMA)], schema=SCHEMA
-    )
+    logps = pa.nulls(len(problem_ids)) if reference_logps is None else [logp_T.tolist() for logp_T in reference_logps]
+    return pa.table([problem_ids, token_ids, logps], schema=SCHEMA)
 
 
 def write_answers(path: Path, table: pa.Table) -> None:
@@ -112,7 +109,7 @@ def replayed(
 def _step(stored: StoredAnswers, problems: Sequence[Problem], ranks: Ranks) -> list[TrainingSample]:
     samples = [sample for problem in ranks.shard(problems) for sample in stored.of(problem)]
     tokens = ranks.total(float(sum(sample.completion_tokens for sample in samples)))
-    return [replace(sample, replay_weight=1 / tokens) for sample in samples]
+    return [replace(sample, weight=1 / tokens) for sample in samples]
 
 
 def _read(path: Path) -> pa.Table:

@@ -63,12 +63,11 @@ class RolloutDataModule(lightning.LightningDataModule):
                 metrics |= listener.on_rollout(trainer, module, batch, metrics)
         with clock.phase("assemble"):
             minibatches = self._assemble(self._samples(batch), batch.version)
-        with clock.phase("score"):
-            if self.minibatches_per_rollout > 1:
-                minibatches = self._scored(minibatches, module.with_old)
-            if module.objective.kl is not None:
-                module.renew_reference(self.minibatches_per_rollout)
-                minibatches = self._scored(minibatches, module.with_reference)
+        if self.minibatches_per_rollout > 1:
+            minibatches = self._scored(minibatches, module.with_old)
+        if module.objective.kl is not None:
+            module.renew_reference(self.minibatches_per_rollout)
+            minibatches = self._scored(minibatches, module.with_reference)
         return DataLoader(minibatches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
     def _samples(self, batch: RolloutBatch) -> list[list[TrainingSample]]:
@@ -97,14 +96,11 @@ class RolloutDataModule(lightning.LightningDataModule):
         self._trainer.accumulate_grad_batches = len(steps[0])
         return [packed(part, version) for part in chain.from_iterable(steps)]
 
-    def _scored(
-        self,
-        batches: Sequence[MicroBatch],
-        filled_in: Callable[[MicroBatch], MicroBatch],
-    ) -> list[MicroBatch]:
+    def _scored(self, batches: Sequence[MicroBatch], filled_in: Callable[[MicroBatch], MicroBatch]) -> list[MicroBatch]:
         """Filled in with what the objective compares with, before the policy moves."""
         device = self._trainer.strategy.root_device
-        with torch.no_grad(), self._trainer.precision_plugin.forward_context():
+        forward = self._trainer.precision_plugin.forward_context()
+        with self.context.clock.phase("score"), torch.no_grad(), forward:
             moved = [batch.to(device) for batch in batches]
             return [filled_in(batch) for batch in moved]
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import lightning
@@ -15,6 +16,7 @@ from rlvr.algo import Objective, Sums
 from rlvr.memory import keep_freed_memory
 from rlvr.models.streamed import Checkpoint, fill
 from rlvr.ranks import Ranks
+from rlvr.rollout import evaluating
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch
 from rlvr.strategy import sharding_of
@@ -55,7 +57,7 @@ class PolicyModule(lightning.LightningModule):
         super().__init__()
         self.checkpoint = checkpoint
         self.policy = policy.train()
-        # In the mode of the rest, or Lightning would warn; it is scored without dropout all the same.
+        # In the mode of the rest, or Lightning would warn.
         self.reference = None if reference is None else reference.train()
         self.objective = objective
         self.make_optimizer = optimizer
@@ -120,14 +122,9 @@ class PolicyModule(lightning.LightningModule):
 
     def with_reference(self, batch: MicroBatch) -> MicroBatch:
         """The batch with its log-probabilities under the reference."""
-        if self.reference is not None:
-            self.reference.eval()
-            logp_BT = completion_logps(self.reference, batch, self.temperature).logp_BT
-            self.reference.train()
-            return batch.with_reference(logp_BT)
-        adapted: Any = self.policy
-        with adapted.disable_adapter():
-            return batch.with_reference(completion_logps(self.policy, batch, self.temperature).logp_BT)
+        model: Any = self.policy if self.reference is None else self.reference
+        with evaluating(model), model.disable_adapter() if self.reference is None else nullcontext():
+            return batch.with_reference(completion_logps(model, batch, self.temperature).logp_BT)
 
     def renew_reference(self, steps: int) -> None:
         """Make the policy of now the reference, if its time has come since the last rollout, `steps` before."""

@@ -6,14 +6,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import pyarrow as pa
 
 from rlvr.algo.reference import Replay
 from rlvr.console import bar
 from rlvr.ranks import Ranks
 from rlvr.rollout import call_seed, named_weights
-from rlvr.step import TrainingSample, sample_groups
-from rlvr.step.stored import StoredAnswers, right_answers, table_of_answers, write_answers
+from rlvr.step import sample_groups
+from rlvr.step.stored import StoredAnswers, answer_sample, right_answers, table_of_answers, write_answers
 from rlvr.strategy import sharding_of
 from rlvr.training.context import RunContext
 from rlvr.training.scoring import score_samples
@@ -84,21 +84,21 @@ class BaseAnswers:
                 progress.advance(len(chunks[index]))
         ranks.barrier()
 
-    def _answers(self, trainer: Any, module: Any, problems: Sequence[Problem], chunk: int, ranks: Ranks) -> Any:
+    def _answers(self, trainer: Any, module: Any, problems: Sequence[Problem], chunk: int, ranks: Ranks) -> pa.Table:
         """Of all ranks, in the order of the problems."""
-        context, version = self.context, trainer.global_step
-        sampling = replace(context.sampling, temperature=self.replay.temperature)
+        context, replay, version = self.context, self.replay, trainer.global_step
+        mine: Sequence[Problem] = ranks.shard(problems)
+        sampling = replace(context.sampling, temperature=replay.temperature)
         seed, services = call_seed(context.seed, "answers", chunk), (context.engine, context.verifier)
         context.engine.sync(version)
-        mine: Sequence[Problem] = ranks.shard(problems)
-        groups = sample_groups(*services, mine, self.replay.samples, sampling, version, seed)
+        groups = sample_groups(*services, mine, replay.samples, sampling, version, seed)
         context.engine.sleep()  # the forward pass needs the memory
-        found = [right_answers(group, self.replay.keeps) for group in groups]
-        of_all: list[list[TrainingSample]] = ranks.gather(found)
-        logps: list[Tensor] | None = None
-        if self.replay.needs_reference:
-            samples_here = list(chain.from_iterable(found))
-            scored = iter(score_samples(trainer, module, samples_here, context.micro_batch_tokens))
-            found_logps = ranks.gather([[next(scored) for _ in samples] for samples in found])
-            logps = list(chain.from_iterable(found_logps))
-        return table_of_answers(list(chain.from_iterable(of_all)), logps)
+        found = [right_answers(group) if replay.keeps(group.successes) else [] for group in groups]
+        of_all: list[list[tuple[int, ...]]] = ranks.gather(found)
+        logps = None
+        if replay.needs_reference:
+            samples = [answer_sample(problem, ids) for problem, some in zip(mine, found, strict=True) for ids in some]
+            scored = iter(score_samples(trainer, module, samples, context.micro_batch_tokens))
+            logps = list(chain.from_iterable(ranks.gather([[next(scored) for _ in some] for some in found])))
+        names = [problem.id for problem, some in zip(problems, of_all, strict=True) for _ in some]
+        return table_of_answers(names, list(chain.from_iterable(of_all)), logps)

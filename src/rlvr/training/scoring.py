@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rlvr.ranks import Ranks
+from rlvr.rollout import evaluating
 from rlvr.scoring.dealing import deal, micro_batches, pieces_of
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
@@ -28,17 +29,12 @@ def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], 
     pieces = pieces_of(samples, budget)
     count = int(Ranks.of(trainer).largest(micro_batches(pieces, budget, ranks=1)))
     scored: dict[int, Tensor] = {}
-    training = module.policy.training
-    module.policy.eval()  # dropout would also draw random numbers
-    try:
-        with torch.no_grad(), trainer.precision_plugin.forward_context():
-            for part in deal(pieces, count):
-                rows = list(chain.from_iterable(part))
-                batch = packed(rows, version=0).to(module.device)
-                logp_BT = completion_logps(module.policy, batch, module.temperature).logp_BT.cpu()
-                mask_BT = batch.mask_BT.bool().cpu()
-                # An empty part holds a token of no sample.
-                scored |= {id(row): logp_BT[index][mask_BT[index]] for index, row in enumerate(rows)}
-    finally:
-        module.policy.train(training)
+    with evaluating(module.policy), torch.no_grad(), trainer.precision_plugin.forward_context():
+        for part in deal(pieces, count):
+            rows = list(chain.from_iterable(part))
+            batch = packed(rows, version=0).to(module.device)
+            logp_BT = completion_logps(module.policy, batch, module.temperature).logp_BT.cpu()
+            mask_BT = batch.mask_BT.bool().cpu()
+            # An empty part holds a token of no sample.
+            scored |= {id(row): logp_BT[index][mask_BT[index]] for index, row in enumerate(rows)}
     return [scored[id(sample)] for sample in samples]

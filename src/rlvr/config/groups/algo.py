@@ -158,19 +158,22 @@ class KL(Auxiliary):
 class Replay(Built):
     """Right answers of the base, drawn before training, to problems that are drawn and not sampled."""
 
+    like: ClassVar[str] = "rlvr.algo.Replay"
     name: str = key("what tables call it")
     samples: int = key("answers of the base to each problem of the pool", low=1)
     temperature: float = key("at which they are drawn", above=0)
-    coefficient: float = key("of the mean loss of their tokens", above=0)
 
 
 class SelfKL(Replay):
     """Their likelihood."""
 
+    coefficient: float = key("of the mean loss of their tokens", above=0)
+
 
 class DPHRL(Replay):
     """A divergence from the base on problems that it always solves, which are not sampled."""
 
+    coefficient: float = key("of the mean loss of their tokens", above=0)
     divergence: Literal["forward", "js"] = key("which one")
 
 

@@ -1,13 +1,18 @@
 """A reference policy and stored answers in whole trainings."""
 
 import copy
+import shutil
+from pathlib import Path
 
 import lightning
 import pytest
 import torch
+from safetensors.torch import load_file
 from two_ranks import DDP, ENGINE, ZERO2, ZERO3, Trained, launch
 
 from rlvr.build import build
+from rlvr.checkpoint.export import export
+from rlvr.errors import RunError
 from rlvr.step.stored import StoredAnswers
 
 KL = ["algo=grpo_kl", "algo.auxiliary.kl.coefficient=0.5"]
@@ -99,6 +104,31 @@ def test_answers_are_drawn_once_for_all_runs_from_one_base(quick):
         for sample in stored.of(problem):
             text = first.context.tokenizer.decode(sample.completion.token_ids, skip_special_tokens=True)
             assert first.context.verifier.grade([(problem, text)])[0].status == "right"
+
+
+def test_answers_that_are_gone_stop_a_resumed_run(quick):
+    """In one sentence, before anything is sampled: the base that gave them is gone, too."""
+    cfg = quick("algo=self_kl", *QUICK, "callbacks.checkpoint.every_n_rollouts=2")
+    run = build(cfg)
+    run.trainer.fit(run.module, datamodule=run.data)
+    shutil.rmtree(run.data.answers.folder)
+    (checkpoint, *_) = sorted((Path(cfg.paths.run_dir) / "checkpoints").glob("step-*"))
+    again = build(quick("algo=self_kl", *QUICK, "trainer.max_steps=9"))
+    with pytest.raises(RunError, match="the base's answers, drawn before training, are gone"):
+        again.trainer.fit(again.module, datamodule=again.data, ckpt_path=checkpoint)
+
+
+def test_a_checkpoint_with_a_reference_is_exported_without_it(quick, tmp_path):
+    """The policy alone, as the run saved it."""
+    cfg = quick(*KL, *QUICK, "callbacks.checkpoint.every_n_rollouts=1")
+    run = build(cfg)
+    run.trainer.fit(run.module, datamodule=run.data)
+    checkpoint = Path(cfg.paths.run_dir) / "checkpoints" / "step-5"
+    export(checkpoint, tmp_path / "out", lora=None, half=False)
+    exported = load_file(tmp_path / "out" / "model.safetensors")
+    trained = {name: tensor.detach() for name, tensor in run.module.policy.named_parameters()}
+    assert set(exported) <= set(trained)
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in exported.items())
 
 
 SAME = [*ENGINE, *BOTH, *STEPS, *SGD]  # the hf engine's draws depend on the batch
