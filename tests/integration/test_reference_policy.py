@@ -7,11 +7,9 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
-from safetensors.torch import load_file
 from two_ranks import DDP, ENGINE, ZERO2, ZERO3, Trained, launch
 
 from rlvr.build import build
-from rlvr.checkpoint.export import export
 from rlvr.errors import RunError
 from rlvr.step.stored import StoredAnswers
 
@@ -116,19 +114,6 @@ def test_answers_that_are_gone_stop_a_resumed_run(quick):
     again = build(quick("algo=self_kl", *QUICK, "trainer.max_steps=9"))
     with pytest.raises(RunError, match="the base's answers, drawn before training, are gone"):
         again.trainer.fit(again.module, datamodule=again.data, ckpt_path=checkpoint)
-
-
-def test_a_checkpoint_with_a_reference_is_exported_without_it(quick, tmp_path):
-    """The policy alone, as the run saved it."""
-    cfg = quick(*KL, *QUICK, "callbacks.checkpoint.every_n_rollouts=1")
-    run = build(cfg)
-    run.trainer.fit(run.module, datamodule=run.data)
-    checkpoint = Path(cfg.paths.run_dir) / "checkpoints" / "step-5"
-    export(checkpoint, tmp_path / "out", lora=None, half=False)
-    exported = load_file(tmp_path / "out" / "model.safetensors")
-    trained = {name: tensor.detach() for name, tensor in run.module.policy.named_parameters()}
-    assert set(exported) <= set(trained)
-    assert all(torch.equal(tensor, trained[name]) for name, tensor in exported.items())
 
 
 SAME = [*ENGINE, *BOTH, *STEPS, *SGD]  # the hf engine's draws depend on the batch
