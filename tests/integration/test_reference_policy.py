@@ -104,14 +104,16 @@ def test_answers_are_drawn_once_for_all_runs_from_one_base(quick):
             assert first.context.verifier.grade([(problem, text)])[0].status == "right"
 
 
-def test_answers_that_are_gone_stop_a_resumed_run(quick):
+def test_answers_that_are_gone_stop_a_resumed_run(quick, tmp_path):
     """In one sentence, before anything is sampled: the base that gave them is gone, too."""
-    cfg = quick("algo=self_kl", *QUICK, "callbacks.checkpoint.every_n_rollouts=2")
+    # A cache of its own: another test's run from the same base would draw them anew.
+    method = ["algo=self_kl", *QUICK, "model.steps=20", f"paths.cache_dir={tmp_path / 'cache'}"]
+    cfg = quick(*method, "callbacks.checkpoint.every_n_rollouts=2")
     run = build(cfg)
     run.trainer.fit(run.module, datamodule=run.data)
     shutil.rmtree(run.data.answers.folder)
     (checkpoint, *_) = sorted((Path(cfg.paths.run_dir) / "checkpoints").glob("step-*"))
-    again = build(quick("algo=self_kl", *QUICK, "trainer.max_steps=9"))
+    again = build(quick(*method, "trainer.max_steps=9"))
     with pytest.raises(RunError, match="the base's answers, drawn before training, are gone"):
         again.trainer.fit(again.module, datamodule=again.data, ckpt_path=checkpoint)
 
