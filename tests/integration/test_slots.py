@@ -19,6 +19,7 @@ def trained(cfg) -> torch.Tensor:
     [
         (["algo=unlikeliness"], "Unlikeliness"),
         (["algo=grpo_lambda"], "GRPO-lambda"),
+        (["algo=sar"], "SAR"),
         (["algo=high_entropy"], "80/20"),
         (
             ["algo=nsr", "algo/token_weight=mask_truncated", "rollout.sampling.max_new_tokens=8"],

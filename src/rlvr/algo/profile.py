@@ -88,7 +88,9 @@ def outcomes_of(right_PG: Tensor) -> Outcomes:
     """Rewards of 1 and 0; all else that outcomes may hold differs in a group, so that who looks at it is noticed."""
     group = right_PG.shape[1]
     length_PG = torch.arange(1.0, group + 1, dtype=torch.float64).expand(right_PG.shape)
-    return Outcomes(right_PG.double(), right_PG, length_PG, logp_PG=-length_PG, max_tokens=2 * group)
+    return Outcomes(
+        right_PG.double(), right_PG, length_PG, logp_PG=-length_PG, max_tokens=2 * group, alone_logp_PG=-2 * length_PG
+    )
 
 
 def decides_before_sampling(filter: Filter) -> bool:

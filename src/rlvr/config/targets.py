@@ -36,6 +36,7 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.algo.LengthPenalty": algo.LengthPenalty,
     "rlvr.algo.Unlikeliness": algo.Unlikeliness,
     "rlvr.algo.GRPOLambda": algo.GRPOLambda,
+    "rlvr.algo.SelfAligned": algo.SelfAligned,
     "rlvr.algo.HighEntropy": algo.HighEntropy,
     "rlvr.algo.MaskTruncated": algo.MaskTruncated,
     "rlvr.algo.ClipCov": algo.ClipCov,

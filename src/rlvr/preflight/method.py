@@ -58,6 +58,7 @@ def made_up(cfg: DictConfig) -> Outcomes:
         truncated_PG=length_PG == 2 * n,
         logp_PG=-length_PG,
         max_tokens=2 * n,
+        alone_logp_PG=-2 * length_PG,
     )
 
 

@@ -1,6 +1,6 @@
 """Collects one rollout batch: rounds of drawing, filtering, sampling and grading, until the batch is full."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
@@ -65,6 +65,8 @@ class Collector:
         ranks: This one among all.
         clock: Gets the seconds of each phase.
         claimed: Ids of problems that are never sampled, since stored answers stand for them.
+        alone: Mean log-probability of each completion of some groups without its prompt, a collective; None: the loss
+            does not ask for it.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Collector:
         ranks: Ranks,
         clock: Stopwatch,
         claimed: Container[str] = (),
+        alone: Callable[[Sequence[Group]], list[list[float]]] | None = None,
     ) -> None:
         self.cursor = ProblemCursor(problems, seed)
         self.engine = engine
@@ -94,6 +97,7 @@ class Collector:
         self.ranks = ranks
         self.clock = clock
         self.claimed = claimed
+        self.alone = alone
         self.rates = (1.0, 1.0)  # of the last step's problems, what the filter let through before and after sampling
 
     def collect(self, version: int) -> RolloutBatch:
@@ -194,9 +198,13 @@ class Collector:
     def _outcomes(self, so_far: _Gathered) -> Outcomes:
         numbers = torch.tensor(so_far.outcomes).reshape(len(so_far.outcomes), NUMBERS, self.group_size)
         reward_PG, right_PG, length_PG, truncated_PG, logp_PG = numbers.unbind(1)
-        return Outcomes(
+        outcomes = Outcomes(
             reward_PG, right_PG > 0, length_PG, truncated_PG > 0, logp_PG, max_tokens=self.sampling.max_new_tokens
         )
+        if self.alone is None:
+            return outcomes
+        alone = torch.tensor(self.ranks.gather(self.alone(so_far.groups)))
+        return replace(outcomes, alone_logp_PG=alone.reshape(reward_PG.shape))
 
     def state_dict(self) -> dict[str, Any]:
         """The cursor, the filter's rates and what it remembers, the same on every rank; sampling seeds derive from the

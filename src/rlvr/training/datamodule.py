@@ -18,6 +18,8 @@ from rlvr.step.stored import StoredAnswers, replayed
 from rlvr.strategy import sharding_of
 from rlvr.training.context import RolloutListener, RunContext
 from rlvr.training.replay import BaseAnswers
+from rlvr.training.scoring import alone_logps
+from rlvr.types import Group
 
 
 class RolloutDataModule(lightning.LightningDataModule):
@@ -104,9 +106,19 @@ class RolloutDataModule(lightning.LightningDataModule):
             moved = [batch.to(device) for batch in batches]
             return [filled_in(batch) for batch in moved]
 
+    def _alone(self, groups: Sequence[Group]) -> list[list[float]]:
+        """Mean log-probabilities without the prompts: a collective."""
+        trainer, context = self._trainer, self.context
+        with context.clock.phase("score"):
+            return alone_logps(
+                trainer, trainer.lightning_module, groups, context.tokenizer.eos_token_id, context.micro_batch_tokens
+            )
+
     def setup(self, stage: str) -> None:
         """Lightning moves the policy to its device only after this, so the engine is told now and built later."""
         self.collector = self.make_collector(ranks=self._ranks)
+        if self.collector.loss.reads_alone:
+            self.collector.alone = self._alone
         self.context.engine.attach(self._host)
 
     def teardown(self, stage: str) -> None:

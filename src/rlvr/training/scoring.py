@@ -1,6 +1,7 @@
 """Log-probabilities of given completions under the policy as it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -13,6 +14,7 @@ from rlvr.scoring.dealing import deal, micro_batches, pieces_of
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
+from rlvr.types import Group
 
 
 def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int) -> list[Tensor]:
@@ -38,3 +40,25 @@ def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], 
             # An empty part holds a token of no sample.
             scored |= {id(row): logp_BT[index][mask_BT[index]] for index, row in enumerate(rows)}
     return [scored[id(sample)] for sample in samples]
+
+
+def alone_logps(trainer: Any, module: Any, groups: Sequence[Group], start: int, budget: int) -> list[list[float]]:
+    """Mean log-probability of the tokens of each completion without its prompt: a collective.
+
+    Args:
+        trainer: Lightning's, whose precision is used.
+        module: The LightningModule with the policy.
+        groups: Of this rank.
+        start: Token that stands where the prompt was.
+        budget: Packed tokens that go through the policy at a time.
+    """
+    questions = [replace(group.problem, prompt_ids=(start,)) for group in groups]
+    samples = [
+        TrainingSample(question, one)
+        for question, group in zip(questions, groups, strict=True)
+        for one in group.completions
+    ]
+    mean = iter(
+        [float(logp_T.mean()) if len(logp_T) else 0.0 for logp_T in score_samples(trainer, module, samples, budget)]
+    )
+    return [[next(mean) for _ in group.completions] for group in groups]

@@ -99,6 +99,12 @@ class GRPOLambda(Shaping):
     coefficient: float = key("what a right answer as long as the limit loses", above=0)
 
 
+class SelfAligned(Shaping):
+    """Answers gain by being likelier after their question than without it."""
+
+    coefficient: float = key("what an answer gains that could not be without its question", above=0)
+
+
 class Selection(Built):
     """Which tokens are learned from."""
 
