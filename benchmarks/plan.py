@@ -160,7 +160,7 @@ def count(plan: Plan, lora: Any = None, tokens: int = TOKENS) -> tuple[float, fl
         micro = faked(batch, mode)
         with Held([*policy.parameters(), *policy.buffers()]) as held:
             with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-                logp_BT, entropy_BT = completion_logps(policy, micro, 1.0, plan.entropy_gradient)
+                logp_BT, entropy_BT, _ = completion_logps(policy, micro, 1.0, plan.entropy_gradient)
                 loss = (logp_BT * micro.weight_BT).sum()
                 if plan.entropy_gradient:
                     loss = loss - (entropy_BT * micro.weight_BT).sum()

@@ -84,7 +84,7 @@ def train(
         right_PG = torch.tensor([[verdict.status == "right" for verdict in group.verdicts] for group in groups])
 
         # 3. Advantages, which the filter may weigh or drop by how many answers are right. 0 carries no gradient.
-        weight_P = filter.after(right_PG.sum(dim=1).float(), group_size)
+        weight_P = filter.weigh([problem.id for problem in problems], right_PG.sum(dim=1).float(), group_size)
         advantage_PG = loss.advantages(Outcomes(reward_PG, right_PG), weight_P)
 
         # 4. Training samples: what each token of a completion weighs in the loss of this step.

@@ -29,13 +29,16 @@ def main(cfg: DictConfig) -> float | None:
 def train(cfg: DictConfig, run_dir: Path) -> float | None:
     """Check what goes together and what this machine has; then plan, or plan and run."""
     with for_good():  # only now: torch and what is built on it take seconds to import, and a refused setting should not
-        from rlvr.build import engine_of, strategy_traits
+        from rlvr.build import engine_of, filter_of, loss_of, strategy_traits
         from rlvr.preflight.kinds import check_kinds
         from rlvr.preflight.machine import check_machine
+        from rlvr.preflight.method import check_method
         from rlvr.ranks import follow_parent
 
     engine, strategy = engine_of(cfg).traits, strategy_traits(cfg)
     check_kinds(cfg, engine, strategy)
+    for remark in check_method(cfg, loss_of(cfg), filter_of(cfg)):
+        console.print(f"[yellow]{escape(remark)}[/]")
     follow_parent()
     if cfg.preflight == "only":
         show_plan(cfg)
@@ -59,6 +62,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     with for_good():
         from rlvr.build import build, plan_of
         from rlvr.checkpoint import starting_point
+        from rlvr.plugins import leave_copies
         from rlvr.preflight.machine import check_disk
         from rlvr.ranks import leave_group
         from rlvr.report import report_run, write_setting
@@ -74,6 +78,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     console.print(f"[dim]{plan}[/]")
     if is_first_rank():
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        leave_copies(run_dir / "plugins")
         leave_profile(cfg, run_dir)
     write_setting(run_dir)
     made = build(cfg)

@@ -59,6 +59,16 @@ def test_every_entry_composes(entry: str):
         assert isinstance(compose(entry, return_hydra_config=True), DictConfig)
 
 
+SLOTS = {path.name for path in (CONFIGS / "algo").iterdir() if path.is_dir()} - {"correction"}  # the engine's business
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("algo=")])
+def test_algo_names_choose_in_every_slot(choice: str):
+    """What is not in a method's list of choices can't be chosen beside it."""
+    listed = OmegaConf.load(CONFIGS / "algo" / f"{choice.removeprefix('algo=')}.yaml").defaults
+    assert {name for entry in listed for name in entry} == SLOTS
+
+
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("algo=")])
 def test_algo_names_stand_for_their_pair(choice: str):
     """`pair` says what the YAML composes."""

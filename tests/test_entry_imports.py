@@ -77,7 +77,8 @@ def test_what_is_imported_for_good_is_left_alone(tmp_path: Path, monkeypatch: py
             counts.append(gc.get_freeze_count())
             assert gc.isenabled()
         assert not module.WALKED
-        assert counts[0] < counts[1] == counts[2]
+        assert counts[0] < counts[1]
+        assert counts[2] <= counts[1]  # less where something of before has come to its end meanwhile
         assert not any(each is module.KEPT for each in gc.get_objects())
     finally:
         gc.unfreeze()

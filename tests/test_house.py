@@ -20,6 +20,7 @@ ORDER = [
     *(
         "errors",
         "files",
+        "plugins",
         "lazy",
         "types",
         "names",
@@ -52,6 +53,12 @@ LONGEST = 260
 @cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
+
+
+def test_test_files_have_names_of_their_own():
+    """Pytest imports them by these, whatever folder they are in: two of a name can't run together."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
 
 
 def modules(folder: Path) -> list[Path]:

@@ -82,7 +82,10 @@ BBG = NSR | {
     "algo.filter.tau": 0.01,
 }
 PUBLISHED = {"self": SELF, "grpo": SELF, "grpo_n": SELF, "nsr": NSR, "bbg": BBG}
-PAIRS = {"self": "self+grpo", "grpo": "none+grpo", "grpo_n": "none+grpo_n", "nsr": "none+nsr", "bbg": "bbg+w_reinforce"}
+PAIRS = {
+    **{"self": "self+grpo", "grpo": "none+grpo", "grpo_n": "none+grpo_n", "bbg": "bbg+w_reinforce"},
+    "nsr": "none+nsr+entropy_bonus",
+}
 NAMES = {
     "qwen7b": "Qwen/Qwen2.5-Math-7B",
     "qwen1_5b": "Qwen/Qwen2.5-Math-1.5B",

@@ -22,6 +22,13 @@ def rate(lora: object, whole: float, adapters: float) -> float:
     return adapters if lora else whole
 
 
+def from_file(path: str, name: str) -> str:
+    """See `rlvr.plugins`, which most configs do without."""
+    from rlvr.plugins import from_file
+
+    return from_file(path, name)
+
+
 def run_folder(fresh: str, ckpt_path: str | None) -> str:
     """The folder of a run, for `hydra.run.dir`: a new one, or with `ckpt_path=last` the newest that has checkpoints."""
     if ckpt_path != "last":
@@ -39,4 +46,5 @@ if find_spec("omegaconf"):
     OmegaConf.register_new_resolver("steps", steps, replace=True)
     OmegaConf.register_new_resolver("rate", rate, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("from_file", from_file, replace=True)
     OmegaConf.register_new_resolver("pair_of", pair_of, replace=True)

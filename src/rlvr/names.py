@@ -25,9 +25,10 @@ def name_of(cfg: Mapping[str, Any], model: str = "") -> str:
 
 
 def pair_of(algo: Mapping[str, Any]) -> str:
-    """`filter+loss`, with what shapes its rewards and picks its tokens, if anything; sweeps' folders are called so."""
-    slots = ("filter", "loss", "shaping", "token_weight")
-    return "+".join(str(algo[slot]["name"]) for slot in slots if algo.get(slot))
+    """`filter+loss`, with whatever else is composed; sweeps' folders are called so."""
+    slots = ("filter", "loss", "shaping", "token_weight", "replay")
+    named = [str(algo[slot]["name"]) for slot in slots if algo.get(slot)]
+    return "+".join([*named, *sorted(algo.get("auxiliary") or {})])
 
 
 def run_name(method: str, seed: object) -> str:

@@ -38,7 +38,7 @@ def test_bbg_keeps_what_the_paper_keeps(k: int, last: int):
 
 def test_bbg_share_weights():
     """u(m)/u(1), at most 1: 1 for m = 0 and 1, u(2)/u(1) = .0738/.2319 for m = 2, 0 for gated problems."""
-    weight_M = BBG(weighting="gain").after(SUCCESSES, 8)
+    weight_M = BBG(weighting="share").after(SUCCESSES, 8)
     assert weight_M[:2].tolist() == [1.0, 1.0]
     assert weight_M[2] == pytest.approx(0.0738 / 0.2319, rel=0.01)
     assert weight_M[4:].abs().max() == 0

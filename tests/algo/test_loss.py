@@ -54,6 +54,10 @@ BY_HAND = {
     "cispo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     "topr": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     "aspo": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    # Wide clips, and none.
+    "lp_reg": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    "clip_cov": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
+    "unclipped": [[-0.15, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     # The same, positive ones masked; the denominator still counts all 10 tokens.
     "grpo_n": [[0, 0.05, 0.05, 0.05], [0] * 4, [0] * 4],
     # +1 per wrong token, over the 28 tokens of wrong rollouts.
@@ -68,6 +72,8 @@ BY_HAND = {
     "gspo_n": [[0, 0.5 / 12, 0.5 / 16, 0.5 / 4], [0] * 4, [0] * 4],
     # Advantages 4/3 of .75 and -.25 over 10 tokens.
     "rloo": [[-0.1, 1 / 30, 1 / 30, 1 / 30], [0] * 4, [0] * 4],
+    # .75 and -.25 over 10 tokens, not divided by a std.
+    "centred": [[-0.075, 0.025, 0.025, 0.025], [0] * 4, [0] * 4],
     # r less the group's mean: .75 over 2 tokens, -.25 over 8, 0 over 28: token mean -.5/38 = -1/76, sum of squares
     # 2 x .5625 + 8 x .0625 = 1.625, variance (1.625 - 38/76^2) / 37 = .043741, std .209144; all 38 tokens count.
     "reinforce_pp": [

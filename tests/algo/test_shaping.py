@@ -1,5 +1,6 @@
 """Reward shaping: by hand, against loops, and composed with advantages."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from rlvr.algo import GRPOLambda, LengthPenalty, Loss, Outcomes, Overlong, Shaping, Unlikeliness
+from rlvr.algo import GRPOLambda, LengthPenalty, Loss, Outcomes, Overlong, SelfAligned, Shaping, Unlikeliness
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "algo"
 SHAPINGS = sorted(path.stem for path in (CONFIGS / "shaping").glob("*.yaml") if path.stem != "none")
@@ -29,8 +30,8 @@ def drawn(seed: int) -> Outcomes:
     right_PG[0], right_PG[1] = True, False
     reward_PG = right_PG + 0.3 * torch.rand(8, 4, generator=generator, dtype=torch.float64)
     length_PG = torch.randint(1, 11, (8, 4), generator=generator).double()
-    logp_PG = -torch.rand(8, 4, generator=generator, dtype=torch.float64)
-    return Outcomes(reward_PG, right_PG, length_PG, length_PG == 10, logp_PG, 10)
+    logp_PG, alone_PG = -torch.rand(2, 8, 4, generator=generator, dtype=torch.float64)
+    return Outcomes(reward_PG, right_PG, length_PG, length_PG == 10, logp_PG, 10, 3 * alone_PG)
 
 
 def one_group(length_G: list[float], right_G: list[bool], logp_G: list[float]) -> Outcomes:
@@ -64,10 +65,24 @@ def test_grpo_lambda_by_hand():
     torch.testing.assert_close(found, torch.tensor([[0.9, 0.9], [1, 0], [0.9, 0.9], [0, 0]]))
 
 
+def test_self_aligned_by_hand():
+    """Perplexities 2 after the question, and 4, 2, 1.6, 1 without it: + .2 x (1/2, 0, -1/4, -1); right or wrong."""
+    given = one_group([5] * 4, [True, False, True, False], [-math.log(2)] * 4)
+    given = replace(given, alone_logp_PG=-torch.tensor([[4, 2, 1.6, 1]]).log())
+    assert SelfAligned("", 0.2)(given)[0].tolist() == pytest.approx([1.1, 0, 0.95, -0.2])
+
+
+def test_an_answer_that_only_its_question_makes_possible_gains_the_whole_coefficient():
+    """A perplexity that no float holds; and one so small after the question that the loss is bounded."""
+    given = one_group([5] * 2, [True, True], [-1.0, -1e4])
+    given = replace(given, alone_logp_PG=torch.tensor([[-1e4, -1.0]]))
+    assert SelfAligned("", 0.2)(given)[0].tolist() == pytest.approx([1.2, 0.8])
+
+
 def naive(name: str, given: Outcomes) -> list[list[float]]:
     """Completion by completion, with the numbers of the YAML files."""
     n = given.reward_PG.shape[1]
-    streams = (given.reward_PG, given.right_PG, given.length_PG, given.logp_PG)
+    streams = (given.reward_PG, given.right_PG, given.length_PG, given.logp_PG, given.alone_logp_PG)
     groups = [list(zip(*of_group, strict=True)) for of_group in zip(*(s.tolist() for s in streams), strict=True)]
     best = sorted((sum(right for _, right, *_ in group) for group in groups), reverse=True)
     shaped = []
@@ -76,12 +91,15 @@ def naive(name: str, given: Outcomes) -> list[list[float]]:
             name == "grpo_lambda" and sum(right for _, right, *_ in group) >= best[1]  # 20 % of 8: two groups
         )
         shaped.append([])
-        for reward, right, length, logp in group:
-            rank = sum(other * tokens <= logp * length for _, _, tokens, other in group)
+        for reward, right, length, logp, alone_logp in group:
+            rank = sum(other * tokens <= logp * length for _, _, tokens, other, _ in group)
+            after, alone = math.exp(-logp), math.exp(-alone_logp)
             if name == "overlong":
                 reward += min(-(length - 8) / 2, 0)
             elif name == "unlikeliness" and right:
                 reward *= 1 - 0.25 * rank / n
+            elif name == "self_aligned":
+                reward += 0.2 * max((alone - after) / (alone + 1e-9), -1)
             elif penalised and right:
                 reward -= 0.2 * length / 10
             shaped[-1].append(reward)
@@ -100,8 +118,10 @@ def test_permutations(name: str):
     """Neither the order of a group's completions nor that of the groups means anything."""
     given, generator = drawn(0), torch.Generator().manual_seed(1)
     order_P, order_G = torch.randperm(8, generator=generator), torch.randperm(4, generator=generator)
-    streams = (given.reward_PG, given.right_PG, given.length_PG, given.truncated_PG, given.logp_PG)
-    permuted = Outcomes(*(stream[order_P][:, order_G] for stream in streams), given.max_tokens)
+    streams = {
+        name: stream[order_P][:, order_G] for name, stream in vars(given).items() if isinstance(stream, torch.Tensor)
+    }
+    permuted = replace(given, **streams)
     torch.testing.assert_close(load(name)(permuted), load(name)(given)[order_P][:, order_G])
 
 

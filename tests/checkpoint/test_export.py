@@ -23,6 +23,8 @@ KINDS = {
         *("trainer=deepspeed_zero3", *CPU, "rollout=vllm", "rollout.engine.kv_cache_gib=0.25"),
         "rollout.engine.max_num_seqs=64",
     ],
+    "a reference beside it": ["algo/auxiliary=kl"],
+    "a reference beside it, ZeRO-2": ["algo/auxiliary=kl", "trainer=deepspeed_zero2", *CPU],
 }
 
 

@@ -86,19 +86,12 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
         ),
         (["model.operator_shares=[0.5,0.5,0.5]"], "model.operator_shares=[0.5, 0.5, 0.5]: must sum to 1, not 1.5."),
         (["algo=bbg", "algo.filter.tau=5"], "algo.filter.tau=5: the gate would drop every problem that loss w_reinf"),
+        (["algo=bbg", "algo/filter=bbg_posterior", "algo.filter.tau=5"], "algo.filter.tau=5: the gate would drop eve"),
         ([*NSR, "algo.filter.tau=0.67"], "algo.filter.tau=0.67: the gate would drop every problem that loss nsr can"),
         (["algo=bbg", "algo/loss=grpo", "algo.filter.tau=0.3"], "algo.filter.tau=0.3: the gate would drop every pro"),
         (
             ["algo=passk", "algo.loss.advantage.k=8"],
             "algo.loss.advantage.k=8: loss passk takes k from a group, and lear",
-        ),
-        (
-            ["algo=nft", "algo/filter=rate_weight"],
-            "algo.filter: NFT's surrogate reads the success rate off the advantag",
-        ),
-        (
-            ["algo=nft", "algo/filter=bbg", "algo.filter.weighting=gain"],
-            "algo.filter: NFT's surrogate reads the succes",
         ),
         (["algo=nft", "algo.loss.signs.positive=0.1"], "algo.loss.signs: NFT's surrogate reads the success rate off"),
         (
@@ -106,6 +99,10 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
             "algo.loss.surrogate: NFT's needs NFT's advantage",
         ),
         (["algo=pkpo", "algo.loss.advantage.k=9"], "algo.loss.advantage.k=9: loss pkpo takes k from a group, and lear"),
+        (
+            ["algo=clip_cov", "algo.token_weight.low=5"],
+            "algo.token_weight.low=5: must be below algo.token_weight.high=5",
+        ),
         (["trainer.devices=0"], "trainer.devices=0: must be at least one."),
         (["trainer.devices=[1,1]"], "trainer.devices=[1, 1]: names a device twice."),
         (["+trainer.strategy=dpp"], "trainer.strategy=dpp: must be one of auto, ddp"),
@@ -142,7 +139,7 @@ def test_a_logger_without_its_package(monkeypatch, tmp_path, logger: str):
         ("foo=1", "foo: there is no such key; docs/configuration.md has all keys."),
         ("batch.grop_size=1", "batch.grop_size: there is no such key; did you mean batch.group_size?"),
         ("group_size=1", "group_size: there is no such key; did you mean batch.group_size?"),
-        ("algo.filter.tau=5", "algo.filter.tau: the chosen algo.filter has no such key; BBG has."),
+        ("algo.filter.tau=5", "algo.filter.tau: the chosen algo.filter has no such key; BBG or BBGPosterior has."),
         ("algo=nonsense", "algo=nonsense: there is no such choice; choose one of as"),
         ("algo=w_reinforc", "algo=w_reinforc: there is no such choice; did you mean w_reinforce"),
         ("experiment=self_qwen7", "experiment=self_qwen7: there is no such choice; did you mean one of self_qwen7b"),

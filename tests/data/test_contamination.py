@@ -54,9 +54,9 @@ def test_the_size_of_deepscaler_takes_seconds():
     made = [" ".join(f"w{rng.randrange(2000)}" for _ in range(60)) for _ in range(40_500)]
     pool, held = made[:40_000], made[40_000:]
     pool[123] = held[7]
-    start = time.perf_counter()
+    start = time.process_time()
     assert contaminated(pool, held) == {123: Match(7, 1.0)}
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def one_word_changed(problem: str, rng: random.Random) -> str:

@@ -36,11 +36,11 @@ def test_two_ranks(quick, tmp_path, strategy: str):
 
 
 # Plain gradient descent, clipped: Adam would blow up rounding where a gradient is nearly 0.
-PARITY = [
-    *(*ENGINE, "algo=bbg", "algo/filter=self"),
+STEPS = [
     *("model.steps=700", "trainer.max_steps=5", "eval.every_n_steps=100", "warmup_steps=0"),
     *("~optimizer", "+optimizer._target_=torch.optim.SGD", "+optimizer._partial_=true", "+optimizer.lr=0.02"),
 ]
+PARITY = [*ENGINE, "algo=bbg", "algo/filter=self", *STEPS]
 # A batch-level advantage would be the first to differ where ranks saw their own rewards only.
 TOKENS = {"whole": "batch.micro_batch_tokens=4096", "parts": "batch.micro_batch_tokens=40"}
 
@@ -108,3 +108,23 @@ def test_every_way_takes_the_same_steps(quick, tmp_path, alone: dict[str, Traine
     assert_cut(both)
     for run in both.values():
         assert_same(run, alone["whole"])
+
+
+FEW_TOKENS = [
+    *(*ENGINE, "algo=clip_cov", "algo/filter=none", "algo.token_weight.low=0", "algo.token_weight.share=0.02"),
+    *("algo/auxiliary=siren", "algo.auxiliary.siren.coefficient=1", "batch.minibatches_per_rollout=2"),
+    "+algo.auxiliary.lp_reg={_target_: rlvr.algo.LpReg, coefficient: 1.0, share: 0.1, min_p: 0.02}",
+    "+algo.auxiliary.kl_cov={_target_: rlvr.algo.KLCov, coefficient: 1.0, share: 0.1}",
+    *STEPS,
+]
+
+
+@pytest.mark.full
+def test_terms_of_few_tokens_choose_the_same_ones(quick, tmp_path):
+    """All of them together, off-policy too: on one rank and on two, each in one micro-batch and in parts."""
+    one, two = (
+        launch(quick, tmp_path / str(ranks), {name: [*FEW_TOKENS, *place, cut] for name, cut in TOKENS.items()}, ranks)
+        for ranks, place in ((1, ["trainer.devices=1"]), (2, DDP))
+    )
+    for run in (one["parts"], *two.values()):
+        assert_same(run, one["whole"])

@@ -25,6 +25,16 @@ TWO_RANKS = [
     *("trainer=deepspeed_zero2", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"),
     "algo=nsr",
 ]
+# A reference that follows, and answers of a base that is gone by then.
+REFERENCE = [
+    *("algo=self_kl", "algo/auxiliary=kl", "algo.auxiliary.kl.coefficient=0.1"),
+    "algo.auxiliary.kl.reset_every_n_steps=7",
+]
+SHARDED = [
+    *("trainer=deepspeed_zero3", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"),
+    *("algo=grpo_kl", "algo.auxiliary.kl.coefficient=0.1"),
+]
+REMEMBERS = ["algo=w_reinforce", "algo/filter=bbg_posterior", "algo.filter.weighting=share", "algo.filter.discount=0.9"]
 
 
 def command(folder: Path, name: str, *overrides: str) -> list[str]:
@@ -85,15 +95,19 @@ def texts(run: Path) -> list[dict]:
     [
         pytest.param([], 2, id="hf"),
         pytest.param([], 10, id="hf, ten", marks=pytest.mark.full),
+        pytest.param(REMEMBERS, 2, id="a filter that remembers", marks=pytest.mark.full),
         pytest.param(VLLM, 2, id="vllm", marks=pytest.mark.full),
         pytest.param(TWO_RANKS, 2, id="zero2 on two ranks", marks=pytest.mark.full),
+        pytest.param(REFERENCE, 2, id="reference and stored answers", marks=pytest.mark.full),
+        pytest.param([*TWO_RANKS, *REFERENCE], 2, id="these on two ranks", marks=pytest.mark.full),
+        pytest.param([*VLLM, *SHARDED], 2, id="a reference in shards", marks=pytest.mark.slow),
         pytest.param(VLLM, 10, id="vllm, ten", marks=pytest.mark.slow),
         pytest.param(TWO_RANKS, 10, id="zero2 on two ranks, ten", marks=pytest.mark.slow),
     ],
 )
 def test_kills_change_nothing(tmp_path: Path, overrides: list[str], kills: int):
     """SIGKILL at random moments, one of them in the last evaluation."""
-    if overrides is VLLM:
+    if VLLM[0] in overrides:
         pytest.importorskip("vllm", reason="vLLM is not installed: make vllm")
     finish(tmp_path, "whole", *overrides, real=True)
     chance = random.Random(6)

@@ -19,6 +19,7 @@ def trained(cfg) -> torch.Tensor:
     [
         (["algo=unlikeliness"], "Unlikeliness"),
         (["algo=grpo_lambda"], "GRPO-lambda"),
+        (["algo=sar"], "SAR"),
         (["algo=high_entropy"], "80/20"),
         (
             ["algo=nsr", "algo/token_weight=mask_truncated", "rollout.sampling.max_new_tokens=8"],
@@ -33,7 +34,7 @@ def trained(cfg) -> torch.Tensor:
                 "algo/token_weight=mask_truncated",
                 "algo/auxiliary=entropy_bonus",
             ],
-            "none+dapo+overlong+mask_truncated",
+            "none+dapo+overlong+mask_truncated+entropy_bonus",
         ),
     ],
 )
@@ -45,6 +46,39 @@ def test_every_slot_runs_and_has_a_name(quick, overrides: list[str], name: str):
     assert bool(torch.isfinite(weights).all())
     without = quick(*overrides, "algo/shaping=none", "algo/token_weight=none", "model.steps=700")
     assert not torch.equal(weights, trained(without))
+
+
+TERMS = {
+    "siren": ["algo/auxiliary=none", "algo.auxiliary.siren.coefficient=1"],
+    "lp_reg": ["algo/auxiliary=none"],
+    "kl_cov": ["algo/auxiliary=none", "batch.minibatches_per_rollout=3", "trainer.max_steps=3"],
+    "clip_cov": ["algo/token_weight=none", "algo.token_weight.low=0"],
+}
+
+
+def composed(quick, name: str, *more: str):
+    """The method with its term, and without."""
+    without, *settings = TERMS[name]
+    every = ["algo/filter=none", "model.steps=700", "optimizer.lr=1e-3", *more]
+    common = [setting for setting in settings if not setting.startswith("algo.")]
+    return quick(f"algo={name}", *every, *settings), quick(f"algo={name}", *every, *common, without)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_term_of_few_tokens_moves_the_policy_whatever_the_micro_batches(quick, name: str):
+    """Three steps end elsewhere than without it, and at the same place in one micro-batch and in many."""
+    few, many = (composed(quick, name, f"batch.micro_batch_tokens={n}")[0] for n in (16384, 120))
+    weights = trained(few)
+    assert bool(torch.isfinite(weights).all())
+    torch.testing.assert_close(weights, trained(many), rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(weights, trained(composed(quick, name)[1]), rtol=1e-4, atol=1e-5)
+
+
+def test_kl_cov_trains_nothing_in_the_first_step_on_a_rollout(quick):
+    """With one minibatch that is every step: the same weights to the bit as without."""
+    cfg = quick("algo=kl_cov", "algo/filter=none", "model.steps=700")
+    without = quick("algo=kl_cov", "algo/filter=none", "algo/auxiliary=none", "model.steps=700")
+    torch.testing.assert_close(trained(cfg), trained(without), rtol=1e-6, atol=1e-7)
 
 
 def test_micro_batches_do_not_change_which_tokens_are_learned_from(quick):

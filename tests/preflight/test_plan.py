@@ -43,6 +43,30 @@ def test_published_sizes(model: str, parameters: int):
     assert plan(f"model={model}", "data=math", "rollout.sampling.max_new_tokens=3072").parameters == parameters
 
 
+def test_a_nucleus_holds_more_logits():
+    """Chunks of a quarter GiB: two and a half more in the backward pass; a proxy, which has no gradient, none."""
+    run = ["experiment=self_qwen1_5b", "lora=rank16"]
+    plain, proxy, nucleus = (plan(*run, f"algo/auxiliary={term}").memory.step for term in ("none", "lp_reg", "siren"))
+    assert plain == proxy
+    assert nucleus.head - plain.head == pytest.approx(2.5 * 2**28)
+    assert nucleus.forward >= plain.forward
+
+
+def test_a_reference_is_a_second_copy():
+    """In parts where the policy is; adapters need none."""
+    run, part = "experiment=self_qwen1_5b", 1_543_714_304 / 4 / 2**30
+    plain, kl = (plan(run, f"algo/auxiliary={term}") for term in ("none", "kl"))
+    assert kl.memory.gib["reference"] == pytest.approx(2 * part)
+    for phase, peak in plain.memory.peaks_gib.items():
+        assert kl.memory.peaks_gib[phase] == pytest.approx(peak + 2 * part)
+    assert kl.checkpoint_gib == pytest.approx(plain.checkpoint_gib + 4 * 2 * part)
+    whole = replace(kl, zero_stage=2)
+    assert whole.memory.gib["reference"] == pytest.approx(8 * part)
+    loading = "each rank while it loads"
+    assert whole.memory.host_gib[loading] == pytest.approx(2 * replace(plain, zero_stage=2).memory.host_gib[loading])
+    assert "reference" not in plan(run, "algo/auxiliary=kl", "lora=rank16").memory.gib
+
+
 @pytest.mark.parametrize("overrides", [[], ["lora=rank16"]], ids=["whole", "lora"])
 def test_counts_are_those_of_the_policy_that_is_built(quick, overrides: list[str]):
     """All parameters, and those that the optimizer moves."""

@@ -28,6 +28,18 @@ def refused(cfg) -> None:
             ["rollout=vllm", "rollout.engine.tensor_parallel_size=2"],
             "rollout.engine.tensor_parallel_size=2: must divide",
         ),
+        (
+            ["algo=grpo_kl", "algo.auxiliary.kl.reset_every_n_steps=9", "lora=rank16"],
+            "algo.auxiliary.kl.reset_every_n_steps=9: with adapters the reference is the policy without them",
+        ),
+        (
+            ["algo=grpo_kl", "algo.auxiliary.kl.reset_every_n_steps=9", "rollout=vllm", "trainer=deepspeed_zero3"],
+            "algo.auxiliary.kl.reset_every_n_steps=9: this trainer.strategy leaves every rank a part",
+        ),
+        (
+            ["algo=grpo_kl", "+algo.auxiliary.second=${algo.auxiliary.kl}"],
+            "algo.auxiliary: kl and second both hold the policy near a reference",
+        ),
         (["data.train_size=4"], "data.train_size=4: the pool is smaller than one batch"),
         (["data.heldout_size=4"], "eval.path_problems=8: the data set has only"),
         (["eval.n=12"], "eval.n=12: must be a power of two"),
@@ -70,7 +82,10 @@ def refused(cfg) -> None:
         (["lora=rank16", "optimizer.lr=1e-6"], "optimizer.lr=1e-06: too low for lora"),
         (["preflight=maybe"], "preflight=maybe: must be run or only"),
         (["algo.loss.signs.negative=-1"], "algo.loss.signs.negative=-1: must be a number of at least 0"),
-        (["algo=bbg", "algo.filter.weighting=soft"], "algo.filter.weighting=soft: must be gate or gain"),
+        (
+            ["algo=bbg", "algo.filter.weighting=soft"],
+            "algo.filter.weighting=soft: must be one of gate, share",
+        ),
         (["paths.log_dir=/proc/nowhere/logs"], "paths.log_dir=/proc/nowhere/logs: "),
     ],
 )

@@ -17,7 +17,7 @@ from rlvr.types import Problem
 def test_the_weight_of_a_filter_scales_advantages():
     """Two of four right, u(2)/u(1) by BBG's share: advantages are those of weight 1 times it."""
     plain = collector(pool(9, HALF), loss=SIGNED).collect(0)
-    shared = collector(pool(9, HALF), BBG(weighting="gain"), loss=SIGNED).collect(0)
+    shared = collector(pool(9, HALF), BBG(weighting="share"), loss=SIGNED).collect(0)
     assert 0 < shared.weight_P[0] < 1
     assert torch.equal(shared.advantage_PG, plain.advantage_PG * shared.weight_P[:, None])
 

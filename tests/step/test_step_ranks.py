@@ -8,7 +8,7 @@ import pytest
 import torch
 from step_fakes import BOTH, GRPO, PPO, SIGNED, collector, on_ranks, pool
 
-from rlvr.algo import SELF, Dynamic, Filter, GRPOLambda, Loss
+from rlvr.algo import SELF, Dynamic, Filter, GRPOLambda, Loss, SelfAligned
 from rlvr.algo.advantages import diff_smooth
 from rlvr.algo.aggregation import token_mean
 from rlvr.algo.batch_advantages import lite_ppo, reinforce_pp
@@ -86,6 +86,34 @@ def test_a_shaping_that_compares_groups_sees_those_of_all_ranks():
     assert one == two == three
     plain = by_problem([collector(problems, per_step=12).collect(0)])
     assert 0 < sum(one[name] != plain[name] for name in plain) < 12
+
+
+def test_each_rank_scores_its_own_answers_without_their_questions():
+    """After the last round, every group sampled, whether selected or not; all ranks' advantages see the numbers."""
+    loss = replace(GRPO, shaping=SelfAligned("", 0.2))
+    asked: list[str] = []
+
+    def alone(groups):
+        asked.extend(group.problem.id for group in groups)
+        return [[-float(len(one.token_ids)) for one in group.completions] for group in groups]
+
+    def work(ranks: Ranks) -> RolloutBatch:
+        made = collector(pool(40), Dynamic(refill=True, max_rounds=5), loss=loss, per_step=5, ranks=ranks)
+        made.alone = alone
+        return made.collect(0)
+
+    one, two, three = (on_ranks(size, work) for size in (1, 2, 3))
+    assert by_problem(one) == by_problem(two) == by_problem(three)
+    sampled = [group.problem.id for batch in (*one, *two, *three) for group in batch.groups]
+    assert sorted(asked) == sorted(sampled)
+    for group, weight, advantage_G in zip(one[0].groups, one[0].weight_P, one[0].advantage_PG, strict=True):
+        if weight:
+            lengths = torch.tensor([float(len(each.token_ids)) for each in group.completions])
+            logp_G = torch.tensor([each.trainable_logp / each.trainable_tokens for each in group.completions])
+            reward_G = torch.tensor([verdict.reward for verdict in group.verdicts])
+            reward_G = reward_G + 0.2 * (1 - (-lengths - logp_G).exp()).clamp(min=-1)
+            expected_G = (reward_G - reward_G.mean()) / (reward_G.std() + 1e-6)
+            torch.testing.assert_close(advantage_G, expected_G, rtol=1e-4, atol=1e-5)
 
 
 def test_reinforce_pp_is_white_over_the_tokens_of_all_ranks():

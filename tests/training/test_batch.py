@@ -35,7 +35,7 @@ def test_packed_equals_every_sequence_alone(architecture: str, checkpointing: bo
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     micro = packed(batch, version=0)
-    logp_BT, entropy_BT = completion_logps(model, micro, 0.7)
+    logp_BT, entropy_BT, _ = completion_logps(model, micro, 0.7)
     (logp_BT * micro.advantage_BT * micro.weight_BT).sum().backward()
     for row, (logp_T, entropy_T) in enumerate(plain):
         torch.testing.assert_close(logp_BT[row, : len(logp_T)], logp_T, rtol=1e-5, atol=1e-5)
@@ -66,7 +66,7 @@ def test_nothing_to_train_on_gives_a_batch_inside_the_graph():
     """Every rank must take part in every backward pass."""
     model = policy("qwen2")
     micro = packed([], version=3)
-    logp_BT, _ = completion_logps(model, micro, 1.0)
+    logp_BT = completion_logps(model, micro, 1.0).logp_BT
     (logp_BT * micro.weight_BT).sum().backward()
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
 
@@ -98,7 +98,7 @@ def test_padding_is_spread_and_changes_nothing():
     results = []
     for rows in (micro.rows, Rows(tuple(plain), micro.rows.back_N)):
         model, micro.rows = policy("qwen2"), rows
-        logp_BT, _ = completion_logps(model, micro, 0.7)
+        logp_BT = completion_logps(model, micro, 0.7).logp_BT
         (logp_BT * micro.advantage_BT * micro.weight_BT).sum().backward()
         results.append([logp_BT.detach(), *(parameter.grad for parameter in model.parameters())])
     for spread, crowded in zip(*results, strict=True):

@@ -6,7 +6,9 @@ import lightning
 import pytest
 import torch
 
+from rlvr.algo import MinPLogp
 from rlvr.build import build
+from rlvr.scoring import completion_logps
 from rlvr.training import datamodule
 
 
@@ -66,3 +68,32 @@ def test_old_log_probabilities_equal_a_plain_forward_pass_of_the_policy_that_sam
         moved.append(float((now_BT - old_BT).abs().max()))
         assert since or moved[-1] < 1e-4
     assert max(moved) > 0.01
+
+
+class Proxies(lightning.Callback):
+    """Of every micro-batch: the old policy's proxy as it travels, and what the policy that sampled says of it."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
+        self.sampled = copy.deepcopy(pl_module.policy).eval()
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        ((statistic, proxy_BT),) = batch.statistic_BT.items()
+        assert statistic == MinPLogp(0.02)
+        with torch.no_grad():
+            expected = completion_logps(self.sampled, batch, pl_module.temperature, statistics=(statistic,))
+        self.seen.append((pl_module.version - batch.version, proxy_BT, expected.statistic_BT[statistic]))
+
+
+def test_a_proxy_is_that_of_the_policy_that_sampled(quick):
+    """Lp-Reg's, in the second optimizer step on a rollout, too; nothing else travels."""
+    steps = ["batch.minibatches_per_rollout=2", "trainer.max_steps=4", "optimizer.lr=1e-2", "warmup_steps=0"]
+    run, proxies = build(quick("algo=lp_reg", *steps)), Proxies()
+    run.trainer.callbacks.append(proxies)
+    run.trainer.fit(run.module, datamodule=run.data)
+    assert {since for since, *_ in proxies.seen} == {0, 1}
+    for _, found_BT, expected_BT in proxies.seen:
+        torch.testing.assert_close(found_BT, expected_BT, rtol=1e-5, atol=1e-5)
+    assert all(bool(found_BT.any()) for _, found_BT, _ in proxies.seen)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sequences import alone, policy, samples
 
-from rlvr.algo import Objective
+from rlvr.algo import ClipCov, KLCov, Objective
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
@@ -50,7 +50,7 @@ def test_tokens_that_the_policy_did_not_write_are_read_only(architecture: str):
     expected = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
     micro = packed(batch, version=0)
-    logp_BT, entropy_BT = completion_logps(model, micro, 0.7)
+    logp_BT, entropy_BT, _ = completion_logps(model, micro, 0.7)
     (logp_BT * micro.advantage_BT * micro.weight_BT).sum().backward()
     for row, ((logp_T, entropy_T), sample) in enumerate(zip(plain, batch, strict=True)):
         places = written(sample)
@@ -90,11 +90,28 @@ def test_streams_arrive_at_their_tokens():
     assert {value.device.type for value in vars(moved).values() if isinstance(value, torch.Tensor)} == {"meta"}
 
 
-def test_reference_log_probabilities_travel_where_all_have_them():
-    """Where one has none, there is no such stream."""
+def test_reference_log_probabilities_travel_where_any_has_them():
+    """0 for those that have none; where all have none, there is no such stream."""
     batch = streamed()
-    assert packed([replace(batch[0], reference_logp_T=None), *batch[1:]], version=0).reference_logp_BT is None
+    some_BT = packed([replace(batch[0], reference_logp_T=None), *batch[1:]], version=0).reference_logp_BT
+    whole_BT = packed(batch, version=0).reference_logp_BT
+    assert not some_BT[0].any()
+    assert torch.equal(some_BT[1:], whole_BT[1:])
     assert packed([replace(sample, reference_logp_T=None) for sample in batch], version=0).reference_logp_BT is None
+
+
+def test_stored_answers_come_last():
+    """In what order they are given; a reference that is filled in leaves theirs as they were stored."""
+    batch = streamed()
+    stored = replace(batch[0], stored=True)
+    micro = packed([stored, *batch[1:]], version=0)
+    assert micro.stored == 1
+    assert torch.equal(micro.mask_BT, packed([*batch[1:], stored], version=0).mask_BT)
+    filled_BT = micro.with_reference(torch.full(micro.mask_BT.shape, -9.0)).reference_logp_BT
+    assert torch.equal(filled_BT[-1], micro.reference_logp_BT[-1])
+    assert bool((filled_BT[:-1] == -9).all())
+    tokens = micro.tokens(micro.engine_logp_BT, micro.engine_logp_BT)
+    assert (len(tokens.fresh().mask_BT), len(tokens.replayed().mask_BT)) == (len(batch) - 1, 1)
 
 
 def test_an_empty_micro_batch_counts_nowhere():
@@ -115,3 +132,17 @@ def test_an_empty_micro_batch_counts_nowhere():
     )
     assert loss.item() == 0
     assert {name: value.item() for name, value in sums.items()} == {"tokens": 0, "clipped": 0, "entropy": 0}
+
+
+def test_choices_arrive_at_their_tokens():
+    """Each term's own; samples that bring none have none."""
+    batch, clip, kl = streamed(), ClipCov("", 0.1, 1.0, 5.0), KLCov(1.0, 0.1)
+    draw = torch.Generator().manual_seed(1)
+    chosen = [(torch.rand(len(sample.completion.token_ids), generator=draw) < 0.5).float() for sample in batch]
+    some = [{clip: one, kl: 1 - one} for one in chosen[:-1]] + [{}]
+    micro = packed([replace(sample, chosen=each) for sample, each in zip(batch, some, strict=True)], version=0)
+    seen = micro.tokens(micro.weight_BT, micro.weight_BT)
+    by_token(seen.chosen_by(clip), [*chosen[:-1], 0 * chosen[-1]], batch)
+    by_token(seen.chosen_by(kl), [*(1 - one for one in chosen[:-1]), 0 * chosen[-1]], batch)
+    assert not seen.chosen_by(ClipCov("", 0.2, 1.0, 5.0)).any()
+    assert micro.to(torch.device("meta")).chosen_BT[kl].device.type == "meta"

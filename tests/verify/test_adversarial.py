@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from adversarial import ANSWER, completions
+from pools import wait_for_all
 
 from rlvr.types import Problem
 from rlvr.verify import MathVerifier
@@ -19,8 +20,7 @@ PROBLEM = Problem("id", "prompt", (0,), ANSWER)
 def verifier():
     """Two workers, up and running."""
     verifier = MathVerifier(workers=2, timeout_s=TIMEOUT_S, memory_gib=MEMORY_GIB)
-    verdicts = verifier.grade([(PROBLEM, r"\boxed{40+2}"), (PROBLEM, r"\boxed{41+1}")])
-    assert [verdict.status for verdict in verdicts] == ["right", "right"]
+    wait_for_all(verifier)
     return verifier
 
 
@@ -53,7 +53,7 @@ def test_hostile_completions_are_graded_in_time_and_never_right(verifier: MathVe
     seconds, statuses = {}, {}
     for name, text in texts.items():
         # A process that the last one killed may still be loading on a busy machine, which is not this text's time.
-        assert status(verifier, r"\boxed{42+0}") == "right"
+        wait_for_all(verifier)
         start = time.monotonic()
         statuses[name] = status(verifier, text)
         seconds[name] = time.monotonic() - start

@@ -1,7 +1,8 @@
 """Auxiliary terms: losses beside the surrogate, on the same forward pass. Lower is better."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -19,6 +20,20 @@ class Auxiliary(Protocol):
 
     def __call__(self, tokens: Tokens) -> Tensor:
         """Loss of each token [B, T]; the objective takes the mean over all of an optimizer step's tokens."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A term with numbers of its own, which a checkpoint keeps."""
+
+    def after_step(self, total: Callable[[float], float]) -> None:
+        """The optimizer has stepped, on all ranks; `total` adds up what they have, a collective."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The numbers."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with them."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rlvr.algo.advantages import Outcomes
 from rlvr.algo.aggregation import Aggregation
-from rlvr.algo.shaping import Shaping
+from rlvr.algo.shaping import ReadsAlone, Shaping
 from rlvr.algo.surrogates import Surrogate
 from rlvr.algo.token_weights import Selection
 
@@ -54,6 +54,11 @@ class Loss:
             nothing_PG = self.counted(chosen.length_PG, chosen.truncated_PG) == 0
             advantage_PG[chosen_P] = (self._signed(chosen) * weight_P[chosen_P, None]).masked_fill(nothing_PG, 0.0)
         return advantage_PG
+
+    @property
+    def reads_alone(self) -> bool:
+        """Whether completions have to go through the policy without their prompts, too."""
+        return isinstance(self.shaping, ReadsAlone)
 
     def counted(self, length_PG: Tensor, truncated_PG: Tensor) -> Tensor:
         """Tokens of each completion that are learned from, which its aggregation counts, of those that the policy

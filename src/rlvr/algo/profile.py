@@ -88,12 +88,19 @@ def outcomes_of(right_PG: Tensor) -> Outcomes:
     """Rewards of 1 and 0; all else that outcomes may hold differs in a group, so that who looks at it is noticed."""
     group = right_PG.shape[1]
     length_PG = torch.arange(1.0, group + 1, dtype=torch.float64).expand(right_PG.shape)
-    return Outcomes(right_PG.double(), right_PG, length_PG, logp_PG=-length_PG, max_tokens=2 * group)
+    return Outcomes(
+        right_PG.double(), right_PG, length_PG, logp_PG=-length_PG, max_tokens=2 * group, alone_logp_PG=-2 * length_PG
+    )
 
 
 def decides_before_sampling(filter: Filter) -> bool:
     """Whether a filter may drop a problem before it is sampled, as SELF does, with a chance that p does not say."""
     return type(filter).before is not Filter.before
+
+
+def remembers(filter: Filter) -> bool:
+    """Whether a filter's weight of a group also depends on what it has seen before."""
+    return type(filter).weigh is not Filter.weigh
 
 
 def divides_by_length(loss: Loss) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,6 +15,13 @@ class Shaping(Protocol):
 
     def __call__(self, outcomes: Outcomes) -> Tensor:
         """Rewards [P, G]."""
+
+
+@runtime_checkable
+class ReadsAlone(Protocol):
+    """A shaping that looks at `Outcomes.alone_logp_PG`, which costs a forward pass over every completion."""
+
+    reads_alone: ClassVar[bool]
 
 
 @dataclass(frozen=True)
@@ -104,3 +111,30 @@ class GRPOLambda:
         last = success_P.sort(descending=True).values[ceil(self.share * len(success_P)) - 1]
         penalised_PG = LengthPenalty(self.name, self.coefficient)(outcomes)
         return torch.where((success_P >= last)[:, None], penalised_PG, outcomes.reward_PG)
+
+
+@dataclass(frozen=True)
+class SelfAligned:
+    """SAR: an answer gains by being likelier after its question than without it. Source: arXiv 2509.05489 (code).
+
+    + coefficient x max((alone - after) / alone, -1), each a perplexity: exp of minus the mean log-probability of the
+    answer's tokens, after the question or without it. Right and wrong answers alike.
+
+    Ours: the end-of-text token stands where the question was, so that the first token has a probability, too; after the
+    question it is the engine's log-probabilities that count.
+
+    Attributes:
+        name: The field's name for it.
+        coefficient: What an answer gains that could not be without its question.
+    """
+
+    reads_alone: ClassVar[bool] = True
+
+    name: str
+    coefficient: float
+
+    def __call__(self, outcomes: Outcomes) -> Tensor:
+        """See `Shaping`."""
+        # (alone - after) / alone = 1 - exp(lbar_alone - lbar_after), of which no perplexity is too large to be told.
+        gain_PG = 1 - torch.exp(outcomes.alone_logp_PG - outcomes.logp_PG)
+        return outcomes.reward_PG + self.coefficient * gain_PG.clamp(min=-1)

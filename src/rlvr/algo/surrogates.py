@@ -19,6 +19,12 @@ def reinforce(logp_BT: Tensor, old_logp_BT: Tensor, advantage_BT: Tensor, mask_B
     return -advantage_BT * logp_BT * mask_BT, torch.zeros_like(mask_BT, dtype=torch.bool)
 
 
+def unclipped(logp_BT: Tensor, old_logp_BT: Tensor, advantage_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """-A rho, however large. Source: KL-Cov, arXiv 2505.22617 (code)."""
+    ratio_BT = torch.exp(logp_BT - old_logp_BT)
+    return -advantage_BT * ratio_BT * mask_BT, torch.zeros_like(mask_BT, dtype=torch.bool)
+
+
 def ppo_clip(
     logp_BT: Tensor,
     old_logp_BT: Tensor,

@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from rlvr.build.parts import context_of, engine_kind, engine_of, rules_of, sampling_of, sized_engine, strategy_traits
+from rlvr.build.parts import (
+    context_of,
+    engine_kind,
+    engine_of,
+    filter_of,
+    loss_of,
+    rules_of,
+    sampling_of,
+    sized_engine,
+    strategy_traits,
+)
 from rlvr.build.silence import quiet
 from rlvr.lazy import on_demand
 
@@ -18,6 +28,8 @@ __all__ = [
     "context_of",
     "engine_kind",
     "engine_of",
+    "filter_of",
+    "loss_of",
     "plan_of",
     "quiet",
     "rules_of",

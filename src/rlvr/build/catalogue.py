@@ -1,6 +1,7 @@
 """Writes the catalogue in `docs/methods.md` from the heads and the choices of `configs/algo/`:
 `python -m rlvr.build.catalogue`."""
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from rlvr.tables import Grid
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
 PAGE = ROOT / "docs" / "methods.md"
+MEASURED = ROOT / "docs" / "results" / "catalogue.csv"
+BASE = "base"  # the policy that all start from, in the table of what was measured
 BEGIN, END = "<!-- made by python -m rlvr.build.catalogue -->\n", "<!-- end -->\n"
 # A method's first line: `# GRPO (arXiv 2402.03300, code)` or `# RLOO (code)`, what is special about it behind.
 HEAD = re.compile(r"# .+? \(((?P<source>[^(),]+), )?(?P<sure>[^()]+)\)")
@@ -38,9 +41,19 @@ def catalogue() -> Grid:
     rows = {name: dict(_row(name)) for name in names()}
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     # Where a method comes from stands last, behind slots that only some methods have.
+    found = measured()
+    rows = {name: row | found.get(name, {}) for name, row in rows.items()}
+    columns += next(iter(found.values()), {})
     columns.sort(key=lambda column: column in ("source", "sure"))
     cells = [[f"`{name}`", *(row.get(column, "") for column in columns)] for name, row in rows.items()]
-    return Grid("Methods", ["algo=", *columns], cells)
+    base = ["*base*", *(found.get(BASE, {}).get(column, "") for column in columns)]
+    return Grid("Methods", ["algo=", *columns], [base, *cells])
+
+
+def measured() -> dict[str, dict[str, str]]:
+    """Pass@k after equal steps by method, `base` among them, from the table that `make catalogue` leaves."""
+    with MEASURED.open(newline="") as file:
+        return {row.pop("algo"): row for row in csv.DictReader(file)}
 
 
 def names() -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rlvr.algo import Loss, Objective
+from rlvr.algo import Filter, Loss, Objective
 from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.eval import short_hash
@@ -65,12 +65,19 @@ def loss_of(cfg: DictConfig) -> Loss:
     return replace(loss, **{slot: instantiate(choice) for slot, choice in slots.items() if choice})
 
 
+def filter_of(cfg: DictConfig) -> Filter:
+    """Which problems may update the policy."""
+    made: Filter = instantiate(cfg.algo.filter)
+    return made
+
+
 def objective_of(cfg: DictConfig, loss: Loss) -> Objective:
     """The loss's surrogate, which tokens it is of, the correction for the engine, and the terms beside them."""
     correction = cfg.algo.get("correction")
     factors = [*([instantiate(correction)] if correction else []), *([loss.token_weight] if loss.token_weight else [])]
     auxiliary = [instantiate(term) for term in (cfg.algo.get("auxiliary") or {}).values()]
-    return Objective(loss.surrogate, factors, auxiliary)
+    replay = cfg.algo.get("replay")
+    return Objective(loss.surrogate, factors, auxiliary, instantiate(replay) if replay else None)
 
 
 def context_of(cfg: DictConfig, config: "PretrainedConfig") -> int:
@@ -81,6 +88,11 @@ def context_of(cfg: DictConfig, config: "PretrainedConfig") -> int:
 def engine_kind(cfg: DictConfig) -> tuple[str, str | None]:
     """What of the engine decides which samples it draws, for an evaluation's key."""
     return cfg.rollout.engine._target_, engine_of(cfg).traits.dtype
+
+
+def known_of(cfg: DictConfig, context: int) -> tuple[object, ...]:
+    """What stored samples depend on beside weights, problems and sampling: context, engine, grading rules."""
+    return context, engine_kind(cfg), rules_of(cfg)
 
 
 def rules_of(cfg: DictConfig) -> str:

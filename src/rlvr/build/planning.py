@@ -4,6 +4,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from rlvr.algo import NucleusEntropy
 from rlvr.build.parts import context_of, engine_of, loss_of, objective_of, sampling_of, strategy_traits
 from rlvr.data import ProblemSource
 from rlvr.preflight.machine import device
@@ -17,6 +18,7 @@ def plan_of(cfg: DictConfig) -> Plan:
     source: ProblemSource = instantiate(cfg.data)
     new_tokens = sampling_of(cfg, source).max_new_tokens
     config = instantiate(cfg.model).config(source)
+    objective = objective_of(cfg, loss_of(cfg))
     strategy, traits = strategy_traits(cfg), engine_of(cfg).traits
     on_gpu = cfg.trainer.accelerator == "cuda"
     device_gib = (gpu_gib(device()) or cfg.gpu_gib) if on_gpu else None
@@ -40,11 +42,13 @@ def plan_of(cfg: DictConfig) -> Plan:
         lora_rank=cfg.lora.r if cfg.lora else None,
         gradient_checkpointing=cfg.gradient_checkpointing,
         precision=str(cfg.trainer.precision),
-        entropy_gradient=objective_of(cfg, loss_of(cfg)).entropy_gradient,
+        entropy_gradient=objective.entropy_gradient,
         context=context,
         engine_context=traits.context or min(context, max_prompt_tokens + max(new_tokens, eval_tokens)),
         engine_bytes=getattr(torch, engine_dtype).itemsize,
         ranks_per_engine=traits.ranks_per_engine if traits.own_weights else 0,
         kv_cache_gib=usual_cache_gib(device_gib) if traits.kv_cache_gib is None else traits.kv_cache_gib,
         device_gib=device_gib,
+        nucleus=any(isinstance(statistic, NucleusEntropy) for statistic in objective.statistics),
+        reference=objective.kl is not None,
     )

@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from rlvr.algo import Filter
-from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, divides_by_length, profile
-from rlvr.build.parts import loss_of
+from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, divides_by_length, profile, remembers
+from rlvr.build.parts import filter_of, loss_of
 from rlvr.errors import ConfigError
 from rlvr.names import name_of
 
 # Keys of `algo` that f(p) holds, and slots whose gradient comes beside it. A correction for the engine changes no
 # expectation.
 IN_PROFILE = {"filter", "loss", "shaping", "correction", "name", "pair"}
-BESIDE = {"auxiliary"}
+BESIDE = {"auxiliary", "replay"}
 
 
 def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:
@@ -28,21 +26,22 @@ def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:
     if unknown := [str(slot) for slot in cfg.algo if cfg.algo[slot] and slot not in IN_PROFILE | BESIDE]:
         raise ConfigError(f"algo.{unknown[0]}: what it does to f(p) is not known, so there is none to show.")
     loss = loss_of(cfg)
-    filter: Filter = instantiate(cfg.algo.filter)
     try:
-        return profile(loss, filter, cfg.batch.group_size, torch.tensor(rates, dtype=torch.float64))
+        return profile(loss, filter_of(cfg), cfg.batch.group_size, torch.tensor(rates, dtype=torch.float64))
     except NoProfileError as error:
         raise ConfigError(f"{name_of(cfg)}: {error}, so what it learns from is no function of p.") from error
 
 
 def notes_of(cfg: DictConfig) -> Iterator[str]:
     """What f(p) does not say of this method, a sentence each."""
-    filter: Filter = instantiate(cfg.algo.filter)
+    filter = filter_of(cfg)
     if decides_before_sampling(filter):
         yield (
             f"filter {filter.name} decides before sampling, which multiplies f by the chance that it lets the problem "
             "through (SELF: that the greedy answer is wrong); p does not say that chance, so what remains is shown"
         )
+    if remembers(filter):
+        yield f"filter {filter.name} remembers earlier groups, so this is of problems seen for the first time"
     if divides_by_length(loss_of(cfg)):
         yield "each answer is divided by its length, so this is exact where all are equally long"
     for slot in sorted(BESIDE):

@@ -1,5 +1,6 @@
 """Puts a run together."""
 
+import copy
 import gc
 import os
 from collections.abc import Sequence
@@ -15,13 +16,13 @@ from lightning.pytorch.plugins.environments import ClusterEnvironment, Lightning
 from omegaconf import DictConfig
 from transformers import PreTrainedModel
 
-from rlvr.algo import Loss
+from rlvr.algo import Loss, Objective
 from rlvr.build.parts import (
     context_of,
-    engine_kind,
+    filter_of,
+    known_of,
     loss_of,
     objective_of,
-    rules_of,
     sampling_of,
     sized_engine,
     strategy_traits,
@@ -31,6 +32,7 @@ from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
 from rlvr.checkpoint import SafeCheckpointIO
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
+from rlvr.eval import evaluation_key
 from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.models import Checkpoint, trainable
 from rlvr.names import name_of
@@ -39,7 +41,7 @@ from rlvr.preflight.settings import devices_of
 from rlvr.rollout import LazyEngine, Sampling, call_seed
 from rlvr.step import Collector
 from rlvr.timing import Stopwatch
-from rlvr.training import PolicyModule, RolloutDataModule, RunContext
+from rlvr.training import BaseAnswers, PolicyModule, RolloutDataModule, RunContext
 from rlvr.training.precision import trained_dtype
 from rlvr.verify import Verifier
 
@@ -82,8 +84,9 @@ def build(cfg: DictConfig) -> Run:
         clock=Stopwatch(),
     )
     callbacks = callbacks_of(cfg, context, source, splits, evaluated, tokens)
-    data = data_of(cfg, context, loss, callbacks)
-    module = module_of(cfg, policy, loss, sampling.temperature, checkpoint)
+    objective = objective_of(cfg, loss)
+    data = data_of(cfg, context, loss, callbacks, answers_of(cfg, context, objective, tokens))
+    module = module_of(cfg, policy, objective, sampling.temperature, checkpoint)
     made = [instantiate(logger) for logger in cfg.logger.values()]
     loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins)
@@ -119,7 +122,11 @@ def splits_of(cfg: DictConfig, source: ProblemSource, tokenizer: Any, verifier: 
 
 
 def data_of(
-    cfg: DictConfig, context: RunContext, loss: Loss, callbacks: Sequence[lightning.Callback]
+    cfg: DictConfig,
+    context: RunContext,
+    loss: Loss,
+    callbacks: Sequence[lightning.Callback],
+    answers: BaseAnswers | None,
 ) -> RolloutDataModule:
     """What collects rollout batches, and who listens."""
     collector = partial(
@@ -127,7 +134,7 @@ def data_of(
         problems=context.problems,
         engine=context.engine,
         verifier=context.verifier,
-        filter=instantiate(cfg.algo.filter),
+        filter=filter_of(cfg),
         loss=loss,
         sampling=context.sampling,
         problems_per_step=cfg.batch.problems_per_step,
@@ -136,25 +143,41 @@ def data_of(
         clock=context.clock,
     )
     listeners = [callback for callback in callbacks if isinstance(callback, Listener)]
-    return RolloutDataModule(context, collector, cfg.batch.minibatches_per_rollout, listeners)
+    return RolloutDataModule(context, collector, cfg.batch.minibatches_per_rollout, listeners, answers)
+
+
+def answers_of(cfg: DictConfig, context: RunContext, objective: Objective, tokens: int) -> BaseAnswers | None:
+    """The base's answers that the objective learns from, if any."""
+    if objective.replay is None:
+        return None
+    return BaseAnswers(context, objective.replay, Path(cfg.paths.cache_dir), known_of(cfg, tokens), evaluation_key)
 
 
 def module_of(
-    cfg: DictConfig, policy: PreTrainedModel, loss: Loss, temperature: float, checkpoint: Checkpoint | None
+    cfg: DictConfig, policy: PreTrainedModel, objective: Objective, temperature: float, checkpoint: Checkpoint | None
 ) -> PolicyModule:
     """What is trained, and by what objective."""
     lora = instantiate(cfg.lora) if cfg.lora else None
+    reference = reference_of(policy, checkpoint) if objective.kl is not None and lora is None else None
     torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
     return PolicyModule(
         policy=trainable(policy, lora, cfg.gradient_checkpointing),
-        objective=objective_of(cfg, loss),
+        objective=objective,
         optimizer=instantiate(cfg.optimizer),
         warmup_steps=cfg.warmup_steps,
         lr_schedule=cfg.lr_schedule,
         temperature=temperature,
         minibatches_per_rollout=cfg.batch.minibatches_per_rollout,
         checkpoint=checkpoint,
+        reference=reference,
     )
+
+
+def reference_of(policy: PreTrainedModel, checkpoint: Checkpoint | None) -> PreTrainedModel:
+    """A frozen copy of the policy before anything is trained, hollow as that is."""
+    if checkpoint is not None:  # a copy of parameters without memory would have some
+        return checkpoint.hollow(policy.dtype).requires_grad_(False)
+    return copy.deepcopy(policy).requires_grad_(False)
 
 
 def longest(splits: Splits, sampling: Sampling, evaluated: Sampling, context: int) -> int:
@@ -223,6 +246,6 @@ def evaluation(
         label=name_of(cfg),
         guess_rate=source.guess_rate,
         cache_dir=Path(cfg.paths.cache_dir),
-        known=(context, engine_kind(cfg), rules_of(cfg)),
+        known=known_of(cfg, context),
         listeners=listeners,
     )

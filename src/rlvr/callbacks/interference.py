@@ -14,8 +14,9 @@ from rlvr.eval.difficulty import BIN_NAMES, difficulty_bin
 from rlvr.ranks import Ranks
 from rlvr.rollout import call_seed
 from rlvr.step import RolloutBatch, TrainingSample, sample_groups
+from rlvr.step.stored import answer_sample, right_answers
 from rlvr.training import PolicyModule, RunContext, score_samples
-from rlvr.types import Completion, Group, Problem
+from rlvr.types import Problem
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Interference(Listener):
         services = (context.engine, context.verifier)
         groups = sample_groups(*services, mine, self.samples, context.sampling, version, seed)
         context.engine.sleep()
-        found = ranks.gather([_right(group)[: self.answers_per_problem] for group in groups])
+        found = ranks.gather([right_answers(group)[: self.answers_per_problem] for group in groups])
         selected = within(found, self.max_tokens)
         return [
             Answer(problem.id, completion, difficulty_bin(self._rates[problem.id]), base_logp=0.0)
@@ -156,7 +157,7 @@ class Interference(Listener):
 
     def _as_samples(self, answers: Sequence[Answer]) -> list[TrainingSample]:
         problems = {problem.id: problem for problem in self.context.problems}
-        return [_sample(problems[answer.problem_id], answer.token_ids) for answer in answers]
+        return [answer_sample(problems[answer.problem_id], answer.token_ids) for answer in answers]
 
 
 def changes(answers: Sequence[Answer], before_A: Tensor, after_A: Tensor, inside: set[str]) -> dict[str, float]:
@@ -188,13 +189,3 @@ def within(completions_P: Sequence[Sequence[tuple[int, ...]]], max_tokens: int) 
                 kept[index].append(completions[turn])
                 max_tokens -= len(completions[turn])
     return kept
-
-
-def _right(group: Group) -> list[tuple[int, ...]]:
-    """The distinct right answers, in the order sampled."""
-    graded = zip(group.completions, group.verdicts, strict=True)
-    return list(dict.fromkeys(one.token_ids for one, verdict in graded if verdict.status == "right"))
-
-
-def _sample(problem: Problem, token_ids: tuple[int, ...]) -> TrainingSample:
-    return TrainingSample(problem, Completion(token_ids, (0.0,) * len(token_ids), "", "stop"))

@@ -40,7 +40,8 @@ def export(checkpoint: Path, output: Path, lora: Any | None, half: bool) -> None
     config = AutoConfig.from_pretrained(checkpoint / MODEL)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if half else torch.float32)
     policy = trainable(model, lora, gradient_checkpointing=False)
-    weights = {name.removeprefix(PREFIX): tensor for name, tensor in read_weights(checkpoint).items()}
+    found = read_weights(checkpoint)  # a reference's among them, perhaps
+    weights = {name.removeprefix(PREFIX): tensor for name, tensor in found.items() if name.startswith(PREFIX)}
     policy.load_state_dict(weights)
     if (checkpoint / MODEL / "generation_config.json").exists():
         base_of(policy).generation_config = GenerationConfig.from_pretrained(checkpoint / MODEL)

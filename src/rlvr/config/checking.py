@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rlvr.config.foreign import check_call
+from rlvr.config.foreign import check_call, check_fit
 from rlvr.config.keys import Built, Group, Rule
 from rlvr.config.targets import TARGETS
 from rlvr.config.values import allowed, fits, groups_of, members, one_of, shown
@@ -16,6 +16,7 @@ from rlvr.errors import ConfigError
 
 HYDRAS_OWN = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 MISSING = "???"
+RESOLVING = " raised while resolving interpolation: "  # OmegaConf's, behind the kind of an error of a resolver
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def _item(path: str, node: Any, name: Any) -> Any:
         return _read(path, node[name])
     except OmegaConfBaseException as error:
         written = OmegaConf.to_container(node, resolve=False)
-        reason = str(error).partition("\n")[0].rstrip(".")
+        # What `from_file` raises is made to be read.
+        reason = str(error).partition("\n")[0].rstrip(".").removeprefix(f"ConfigError{RESOLVING}")
         return Unresolved(f"{path}={written[name]}: can't be resolved ({reason}).")  # type: ignore[index]
 
 
@@ -143,13 +145,29 @@ def _check_node(path: str, node: Mapping[str, Any], declared: type[Group]) -> No
         return _check_group(path, node, declared)
     target = node.get("_target_")
     choices = [name for name, group in TARGETS.items() if issubclass(group, declared)]
+    if isinstance(target, Unresolved):
+        raise ConfigError(target.sentence)
     if not isinstance(target, str) or target == MISSING:
         raise ConfigError(f"{path}._target_={shown(target)}: must name what is built here, such as {choices[0]}.")
     if declared.called_later and node.get("_partial_") is not True:
         raise ConfigError(f"{path}._partial_: must be true, since further arguments are given when it is called.")
     group = TARGETS.get(target)
     if group is None:
-        return check_call(path, target, node, choices)
+        check_call(path, target, node, choices)
+        return _check_own(path, target, node, declared)
     if group not in (TARGETS[name] for name in choices):
         raise ConfigError(f"{path}._target_={target}: does not belong here; it must be {one_of(choices)}, or your own.")
     return _check_group(path, node, group)
+
+
+def _check_own(path: str, target: str, node: Mapping[str, Any], declared: type[Group]) -> None:
+    """A user's own choice for a slot of a method is called as ours are, and has the keys that all choices have."""
+    assert issubclass(declared, Built)
+    if not (declared.called_with or declared.like):
+        return
+    check_fit(path, target, node, declared)
+    for name, (annotation, rule) in declared.keys().items():
+        if name in node:
+            _check_key(_join(path, name), node[name], annotation, rule)
+        elif not rule.optional and not declared.called_with:
+            raise ConfigError(f"{_join(path, name)}: is missing; it must be {allowed(annotation, rule)}: {rule.line}.")

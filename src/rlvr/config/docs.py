@@ -27,8 +27,8 @@ HEAD = """# Configuration
 Every key of every group, made by `python -m rlvr.config.docs` from `src/rlvr/config/groups/` and `configs/`; a test
 holds it current. A key that is misspelt, missing or out of its range ends a command at once, with one sentence and exit
 code 2. *Default* is what the YAML says; several values are those of several choices, and *optional* keys are added with
-`+key=value`. Where a group builds an object, its `_target_` may name a class of your own instead: its keys are then
-checked against that class's arguments.
+`+key=value`. Where a group builds an object, its `_target_` may name a class of your own instead, by its module
+or [by its file](adding_a_method.md): its keys are then checked against that class's arguments.
 """
 VALUES = 3  # of a key, in several choices, before the rest is left out
 

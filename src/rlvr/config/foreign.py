@@ -3,9 +3,11 @@
 import difflib
 import inspect
 import pkgutil
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlvr.config.keys import Built
 from rlvr.config.values import shown
 from rlvr.errors import ConfigError, cause_of
 
@@ -46,6 +48,63 @@ def check_call(path: str, target: str, node: Mapping[str, Any], known: Sequence[
         named = parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         if named and parameter.default is inspect.Parameter.empty and name not in given:
             raise ConfigError(f"{path}.{name}: is missing, and {target} can't be called without it.")
+
+
+def check_fit(path: str, target: str, node: Mapping[str, Any], declared: type[Built]) -> None:
+    """Look whether it can stand in its slot: be called with what comes later, or do what the slot's classes do.
+
+    Args:
+        path: Where it stands in the config.
+        target: Its `_target_`, which `check_call` has found.
+        node: Its keys.
+        declared: The slot.
+
+    Raises:
+        ConfigError: With one sentence on what does not fit.
+    """
+    called = pkgutil.resolve_name(target)
+    given = [name for name in node if not (name.startswith("_") and name.endswith("_"))]
+    if declared.called_with and (fault := _refuses(called, declared.called_with, given)):
+        raise ConfigError(f"{path}._target_={target}: is called with {_listed(declared.called_with)}, but {fault}.")
+    if not declared.like or not isinstance(called, type):  # what a function builds is not known
+        return
+    like = pkgutil.resolve_name(declared.like)
+    if not getattr(like, "_is_protocol", False):
+        if not issubclass(called, like):
+            raise ConfigError(f"{path}._target_={target}: must be a subclass of {declared.like}.")
+        return
+    for name in sorted(_members(like)):
+        defined = any(name in vars(kind) for kind in called.__mro__)  # `getattr` would find the metaclass's __call__
+        if not defined and name not in inspect.signature(called).parameters:
+            raise ConfigError(f"{path}._target_={target}: has no {name}, which {declared.like} says.")
+        if inspect.isfunction(getattr(like, name, None)):
+            wanted = tuple(inspect.signature(getattr(like, name)).parameters)
+            if fault := _refuses(getattr(called, name), wanted, ()):
+                raise ConfigError(
+                    f"{path}._target_={target}: its {name} is called with {_listed(wanted[1:])}, but {fault}."
+                )
+
+
+def _members(protocol: type) -> set[str]:
+    """Methods and declared attributes of a protocol and of those that it extends."""
+    own = [kind for kind in protocol.__mro__ if getattr(kind, "_is_protocol", False) and kind is not typing.Protocol]
+    functions = {name for kind in own for name, value in vars(kind).items() if inspect.isfunction(value)}
+    return {name for name in functions if name == "__call__" or not name.startswith("_")} | {
+        name for kind in own for name in vars(kind).get("__annotations__", {})
+    }
+
+
+def _refuses(called: Any, positional: Sequence[str], given: Sequence[str]) -> str | None:
+    """Why it can't be called with these arguments in order and those by name; None where it can."""
+    try:
+        inspect.signature(called).bind(*positional, **dict.fromkeys(given))
+    except TypeError as error:
+        return f"that is refused ({error})"
+    return None
+
+
+def _listed(arguments: Sequence[str]) -> str:
+    return f"({', '.join(arguments)})"
 
 
 def _locate(path: str, target: str, known: Sequence[str]) -> Any:

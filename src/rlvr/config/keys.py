@@ -73,6 +73,10 @@ class Built(Group):
 
     Attributes:
         called_later: Some arguments come when it is called, so the YAML needs `_partial_: true`.
+        called_with: Those arguments, in order, which a function of a user's own must take.
+        like: The base class or protocol that a class of a user's own must follow, by its full name.
     """
 
     called_later: ClassVar[bool] = False
+    called_with: ClassVar[tuple[str, ...]] = ()
+    like: ClassVar[str] = ""

@@ -101,6 +101,7 @@ class Step:
         lora: Every linear layer has an adapter, the rest is frozen.
         checkpointing: A layer's inside is computed again in the backward pass.
         entropy: The entropies have a gradient, too.
+        nucleus: So has the entropy inside the nucleus.
     """
 
     shape: Shape
@@ -110,6 +111,7 @@ class Step:
     lora: bool
     checkpointing: bool
     entropy: bool
+    nucleus: bool = False
 
     @property
     def bytes(self) -> float:
@@ -160,20 +162,23 @@ class Step:
     @property
     def forward(self) -> float:
         """On top in the forward pass, where autocast holds its copies of all weights until the end: three of the MLP's,
-        or in the output head what `_last` says, autocast's copy of the matrix and two chunks of logits in fp32."""
+        or in the output head what `_last` says, autocast's copy of the matrix and two chunks of logits in fp32, for a
+        nucleus four, sorted with their places."""
         s, p = self.shape, self.precision
         copies = self.copies * s.L if self.checkpointing else 0.0
         matrix = p.inner * s.V * s.H if self.casts and not self.lora else 0
-        return copies + max(3 * s.I * p.inner * self.tokens, self._last + matrix + 2 * self._chunk)
+        chunks = 4 if self.nucleus else 2
+        return copies + max(3 * s.I * p.inner * self.tokens, self._last + matrix + chunks * self._chunk)
 
     @property
     def head(self) -> float:
         """On top in the output head's backward pass: a chunk of logits in fp32 and bf16, for the entropy's gradient a
-        second one in fp32, and where the head is trained its gradient summed in fp32, one chunk's part of it,
-        autocast's copy of the matrix."""
+        second one in fp32, for a nucleus' two and a half more, and where the head is trained its gradient summed in
+        fp32, one chunk's part of it, autocast's copy of the matrix."""
         s, p = self.shape, self.precision
         matrix = 0 if self.lora else s.V * s.H * (4 + p.inner + (p.inner if self.casts else 0))
-        return self._last + matrix + (2.5 if self.entropy else 1.5) * self._chunk
+        chunks = (2.5 if self.entropy else 1.5) + (2.5 if self.nucleus else 0)
+        return self._last + matrix + chunks * self._chunk
 
     @property
     def _last(self) -> float:

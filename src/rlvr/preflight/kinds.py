@@ -17,7 +17,8 @@ def check_kinds(cfg: DictConfig, engine: EngineTraits, strategy: StrategyTraits)
     Raises:
         ConfigError: With the sentence of the first check that fails.
     """
-    for fault in (_divisible(cfg, engine), _precision(cfg, strategy), _whole(engine, strategy)):
+    faults = _divisible(cfg, engine), _precision(cfg, strategy), _whole(engine, strategy), _renewed(cfg, strategy)
+    for fault in faults:
         if fault:
             raise ConfigError(fault)
 
@@ -50,3 +51,22 @@ def _whole(engine: EngineTraits, strategy: StrategyTraits) -> str | None:
         "rollout.engine: it generates with the policy's own parameters, of which this trainer.strategy leaves every "
         "rank a part only; choose rollout=vllm or trainer=deepspeed_zero2."
     )
+
+
+def _renewed(cfg: DictConfig, strategy: StrategyTraits) -> str | None:
+    """A reference that follows the policy is a whole copy of it."""
+    for name, term in (cfg.algo.get("auxiliary") or {}).items():
+        if (n := term.get("reset_every_n_steps")) is None:
+            continue
+        key = f"algo.auxiliary.{name}.reset_every_n_steps={n}"
+        if cfg.lora:
+            return (
+                f"{key}: with adapters the reference is the policy without them, which never moves; give null, or "
+                "train without lora."
+            )
+        if strategy.shards_parameters:
+            return (
+                f"{key}: this trainer.strategy leaves every rank a part of the policy only, and parts are not renewed; "
+                "give null, or choose trainer=deepspeed_zero2."
+            )
+    return None

@@ -37,6 +37,7 @@ class Memory:
         engine_bytes: Of each of the engine's weights, and of a number in its cache.
         kv_cache_gib: Key-value cache a rank.
         on_gpu: CUDA's own memory counts.
+        reference: A frozen copy of the policy lies beside it.
     """
 
     step: Step
@@ -48,6 +49,7 @@ class Memory:
     engine_bytes: int
     kv_cache_gib: float
     on_gpu: bool
+    reference: bool = False
 
     @cached_property
     def gib(self) -> dict[str, float]:
@@ -55,6 +57,7 @@ class Memory:
         fixed = ENGINE_GIB if self.ranks_per_engine else CONTEXT_GIB
         sizes = {
             "weights": self.weights / self._shard(3),
+            **({"reference": self.copy / self._shard(3)} if self.reference else {}),
             "gradients": 0 if self.offload_optimizer else self.trained * self.step.precision.trained / self._shard(2),
             "optimizer": self._moved * self._states,
             "gradient buckets": self.buckets,
@@ -78,7 +81,7 @@ class Memory:
     @property
     def checkpoint_gib(self) -> float:
         """Weights and optimizer states on disk."""
-        return (self.weights + self.trained * self._states) / GIB
+        return (self.weights + self.copy + self.trained * self._states) / GIB
 
     @property
     def host_gib(self) -> dict[str, float]:
@@ -92,7 +95,7 @@ class Memory:
         largest = max(table, (shape.parameters - table * (1 if shape.tied else 2)) / shape.L)
         return {
             "rank 0 while it loads" if self.zero_stage == 3 else "each rank while it loads": (
-                (largest * precision.frozen if self.zero_stage == 3 else self.weights) / GIB
+                (largest * precision.frozen if self.zero_stage == 3 else self.weights + self.copy) / GIB
             ),
             "each rank's offloaded optimizer": self.trained * 16 / self.ranks / GIB if self.offload_optimizer else 0.0,
             "rank 0 while it saves": self.weights / GIB,
@@ -110,6 +113,11 @@ class Memory:
         precision = self.step.precision
         frozen = self.step.shape.parameters * precision.frozen if self.step.lora else 0
         return self.trained * precision.trained + frozen
+
+    @property
+    def copy(self) -> float:
+        """Of the reference, in the type that the policy is trained in, bytes."""
+        return self.weights if self.reference else 0
 
     @property
     def buckets(self) -> float:

@@ -45,6 +45,8 @@ class Plan:
         ranks_per_engine: Ranks that share an engine; 0: the engine has no weights of its own.
         kv_cache_gib: Key-value cache a rank; 0: the engine keeps none.
         device_gib: Memory of a device; None: unknown.
+        nucleus: A term of the objective learns from the entropies inside the nucleus.
+        reference: A term holds the policy near a reference.
     """
 
     config: Any
@@ -69,6 +71,8 @@ class Plan:
     ranks_per_engine: int
     kv_cache_gib: float
     device_gib: float | None
+    nucleus: bool = False
+    reference: bool = False
 
     @cached_property
     def shape(self) -> Shape:
@@ -124,6 +128,7 @@ class Plan:
                 lora=self.lora_rank is not None,
                 checkpointing=self.gradient_checkpointing,
                 entropy=self.entropy_gradient,
+                nucleus=self.nucleus,
             ),
             trained=self.trained,
             ranks=self.ranks,
@@ -133,6 +138,7 @@ class Plan:
             engine_bytes=self.engine_bytes,
             kv_cache_gib=self.kv_cache_gib,
             on_gpu=self.device_gib is not None,
+            reference=self.reference and self.lora_rank is None,  # adapters are switched off instead
         )
 
     @property

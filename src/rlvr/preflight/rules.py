@@ -75,25 +75,21 @@ def at_k(cfg: DictConfig) -> str | None:
 
 
 def rate(cfg: DictConfig) -> str | None:
-    """NFT's surrogate reads the success rate off its own advantage, which must not be weighted."""
-    loss, filter_ = cfg.algo.loss, cfg.algo.filter
+    """NFT's surrogate reads the success rate off its own advantage; that no filter weighs it, see `method`."""
+    loss = cfg.algo.loss
     if OmegaConf.select(cfg, "algo.loss.surrogate._target_") != "rlvr.algo.surrogates.nft":
         return None
     if loss.advantage._target_ != "rlvr.algo.success_advantages.nft":
         return "algo.loss.surrogate: NFT's needs NFT's advantage, which says the success rate; choose algo/loss=nft."
     if not {loss.signs.positive, loss.signs.negative} <= {0, 1}:
         return "algo.loss.signs: NFT's surrogate reads the success rate off the advantage; give 0 or 1."
-    if filter_._target_ == "rlvr.algo.RateWeight" or filter_.get("weighting") == "gain":
-        return (
-            f"algo.filter: NFT's surrogate reads the success rate off the advantage, which {filter_.name} would weigh."
-        )
     return None
 
 
 def gate(cfg: DictConfig) -> str | None:
-    """BBG lets problems through from which the loss can learn."""
+    """BBG lets problems through from which the loss can learn, at least when they are seen for the first time."""
     filter_, group, loss = cfg.algo.filter, cfg.batch.group_size, cfg.algo.loss
-    if filter_._target_ != "rlvr.algo.BBG":
+    if filter_._target_ not in ("rlvr.algo.BBG", "rlvr.algo.BBGPosterior"):
         return None
     first = 1 if loss.min_group > 1 else 0  # where rollouts are compared, a group without a right one teaches nothing
     largest = _gain(first, group, filter_.k) / (group + 1)  # the gain falls with every right rollout
@@ -103,6 +99,22 @@ def gate(cfg: DictConfig) -> str | None:
         f"algo.filter.tau={filter_.tau}: the gate would drop every problem that loss {loss.name} can learn from; with "
         f"algo.filter.k={filter_.k} and batch.group_size={group} something passes up to {_floor(largest):g}."
     )
+
+
+def bounds(cfg: DictConfig) -> str | None:
+    """Clip-Cov draws between two covariances."""
+    choice = cfg.algo.get("token_weight")
+    if not choice or choice._target_ != "rlvr.algo.ClipCov" or choice.low < choice.high:
+        return None
+    return f"algo.token_weight.low={choice.low}: must be below algo.token_weight.high={choice.high}."
+
+
+def references(cfg: DictConfig) -> str | None:
+    """One reference."""
+    names = [name for name, term in (cfg.algo.get("auxiliary") or {}).items() if term._target_ == "rlvr.algo.KL"]
+    if len(names) < 2:
+        return None
+    return f"algo.auxiliary: {' and '.join(names)} both hold the policy near a reference; keep one of them."
 
 
 def _gain(successes: int, group: int, k: int) -> float:

@@ -155,7 +155,7 @@ def _suite(cfg: DictConfig) -> str | None:
     )
 
 
-METHOD: tuple[Check, ...] = (_group_size, rules.gate, rules.at_k, rules.rate)
+METHOD: tuple[Check, ...] = (_group_size, rules.gate, rules.at_k, rules.rate, rules.bounds, rules.references)
 TOGETHER: tuple[Check, ...] = (
     _suite,
     _adapters,

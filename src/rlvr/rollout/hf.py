@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from rlvr.rollout.attention import use_grouped_attention
 from rlvr.rollout.decoding import Draw, decode
 from rlvr.rollout.engine import EngineError, Host, OnFinished, Sampling, call_seed, require_synced
-from rlvr.rollout.weights import base_of
+from rlvr.rollout.weights import base_of, evaluating
 from rlvr.types import Completion, Problem
 
 
@@ -64,30 +64,25 @@ class HFEngine:
         longest = max((len(problem.prompt_ids) for problem in problems), default=0)
         if longest >= self.context:
             raise EngineError(f"A prompt of {longest} tokens leaves no room in the context of {self.context} tokens.")
-        training = self.policy.training
-        self.policy.eval()
         per_call = max(1, self.max_tokens // (n * min(longest + sampling.max_new_tokens, self.context)))
         results: list[tuple[Completion, ...]] = []
         devices = [self.policy.device] if self.policy.device.type == "cuda" else []
-        try:
-            with torch.inference_mode(), torch.random.fork_rng(devices), self.autocast():
-                # Ranks that sample different problems must not draw the same numbers.
-                rank = dist.get_rank() if dist.is_initialized() else 0
-                for start in range(0, len(problems), per_call):
-                    indices = range(start, min(start + per_call, len(problems)))
-                    if skip and all(index in skip for index in indices):
-                        results += [()] * len(indices)
-                        continue
-                    # A stream of its own for each batch, which a skipped one before it must not change.
-                    torch.manual_seed(call_seed(seed, rank, start))
-                    results += self._generate_chunk(problems[start : start + per_call], n, sampling)
-                    for index in indices:
-                        if index in skip:
-                            results[index] = ()
-                        elif on_finished:
-                            on_finished(index, results[index])
-        finally:
-            self.policy.train(training)
+        with evaluating(self.policy), torch.inference_mode(), torch.random.fork_rng(devices), self.autocast():
+            # Ranks that sample different problems must not draw the same numbers.
+            rank = dist.get_rank() if dist.is_initialized() else 0
+            for start in range(0, len(problems), per_call):
+                indices = range(start, min(start + per_call, len(problems)))
+                if skip and all(index in skip for index in indices):
+                    results += [()] * len(indices)
+                    continue
+                # A stream of its own for each batch, which a skipped one before it must not change.
+                torch.manual_seed(call_seed(seed, rank, start))
+                results += self._generate_chunk(problems[start : start + per_call], n, sampling)
+                for index in indices:
+                    if index in skip:
+                        results[index] = ()
+                    elif on_finished:
+                        on_finished(index, results[index])
         return results
 
     def _generate_chunk(self, problems: Sequence[Problem], n: int, sampling: Sampling) -> list[tuple[Completion, ...]]:

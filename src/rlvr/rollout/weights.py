@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -26,6 +26,17 @@ def whole(parameters: Sequence[Parameter]) -> AbstractContextManager[None]:
 def base_of(policy: Any) -> Any:
     """The Hugging Face model itself, out of peft's wrapper where it has one."""
     return policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+
+
+@contextmanager
+def evaluating(policy: Any) -> Iterator[None]:
+    """Without dropout inside, which would also draw random numbers; afterwards as before."""
+    training = policy.training
+    policy.eval()
+    try:
+        yield
+    finally:
+        policy.train(training)
 
 
 @torch.no_grad()

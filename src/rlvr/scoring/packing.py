@@ -1,7 +1,8 @@
 """From training samples to packed micro-batches: what the LightningModule gets to see."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from rlvr.algo import Tokens
+from rlvr.algo.choices import Chooses
+from rlvr.algo.statistics import Statistic
 from rlvr.scoring.attention import Rows
 from rlvr.step.samples import Stream, TrainingSample
 
@@ -32,12 +35,15 @@ class MicroBatch:
         mask_BT: 1 for completion tokens that are trained; M of them.
         engine_logp_BT: Log-probabilities under the engine that sampled.
         advantage_BT: Advantages.
-        weight_BT: Weights of the tokens' surrogates in the loss.
+        weight_BT: Weights of the tokens' surrogates in the loss, or of stored answers' losses.
         auxiliary_weight_BT: Weights of the tokens in auxiliary terms.
+        stored: How many of the B, the last ones, are stored answers.
         old_logp_BT: Log-probabilities before the first update on this rollout batch, or None while the policy is
             still the one that sampled (then the ratio is 1 exactly and no extra pass is needed).
         reference_logp_BT: Log-probabilities under a reference policy, where the method has one.
         version: Policy version that sampled.
+        chosen_BT: 1 for tokens that a term has chosen, by the term.
+        statistic_BT: Statistics of the old policy, where `old_logp_BT` is known.
     """
 
     def __init__(
@@ -55,6 +61,9 @@ class MicroBatch:
         version: int,
         old_logp_BT: Tensor | None = None,
         reference_logp_BT: Tensor | None = None,
+        stored: int = 0,
+        chosen_BT: Mapping[Chooses, Tensor] | None = None,
+        statistic_BT: Mapping[Statistic, Tensor] | None = None,
     ) -> None:
         self.token_N = token_N
         self.position_N = position_N
@@ -69,12 +78,24 @@ class MicroBatch:
         self.version = version
         self.old_logp_BT = old_logp_BT
         self.reference_logp_BT = reference_logp_BT
+        self.stored = stored
+        self.chosen_BT = chosen_BT or {}
+        self.statistic_BT = statistic_BT or {}
 
-    def with_old(self, old_logp_BT: Tensor) -> "MicroBatch":
-        """The same batch with its old log-probabilities."""
-        return MicroBatch(**{**vars(self), "old_logp_BT": old_logp_BT})
+    def with_old(self, old_logp_BT: Tensor, statistic_BT: Mapping[Statistic, Tensor] | None = None) -> "MicroBatch":
+        """The same batch with what the old policy says of it."""
+        return MicroBatch(**{**vars(self), "old_logp_BT": old_logp_BT, "statistic_BT": statistic_BT})
 
-    def tokens(self, logp_BT: Tensor, entropy_BT: Tensor) -> Tokens:
+    def with_reference(self, reference_logp_BT: Tensor) -> "MicroBatch":
+        """The same batch with a reference policy's log-probabilities, those of stored answers as they were stored."""
+        if self.reference_logp_BT is not None and self.stored:
+            last = len(reference_logp_BT) - self.stored
+            reference_logp_BT = torch.cat([reference_logp_BT[:last], self.reference_logp_BT[last:]])
+        return MicroBatch(**{**vars(self), "reference_logp_BT": reference_logp_BT})
+
+    def tokens(
+        self, logp_BT: Tensor, entropy_BT: Tensor, statistic_BT: Mapping[Statistic, Tensor] | None = None
+    ) -> Tokens:
         """What the objective sees, given what the policy says of the completions."""
         return Tokens(
             logp_BT=logp_BT,
@@ -86,24 +107,30 @@ class MicroBatch:
             auxiliary_weight_BT=self.auxiliary_weight_BT,
             mask_BT=self.mask_BT,
             reference_logp_BT=self.reference_logp_BT,
+            stored=self.stored,
+            statistic_BT={**(statistic_BT or {}), **self.statistic_BT},
+            chosen_BT=self.chosen_BT,
         )
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "MicroBatch":
         """The same batch on `device`; Lightning calls this."""
-        moved: dict[str, Any] = {
-            name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor | Rows) else value
-            for name, value in vars(self).items()
-        }
-        return MicroBatch(**moved)
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {key: moved(each) for key, each in value.items()}
+            return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor | Rows) else value
+
+        return MicroBatch(**{name: moved(value) for name, value in vars(self).items()})
 
 
 def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
-    """Pack completions, in the order given. None: a single token that is scored but counts nowhere, so that the policy
-    is inside the graph."""
+    """Pack completions, in the order given but for stored answers, which come last. None: a single token that is scored
+    but counts nowhere, so that the policy is inside the graph."""
     if not samples:
         index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1, 1)
         rows = Rows((index[None],), index)
         return MicroBatch(index, index, rows, index, index, index[None], zero, zero, zero, zero, version, None, zero)
+    samples = sorted(samples, key=attrgetter("stored"))
     tokens, place_B3 = _laid_out(samples)
     prompt_B1, length_B1, own_B1 = place_B3[:, :, None].unbind(1)
     size_B1 = torch.tensor([[len(sample.problem.prompt_ids)] for sample in samples])
@@ -131,7 +158,7 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
             return laid_out(torch.cat([torch.as_tensor(value).expand(length) for value, length in each]))
         return torch.tensor(values_B)[:, None] * mask_BT
 
-    references = [sample.reference_logp_T for sample in samples if sample.reference_logp_T is not None]
+    choosers = dict.fromkeys(chain.from_iterable(sample.chosen for sample in samples))
     return MicroBatch(
         token_N=_tensor([tokens], np.int64),
         position_N=position_N,
@@ -144,8 +171,19 @@ def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
         weight_BT=stream([sample.weight for sample in samples]),
         auxiliary_weight_BT=stream([sample.auxiliary_weight for sample in samples]),
         version=version,
-        reference_logp_BT=laid_out(torch.cat(references)) if len(references) == len(samples) else None,
+        reference_logp_BT=_references(samples, laid_out),
+        stored=sum(sample.stored for sample in samples),
+        chosen_BT={term: stream([sample.chosen.get(term, 0.0) for sample in samples]) for term in choosers},
     )
+
+
+def _references(samples: Sequence[TrainingSample], laid_out: Callable[[Tensor], Tensor]) -> Tensor | None:
+    """0 for samples that bring none; None where none does."""
+    references = [sample.reference_logp_T for sample in samples]
+    if all(reference is None for reference in references):
+        return None
+    pairs = zip(samples, references, strict=True)
+    return laid_out(torch.cat([torch.zeros(s.completion_tokens) if r is None else r for s, r in pairs]))
 
 
 def _tensor(parts: Iterable[Sequence[float]], dtype: type) -> Tensor:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from rlvr.types import Group
+from rlvr.types import Group, Problem
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class RolloutBatch:
         drawn: Problems drawn by all ranks, those dropped before sampling included.
         rounds: Rounds of drawing.
         version: Policy version that sampled.
+        skipped: Problems drawn that were not sampled, since a filter dropped them before or stored answers stand for
+            them; of all ranks, in the order drawn.
         greedy_tokens: Completion tokens of the greedy answers that the filter asked for, of this rank's.
     """
 
@@ -32,6 +34,7 @@ class RolloutBatch:
     rounds: int
     version: int
     greedy_tokens: int
+    skipped: tuple[Problem, ...] = ()
 
     def learned_from(self) -> list[str]:
         """Ids of this rank's problems with an advantage other than 0."""

@@ -1,6 +1,6 @@
 """Collects one rollout batch: rounds of drawing, filtering, sampling and grading, until the batch is full."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
@@ -36,6 +36,7 @@ class _Gathered:
     weights: list[Tensor] = field(default_factory=list)
     outcomes: list[list[list[float]]] = field(default_factory=list)  # see `_outcome`
     seen: set[str] = field(default_factory=set)
+    skipped: list[Problem] = field(default_factory=list)
     rounds: int = 0
     selected: int = 0
     drawn: int = 0  # problems drawn, those put back among them,
@@ -63,6 +64,9 @@ class Collector:
         seed: Of problem order and sampling.
         ranks: This one among all.
         clock: Gets the seconds of each phase.
+        claimed: Ids of problems that are never sampled, since stored answers stand for them.
+        alone: Mean log-probability of each completion of some groups without its prompt, a collective; None: the loss
+            does not ask for it.
     """
 
     def __init__(
@@ -78,6 +82,8 @@ class Collector:
         seed: int,
         ranks: Ranks,
         clock: Stopwatch,
+        claimed: Container[str] = (),
+        alone: Callable[[Sequence[Group]], list[list[float]]] | None = None,
     ) -> None:
         self.cursor = ProblemCursor(problems, seed)
         self.engine = engine
@@ -90,6 +96,8 @@ class Collector:
         self.seed = seed
         self.ranks = ranks
         self.clock = clock
+        self.claimed = claimed
+        self.alone = alone
         self.rates = (1.0, 1.0)  # of the last step's problems, what the filter let through before and after sampling
 
     def collect(self, version: int) -> RolloutBatch:
@@ -126,11 +134,13 @@ class Collector:
         chosen, spare = candidates[:to_sample], candidates[to_sample:]
         self.cursor.put_back(spare)
         so_far.seen |= {problem.id for problem in drawn} - {problem.id for problem in spare}
+        passed = {problem.id for problem in candidates}
+        so_far.skipped += [problem for problem in drawn if problem.id not in passed]
         # The turn goes on from round to round, so that small rounds do not all fall to rank 0.
         groups = self._sample(self.ranks.shard(chosen, so_far.sampled), version, so_far.rounds)
         outcomes = self.ranks.gather(list(map(_outcome, groups)), so_far.sampled)
         success_P = torch.tensor([sum(right) for _, right, *_ in outcomes])
-        weight_P = self.filter.after(success_P, self.group_size)
+        weight_P = self.filter.weigh([problem.id for problem in chosen], success_P, self.group_size)
         fit = int((weight_P > 0).sum())
         # What a round brings beyond a full batch is left out, so that every step has the same size.
         weight_P[(weight_P > 0).cumsum(0) > missing] = 0
@@ -147,19 +157,19 @@ class Collector:
         return before, pass_rate(selected, len(chosen), selected_rate)
 
     def _candidates(self, drawn: Sequence[Problem], version: int, so_far: _Gathered) -> list[Problem]:
-        """The problems that the filter lets through before sampling, in the order drawn; each rank asks for a part."""
+        """The problems that the filter lets through before sampling, in the order drawn; it decides on every rank."""
 
         def solved_greedily(problems: Sequence[Problem]) -> list[bool]:
+            mine = self.ranks.shard(problems)
             greedy = replace(self.sampling, temperature=0.0)
             services = (self.engine, self.verifier)
-            groups = sample_groups(*services, problems, 1, greedy, version, seed=0, clock=self.clock, phase="greedy")
+            groups = sample_groups(*services, mine, 1, greedy, version, seed=0, clock=self.clock, phase="greedy")
             so_far.greedy_tokens += sum(len(group.completions[0].token_ids) for group in groups)
-            return [group.successes > 0 for group in groups]
+            return self.ranks.gather([group.successes > 0 for group in groups])
 
-        mine = self.ranks.shard(drawn)
-        chosen = {problem.id for problem in self.filter.before(mine, solved_greedily)}
-        passes = self.ranks.gather([problem.id in chosen for problem in mine])
-        return [problem for problem, passed in zip(drawn, passes, strict=True) if passed]
+        unclaimed = [problem for problem in drawn if problem.id not in self.claimed]
+        passed = {problem.id for problem in self.filter.before(unclaimed, solved_greedily)}
+        return [problem for problem in drawn if problem.id in passed]
 
     def _sample(self, problems: Sequence[Problem], version: int, round_: int) -> list[Group]:
         seed = call_seed(self.seed, "sample", version, round_, 0)
@@ -182,24 +192,33 @@ class Collector:
             rounds=so_far.rounds,
             version=version,
             greedy_tokens=so_far.greedy_tokens,
+            skipped=tuple(so_far.skipped),
         )
 
     def _outcomes(self, so_far: _Gathered) -> Outcomes:
         numbers = torch.tensor(so_far.outcomes).reshape(len(so_far.outcomes), NUMBERS, self.group_size)
         reward_PG, right_PG, length_PG, truncated_PG, logp_PG = numbers.unbind(1)
-        return Outcomes(
+        outcomes = Outcomes(
             reward_PG, right_PG > 0, length_PG, truncated_PG > 0, logp_PG, max_tokens=self.sampling.max_new_tokens
         )
+        if self.alone is None:
+            return outcomes
+        alone = torch.tensor(self.ranks.gather(self.alone(so_far.groups)))
+        return replace(outcomes, alone_logp_PG=alone.reshape(reward_PG.shape))
 
     def state_dict(self) -> dict[str, Any]:
-        """The cursor and the filter's rates; sampling seeds derive from the policy version and need no state."""
-        return {"cursor": self.cursor.state_dict(), "rates": list(self.rates)}
+        """The cursor, the filter's rates and what it remembers, the same on every rank; sampling seeds derive from the
+        policy version and need no state."""
+        remembered = self.filter.state_dict()
+        state = {"cursor": self.cursor.state_dict(), "rates": list(self.rates)}
+        return {**state, "filter": remembered} if remembered else state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on with the problem that would have come next."""
         self.cursor.load_state_dict(state["cursor"])
         first, second = state.get("rates", self.rates)
         self.rates = (first, second)
+        self.filter.load_state_dict(state.get("filter", {}))
 
 
 def _outcome(group: Group) -> list[list[float]]:

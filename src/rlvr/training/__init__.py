@@ -3,9 +3,11 @@
 from rlvr.training.context import RolloutListener, RunContext
 from rlvr.training.datamodule import RolloutDataModule
 from rlvr.training.module import PolicyModule
+from rlvr.training.replay import BaseAnswers
 from rlvr.training.scoring import score_samples
 
 __all__ = [
+    "BaseAnswers",
     "PolicyModule",
     "RolloutDataModule",
     "RolloutListener",

@@ -11,12 +11,15 @@ from torch.utils.data import DataLoader
 
 from rlvr.ranks import Ranks
 from rlvr.rollout import Host, named_weights
-from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch, packed
 from rlvr.scoring.sharing import shared_out
 from rlvr.step import Collector, RolloutBatch, TrainingSample, batch_metrics, training_samples
+from rlvr.step.stored import StoredAnswers, replayed
 from rlvr.strategy import sharding_of
 from rlvr.training.context import RolloutListener, RunContext
+from rlvr.training.replay import BaseAnswers
+from rlvr.training.scoring import alone_logps
+from rlvr.types import Group
 
 
 class RolloutDataModule(lightning.LightningDataModule):
@@ -27,6 +30,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         collector: Makes the collector, given the `ranks`, which are known only inside a trainer.
         minibatches_per_rollout: Optimizer steps on each rollout batch.
         listeners: See each batch before it is learned from, in this order.
+        answers: The base's answers that are learned from beside it; None: fresh rollouts alone.
     """
 
     def __init__(
@@ -35,16 +39,24 @@ class RolloutDataModule(lightning.LightningDataModule):
         collector: Callable[..., Collector],
         minibatches_per_rollout: int,
         listeners: Sequence[RolloutListener],
+        answers: BaseAnswers | None = None,
     ) -> None:
         super().__init__()
         self.context = context
         self.make_collector = collector
         self.minibatches_per_rollout = minibatches_per_rollout
         self.listeners = listeners
+        self.answers = answers
+        self.stored: StoredAnswers | None = None
 
     def train_dataloader(self) -> DataLoader:
         """Collect a rollout batch and hand over a sized data set, so that nothing is prefetched off-policy."""
-        trainer, module, clock = self._trainer, self._trainer.lightning_module, self.context.clock
+        trainer, clock = self._trainer, self.context.clock
+        module: Any = trainer.lightning_module
+        if self.answers is not None and self.stored is None:
+            with clock.phase("eval"):
+                self.stored = self.answers.open(trainer, module)
+            self.collector.claimed = self.stored if self.answers.replay.claims else ()
         with clock.phase("collect"):
             batch = self.collector.collect(trainer.global_step)
         with clock.phase("metrics"):
@@ -54,21 +66,28 @@ class RolloutDataModule(lightning.LightningDataModule):
         with clock.phase("assemble"):
             minibatches = self._assemble(self._samples(batch), batch.version)
         if self.minibatches_per_rollout > 1:
-            with clock.phase("score"):
-                minibatches = self._with_old_logps(minibatches)
+            minibatches = self._scored(minibatches, module.with_old)
+        if module.objective.kl is not None:
+            module.renew_reference(self.minibatches_per_rollout)
+            minibatches = self._scored(minibatches, module.with_reference)
         return DataLoader(minibatches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
     def _samples(self, batch: RolloutBatch) -> list[list[TrainingSample]]:
         collector = self.collector
         module: Any = self._trainer.lightning_module
-        return training_samples(
+        steps = training_samples(
             batch,
             collector.loss,
             collector.sampling.max_new_tokens,
             self.minibatches_per_rollout,
             self._ranks,
             every_completion=module.objective.needs_every_completion,
+            choosers=module.objective.choosers,
         )
+        if self.stored is None:
+            return steps
+        more = replayed(batch.skipped, self.stored, self.minibatches_per_rollout, self._ranks)
+        return [fresh + old for fresh, old in zip(steps, more, strict=True)]
 
     def _assemble(self, samples: Sequence[Sequence[TrainingSample]], version: int) -> list[MicroBatch]:
         """This rank's micro-batches of every optimizer step.
@@ -79,17 +98,27 @@ class RolloutDataModule(lightning.LightningDataModule):
         self._trainer.accumulate_grad_batches = len(steps[0])
         return [packed(part, version) for part in chain.from_iterable(steps)]
 
-    def _with_old_logps(self, batches: Sequence[MicroBatch]) -> list[MicroBatch]:
-        """Fill in the old log-probabilities, needed only where the policy moves before the batch is used up."""
-        module: Any = self._trainer.lightning_module
-        with torch.no_grad(), self._trainer.precision_plugin.forward_context():
-            moved = [batch.to(module.device) for batch in batches]
-            scored = (completion_logps(module.policy, b, module.temperature).logp_BT for b in moved)
-            return [batch.with_old(old_logp_BT) for batch, old_logp_BT in zip(moved, scored, strict=True)]
+    def _scored(self, batches: Sequence[MicroBatch], filled_in: Callable[[MicroBatch], MicroBatch]) -> list[MicroBatch]:
+        """Filled in with what the objective compares with, before the policy moves."""
+        device = self._trainer.strategy.root_device
+        forward = self._trainer.precision_plugin.forward_context()
+        with self.context.clock.phase("score"), torch.no_grad(), forward:
+            moved = [batch.to(device) for batch in batches]
+            return [filled_in(batch) for batch in moved]
+
+    def _alone(self, groups: Sequence[Group]) -> list[list[float]]:
+        """Mean log-probabilities without the prompts: a collective."""
+        trainer, context = self._trainer, self.context
+        with context.clock.phase("score"):
+            return alone_logps(
+                trainer, trainer.lightning_module, groups, context.tokenizer.eos_token_id, context.micro_batch_tokens
+            )
 
     def setup(self, stage: str) -> None:
         """Lightning moves the policy to its device only after this, so the engine is told now and built later."""
         self.collector = self.make_collector(ranks=self._ranks)
+        if self.collector.loss.reads_alone:
+            self.collector.alone = self._alone
         self.context.engine.attach(self._host)
 
     def teardown(self, stage: str) -> None:
@@ -114,9 +143,12 @@ class RolloutDataModule(lightning.LightningDataModule):
         return self.trainer
 
     def state_dict(self) -> dict[str, Any]:
-        """The collector's."""
-        return self.collector.state_dict()
+        """The collector's, and which stored answers were drawn."""
+        key = self.answers.key if self.answers is not None else None
+        return self.collector.state_dict() | ({"answers": key} if key else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the problem that would have come next."""
         self.collector.load_state_dict(state_dict)
+        if self.answers is not None:
+            self.answers.key = state_dict.get("answers")

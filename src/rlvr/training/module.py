@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import lightning
@@ -14,6 +15,8 @@ from transformers import PreTrainedModel
 from rlvr.algo import Objective, Sums
 from rlvr.memory import keep_freed_memory
 from rlvr.models.streamed import Checkpoint, fill
+from rlvr.ranks import Ranks
+from rlvr.rollout import evaluating
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import MicroBatch
 from rlvr.strategy import sharding_of
@@ -35,6 +38,8 @@ class PolicyModule(lightning.LightningModule):
         temperature: The sampling temperature; the policy that is trained is the one that was sampled.
         minibatches_per_rollout: Optimizer steps on each rollout.
         checkpoint: Where the weights of a hollow policy are; None: the policy has them.
+        reference: A frozen copy of the policy, where the objective holds it near one; None: there is no such term, or
+            the policy is its own reference with its adapters switched off.
     """
 
     def __init__(
@@ -47,10 +52,13 @@ class PolicyModule(lightning.LightningModule):
         temperature: float,
         minibatches_per_rollout: int,
         checkpoint: Checkpoint | None = None,
+        reference: PreTrainedModel | None = None,
     ) -> None:
         super().__init__()
         self.checkpoint = checkpoint
         self.policy = policy.train()
+        # In the mode of the rest, or Lightning would warn.
+        self.reference = None if reference is None else reference.train()
         self.objective = objective
         self.make_optimizer = optimizer
         self.warmup_steps = warmup_steps
@@ -72,7 +80,9 @@ class PolicyModule(lightning.LightningModule):
             return
         strategy = self.trainer.strategy
         partition = sharding_of(strategy).partition
-        fill(self.policy, self.checkpoint, partition, strategy.root_device, self.trainer.is_global_zero)
+        for model in (self.policy, self.reference):
+            if model is not None:
+                fill(model, self.checkpoint, partition, strategy.root_device, self.trainer.is_global_zero)
         # DeepSpeed moves no module whose parameters are partitioned: its buffers would stay where they are.
         self.to(strategy.root_device)
         self.checkpoint = None  # Lightning may call again
@@ -95,12 +105,47 @@ class PolicyModule(lightning.LightningModule):
         """
         if not 0 <= self.version - batch.version < self.minibatches_per_rollout:
             raise RuntimeError(f"A batch of policy version {batch.version} reached version {self.version}.")
-        scores = completion_logps(self.policy, batch, self.temperature, self.objective.entropy_gradient)
-        loss, sums = self.objective(batch.tokens(scores.logp_BT, scores.entropy_BT))
+        objective = self.objective
+        wanted = [statistic for statistic in objective.statistics if statistic not in batch.statistic_BT]
+        scores = completion_logps(self.policy, batch, self.temperature, objective.entropy_gradient, wanted)
+        loss, sums = objective(batch.tokens(*scores))
         self._sums = {name: self._sums.get(name, 0) + value for name, value in sums.items()}
         # Lightning divides by the accumulation steps and data-parallel strategies average over ranks, but the
         # weights were divided by the step's global count already: undo both.
         return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
+
+    def with_old(self, batch: MicroBatch) -> MicroBatch:
+        """The batch with what the policy as it is says of it."""
+        wanted = [statistic for statistic in self.objective.statistics if statistic.of_old]
+        scores = completion_logps(self.policy, batch, self.temperature, statistics=wanted)
+        return batch.with_old(scores.logp_BT, scores.statistic_BT)
+
+    def with_reference(self, batch: MicroBatch) -> MicroBatch:
+        """The batch with its log-probabilities under the reference."""
+        model: Any = self.policy if self.reference is None else self.reference
+        with evaluating(model), model.disable_adapter() if self.reference is None else nullcontext():
+            return batch.with_reference(completion_logps(model, batch, self.temperature).logp_BT)
+
+    def renew_reference(self, steps: int) -> None:
+        """Make the policy of now the reference, if its time has come since the last rollout, `steps` before."""
+        kl = self.objective.kl
+        if kl is not None and self.reference is not None and kl.resets_at(self.version, self.version - steps):
+            for copy, parameter in zip(self.reference.parameters(), self.policy.parameters(), strict=True):
+                copy.data.copy_(parameter.data)
+
+    def on_train_batch_end(self, outputs: Any, batch: MicroBatch, batch_idx: int) -> None:
+        """After a step's last micro-batch: terms may look back on it."""
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.objective.after_step(Ranks.of(self.trainer).total)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What the objective's terms remember."""
+        if state := self.objective.state_dict():
+            checkpoint["objective"] = state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with it."""
+        self.objective.load_state_dict(checkpoint.get("objective", {}))
 
     @property
     def grad_norm(self) -> float:

@@ -1,6 +1,7 @@
 """Log-probabilities of given completions under the policy as it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -8,10 +9,12 @@ import torch
 from torch import Tensor
 
 from rlvr.ranks import Ranks
+from rlvr.rollout import evaluating
 from rlvr.scoring.dealing import deal, micro_batches, pieces_of
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
+from rlvr.types import Group
 
 
 def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int) -> list[Tensor]:
@@ -28,17 +31,34 @@ def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], 
     pieces = pieces_of(samples, budget)
     count = int(Ranks.of(trainer).largest(micro_batches(pieces, budget, ranks=1)))
     scored: dict[int, Tensor] = {}
-    training = module.policy.training
-    module.policy.eval()  # dropout would also draw random numbers
-    try:
-        with torch.no_grad(), trainer.precision_plugin.forward_context():
-            for part in deal(pieces, count):
-                rows = list(chain.from_iterable(part))
-                batch = packed(rows, version=0).to(module.device)
-                logp_BT = completion_logps(module.policy, batch, module.temperature).logp_BT.cpu()
-                mask_BT = batch.mask_BT.bool().cpu()
-                # An empty part holds a token of no sample.
-                scored |= {id(row): logp_BT[index][mask_BT[index]] for index, row in enumerate(rows)}
-    finally:
-        module.policy.train(training)
+    with evaluating(module.policy), torch.no_grad(), trainer.precision_plugin.forward_context():
+        for part in deal(pieces, count):
+            rows = list(chain.from_iterable(part))
+            batch = packed(rows, version=0).to(module.device)
+            logp_BT = completion_logps(module.policy, batch, module.temperature).logp_BT.cpu()
+            mask_BT = batch.mask_BT.bool().cpu()
+            # An empty part holds a token of no sample.
+            scored |= {id(row): logp_BT[index][mask_BT[index]] for index, row in enumerate(rows)}
     return [scored[id(sample)] for sample in samples]
+
+
+def alone_logps(trainer: Any, module: Any, groups: Sequence[Group], start: int, budget: int) -> list[list[float]]:
+    """Mean log-probability of the tokens of each completion without its prompt: a collective.
+
+    Args:
+        trainer: Lightning's, whose precision is used.
+        module: The LightningModule with the policy.
+        groups: Of this rank.
+        start: Token that stands where the prompt was.
+        budget: Packed tokens that go through the policy at a time.
+    """
+    questions = [replace(group.problem, prompt_ids=(start,)) for group in groups]
+    samples = [
+        TrainingSample(question, one)
+        for question, group in zip(questions, groups, strict=True)
+        for one in group.completions
+    ]
+    mean = iter(
+        [float(logp_T.mean()) if len(logp_T) else 0.0 for logp_T in score_samples(trainer, module, samples, budget)]
+    )
+    return [[next(mean) for _ in group.completions] for group in groups]

@@ -9,6 +9,7 @@ class Advantage(Built):
     """Rewards of a group to advantages."""
 
     called_later: ClassVar[bool] = True
+    called_with: ClassVar[tuple[str, ...]] = ("outcomes",)
 
 
 class GroupNormalised(Advantage):
@@ -92,10 +93,15 @@ class Surrogate(Built):
     """The objective of a token or of a sequence."""
 
     called_later: ClassVar[bool] = True
+    called_with: ClassVar[tuple[str, ...]] = ("logp_BT", "old_logp_BT", "advantage_BT", "mask_BT")
 
 
 class Reinforce(Surrogate):
     """No ratio, no clip."""
+
+
+class Unclipped(Surrogate):
+    """The ratio, however large."""
 
 
 class Clipped(Surrogate):
@@ -148,6 +154,7 @@ class Aggregation(Built):
     """What a batch's loss is divided by."""
 
     called_later: ClassVar[bool] = True
+    called_with: ClassVar[tuple[str, ...]] = ("advantage_PG", "length_PG", "max_tokens")
     over: Literal["live", "nonzero", "all"] = key(
         "live: all completions of groups with gradient count; nonzero: those with gradient; all: of selected groups"
     )
@@ -175,6 +182,7 @@ class Signs(Group):
 class Loss(Built):
     """Advantage, sign, surrogate and aggregation."""
 
+    like: ClassVar[str] = "rlvr.algo.Loss"
     name: str = key("what tables call it")
     advantage: Advantage = key("rewards of a group to advantages")
     signs: Signs = key("what advantages of each sign are multiplied by")
