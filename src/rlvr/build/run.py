@@ -20,6 +20,7 @@ from rlvr.algo import Loss, Objective
 from rlvr.build.parts import (
     context_of,
     filter_of,
+    guess_rate_of,
     known_of,
     loss_of,
     objective_of,
@@ -244,7 +245,7 @@ def evaluation(
         every_n_steps=cfg.eval.every_n_steps,
         path_problems=cfg.eval.path_problems,
         label=name_of(cfg),
-        guess_rate=source.guess_rate,
+        guess_rate=guess_rate_of(source, splits, run.verifier),
         cache_dir=Path(cfg.paths.cache_dir),
         known=known_of(cfg, context),
         listeners=listeners,

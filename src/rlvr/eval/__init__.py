@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from rlvr.eval.bootstrap import Crossing, Interval, bootstrap_crossing, bootstrap_mean
 from rlvr.eval.evaluation import Evaluation
+from rlvr.eval.guess import borrowed_rates
 from rlvr.eval.key import evaluation_key, short_hash
 from rlvr.eval.ledger import Change, Ledger, ledger
 from rlvr.eval.outcome import Outcome, outcome_of
@@ -34,6 +35,7 @@ __all__ = [
     "SplitRecord",
     "bootstrap_crossing",
     "bootstrap_mean",
+    "borrowed_rates",
     "evaluate",
     "evaluation_key",
     "judge_again",

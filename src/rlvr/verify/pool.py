@@ -7,10 +7,12 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from types import ModuleType
 
 from rlvr.errors import ConfigError
+from rlvr.verify.patience import Patience
 from rlvr.verify.worker import Judge, Question, Reply, serve
 
 # Questions handed over at a time, so that no process waits for its next one; each keeps a time limit of its own.
@@ -29,11 +31,12 @@ class KillablePool:
         Args:
             load: Module-level function, called once in each process; imports what is slow and returns the judge.
             workers: Processes side by side.
-            timeout_s: Wall-clock time for one question.
+            timeout_s: Wall-clock time for one question; less, or none, for one like others that ran out of it.
             memory_gib: Address space of one process.
         """
         self._load, self._size = load, workers
-        self._timeout_s, self._memory_gib = timeout_s, memory_gib
+        self._memory_gib = memory_gib
+        self._patience = Patience(timeout_s)
         self._workers: list[_Worker] = []
         # At exit, and when nobody holds the pool any more.
         weakref.finalize(self, _kill_all, self._workers)
@@ -49,47 +52,63 @@ class KillablePool:
         # One question at a time must not shrink the pool: while a killed process is replaced, another answers.
         count = max(len(self._workers), min(self._size, len(questions)))
         try:
-            while waiting or any(worker.indices for worker in self._workers):
+            while waiting or any(worker.tasks for worker in self._workers):
                 self._refill(count)
                 for worker in self._workers:
-                    if waiting and worker.ready and not worker.indices:
-                        share = min(MAX_BATCH, 1 + len(waiting) // (2 * self._size))
-                        indices = [waiting.popleft() for _ in range(share)]
-                        worker.give(indices, [questions[index] for index in indices])
-                self._listen(replies, waiting)
+                    if worker.ready and not worker.tasks:
+                        worker.give(self._next(waiting, questions, replies))
+                if any(worker.tasks or not worker.ready for worker in self._workers):
+                    self._listen(replies, waiting)
             # A killed process is replaced now, not when the next question waits for it.
             self._refill(count)
         finally:
             # After an interrupt, a late reply must not be taken for the reply to the next question.
-            for worker in [worker for worker in self._workers if worker.indices]:
+            for worker in [worker for worker in self._workers if worker.tasks]:
                 self._drop(worker)
         return replies
 
+    def _next(self, waiting: deque[int], questions: Sequence[Question], replies: list[Reply]) -> list["_Task"]:
+        """What a process is given; what is not worth one has run out of time as others like it did."""
+        share = min(MAX_BATCH, 1 + len(waiting) // (2 * self._size))
+        tasks: list[_Task] = []
+        while waiting and len(tasks) < share:
+            index = waiting.popleft()
+            if seconds := self._patience.seconds(questions[index]):
+                tasks.append(_Task(index, questions[index], seconds))
+            else:
+                replies[index] = ("timeout", 0.0)
+        return tasks
+
     def _refill(self, count: int) -> None:
-        for worker in [worker for worker in self._workers if not worker.indices and not worker.process.is_alive()]:
+        for worker in [worker for worker in self._workers if not worker.tasks and not worker.process.is_alive()]:
             if not worker.ready:
                 self._greet(worker)
             self._drop(worker)
         while len(self._workers) < count:
-            self._workers.append(_Worker(self._load, self._timeout_s, self._memory_gib))
+            self._workers.append(_Worker(self._load, self._patience.limit_s, self._memory_gib))
 
     def _listen(self, replies: list[Reply], waiting: deque[int]) -> None:
         """Wait for the next reply or deadline, and note what came of it."""
-        talking = {worker.connection: worker for worker in self._workers if worker.indices or not worker.ready}
+        talking = {worker.connection: worker for worker in self._workers if worker.tasks or not worker.ready}
         left_s = min(worker.deadline for worker in talking.values()) - time.monotonic()
         heard = wait(list(talking), timeout=None if left_s == float("inf") else max(left_s, 0.0))
         for connection, worker in talking.items():
             if connection in heard and not worker.ready:
                 self._greet(worker)
             elif connection in heard:
-                replies[worker.indices[0]] = worker.reply()
-                worker.indices.popleft()
-            elif worker.indices and time.monotonic() >= worker.deadline:
-                replies[worker.indices.popleft()] = ("timeout", 0.0)
+                seconds, task, reply = worker.reply()
+                replies[task.index] = reply
+                # A process that is used up, or memory that fills for long, costs as much as time that runs out.
+                cheap = worker.alive and (reply[0] != "error" or seconds < self._patience.short_s)
+                self._patience.note(task.question, cheap)
+            elif worker.tasks and time.monotonic() >= worker.deadline:
+                task = worker.tasks.popleft()
+                replies[task.index] = ("timeout", 0.0)
+                self._patience.note(task.question, cheap=False)
                 worker.kill()
             if not worker.alive:
                 # What it had not come to yet is not its questions' fault.
-                waiting.extendleft(reversed(worker.indices))
+                waiting.extendleft(task.index for task in reversed(worker.tasks))
                 self._workers.remove(worker)
 
     def _greet(self, worker: "_Worker") -> None:
@@ -104,6 +123,15 @@ class KillablePool:
         self._workers.remove(worker)
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A question, where it stands among those asked, and the time that it may take."""
+
+    index: int
+    question: Question
+    seconds: float
+
+
 class _Worker:
     """One process and the questions that it has been given, the one that it is at first."""
 
@@ -114,9 +142,8 @@ class _Worker:
             self.process.start()
         theirs.close()
         self.ready, self.alive = False, True
-        self.indices: deque[int] = deque()
+        self.tasks: deque[_Task] = deque()
         self.deadline = float("inf")
-        self._timeout_s = timeout_s
 
     def greeting(self) -> str:
         """What a process says when it has loaded: nothing, or what went wrong."""
@@ -127,22 +154,29 @@ class _Worker:
         self.ready = not fault
         return fault
 
-    def give(self, indices: Sequence[int], questions: Sequence[Question]) -> None:
-        self.indices.extend(indices)
-        self.deadline = time.monotonic() + self._timeout_s
+    def give(self, tasks: Sequence[_Task]) -> None:
+        if not tasks:
+            return
+        self.tasks.extend(tasks)
+        self._start_clock()
         # A process that dies right now is noticed when its reply is read.
         with contextlib.suppress(OSError):
-            self.connection.send(questions)
+            self.connection.send([task.question for task in tasks])
 
-    def reply(self) -> Reply:
-        """The reply to the question that it was at; it goes on to the next."""
+    def reply(self) -> tuple[float, _Task, Reply]:
+        """Seconds that a question took, the question and the reply; it goes on to the next."""
+        task = self.tasks.popleft()
+        seconds = time.monotonic() - (self.deadline - task.seconds)
         try:
             reply: Reply = self.connection.recv()
         except (EOFError, OSError):
             self.kill()
-            return "error", 0.0
-        self.deadline = time.monotonic() + self._timeout_s if len(self.indices) > 1 else float("inf")
-        return reply
+            return seconds, task, ("error", 0.0)
+        self._start_clock()
+        return seconds, task, reply
+
+    def _start_clock(self) -> None:
+        self.deadline = time.monotonic() + self.tasks[0].seconds if self.tasks else float("inf")
 
     def kill(self) -> None:
         self.alive = False
