@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable
 from itertools import product
 
-from rlvr.verify.math.answer import Answer, Many, One, readings, words_of
+from rlvr.verify.math.answer import Answer, Many, readings
 from rlvr.verify.math.latex import clean
-from rlvr.verify.math.number import stands_for
+from rlvr.verify.math.number import is_decimal, is_near, stands_for
+from rlvr.verify.math.order import named_in_order
+from rlvr.verify.math.single import One, same_words, words_of
 
 MAX_UNORDERED = 64
 
-# Whether two formulas are equal; None where that isn't known.
+# Whether two formulas are equal, or the second, behind \\approx, is the first one rounded; None where that isn't known.
 Decide = Callable[[str, str], bool | None]
 
 
@@ -33,14 +35,17 @@ def _equal(a: Answer, b: Answer, decide: Decide) -> bool | None:
             return equations[0] == equations[1] or (all("=" in each for each in equations) and decide(*equations))
         if a.option and b.option and a.option != b.option:
             return False
-        # The answer's own claims must hold as well; the reference's are taken for granted.
-        claims = (_equal_values(claim, b, decide) for claim in b.claims)
+        # The answer's own claims must hold as well; the reference's are taken for granted, if they aren't absurd.
+        claims = [_equal_values(claim, b, decide) for claim in b.claims]
+        claims += [_near(each, decimal, decide) for each in (a, b) for decimal in each.rounded]
         return _all([_same_option(a, b) or _equal_values(a, b, decide), *claims])
-    if isinstance(a, One) or isinstance(b, One) or len(a.items) != len(b.items) or differently_named:
+    if isinstance(a, One) or isinstance(b, One) or len(a.items) != len(b.items):
+        return False
+    if (ordered := named_in_order(a, b)) is not None:  # x = 5, y = 3 as (5, 3)
+        return _all(_equal(x, y, decide) for x, y in ordered)
+    if differently_named:
         return False
     pairs = zip(a.items, b.items, strict=True)
-    if _each_named(a) != _each_named(b):  # x = 5, y = 3 as (5, 3)
-        return {a.kind, b.kind} <= {"list", "()"} and _all(_equal(x, y, decide) for x, y in pairs)
     unordered = {a.kind, b.kind} <= {"list", "set"}
     if unordered and len(a.items) <= MAX_UNORDERED:
         return _equal_unordered(a, b, decide)
@@ -49,11 +54,6 @@ def _equal(a: Answer, b: Answer, decide: Decide) -> bool | None:
 
 def _spelled_out(one: One) -> str:
     return f"{one.name}={one.tex}" if one.name else one.tex
-
-
-def _each_named(answer: Many) -> bool:
-    names = [item.name for item in answer.items]
-    return all(names) and len(set(names)) == len(names) and all(isinstance(item, One) for item in answer.items)
 
 
 def _equal_unordered(a: Many, b: Many, decide: Decide) -> bool | None:
@@ -78,7 +78,7 @@ def _equal_values(a: One, b: One, decide: Decide) -> bool | None:
     if a.unit and b.unit and a.unit != b.unit:
         return False
     if a.words or b.words:
-        return words_of(a) == words_of(b)
+        return same_words(a, b)
     if a.value is None or b.value is None:
         return a.tex == b.tex or decide(a.tex, b.tex)
     if _equal_numbers(a, b):
@@ -88,10 +88,15 @@ def _equal_values(a: One, b: One, decide: Decide) -> bool | None:
     return a.unit != b.unit and percent[0] == percent[1]
 
 
+def _near(one: One, decimal: str, decide: Decide) -> bool | None:
+    """Whether an approximation is one."""
+    return decide(one.tex, rf"\approx{decimal}") if one.value is None else is_near(decimal, one.value)
+
+
 def _equal_numbers(a: One, b: One) -> bool:
     if a.value == b.value:
         return True
-    decimal = ["." in one.tex and "\\" not in one.tex for one in (a, b)]
+    decimal = [is_decimal(one.tex) for one in (a, b)]
     if decimal[0] == decimal[1] or a.value is None or b.value is None:
         return False
     return stands_for(a.tex, b.value) if decimal[0] else stands_for(b.tex, a.value)

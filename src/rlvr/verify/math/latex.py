@@ -5,14 +5,18 @@ currency, percent and degree signs) comes out between double quotes: `12"cm"^{2}
 """
 
 import re
+import unicodedata
 
+from rlvr.verify.math.commas import without_marked, without_spaced
 from rlvr.verify.math.spelling import (
     CHARACTERS,
     COMMANDS,
     CONJUNCTIONS,
     FUNCTIONS,
     INFINITY,
+    LOWERED,
     MATRICES,
+    RAISED,
     SKIPPED,
     TEXT,
     WORDS,
@@ -32,14 +36,17 @@ _CUT_TEXT = ("normal", "bf", "rm")
 _SEPARATOR = re.compile(r"\s*(?:,(?![0-9]{3})|\band\b|\bor\b)\s*")
 _PHRASE = re.compile(r"\s*([-+]?[0-9][0-9.,:/]*(?=[ A-Za-z]))?(.+)")  # a number that it begins with is outside it
 _GROUPS = re.compile(r"(?<![0-9.])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
-_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9])")
+_RAISED, _LOWERED = re.compile(f"[{''.join(RAISED)}]+"), re.compile(f"[{''.join(LOWERED)}]+")
+QUOTE = '"'
+ORDINALS = ('"st"', '"nd"', '"rd"', '"th"')
+_NAME_COMMAND = re.compile(r"\\(min|max) ")  # v_{max}
 # A space counts in quotes, between digits, and where it ends a command.
 _SPACE = re.compile(r'("[^"]*")|(\\[A-Za-z]+ )(?=[A-Za-z])|([0-9] )(?=[0-9])| ')
 
 
 def clean(text: str) -> str:
     """The answer in one spelling; empty where it can't be an answer."""
-    text = text.translate(CHARACTERS)
+    text = without_marked(_in_ascii(text).translate(CHARACTERS))
     # Zero-width characters, and those that turn the direction of reading, have no place in an answer.
     if len(text) > MAX_CHARACTERS or not text.isprintable():
         return ""
@@ -48,11 +55,24 @@ def clean(text: str) -> str:
     except RecursionError:
         return ""
     text = re.sub('" +"', " ", text)  # words of one phrase
-    if ", " in text:  # then a comma without a space separates nothing: 10,000, 20,000
-        text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
+    text = without_spaced(text)
     text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
     text = _SPACE.sub(lambda match: match[1] or match[2] or match[3] or "", re.sub(" +", " ", text))
     return text.lstrip(" ,;:").rstrip(" .,;:")
+
+
+def _in_ascii(text: str) -> str:
+    """Exponents, indices and fractions that are characters of their own, as LaTeX: ⁻¹ is ^{-1}, 2¾ is 2 3/4."""
+    if text.isascii():
+        return text
+    text = _RAISED.sub(lambda match: f"^{{{''.join(map(RAISED.__getitem__, match[0]))}}}", text)
+    text = _LOWERED.sub(lambda match: f"_{{{''.join(map(LOWERED.__getitem__, match[0]))}}}", text)
+    return "".join(_fraction(each) for each in text)
+
+
+def _fraction(character: str) -> str:
+    parts = unicodedata.normalize("NFKC", character).split("⁄")
+    return rf"\frac{{{parts[0]}}}{{{parts[1]}}}" if len(parts) == 2 and all(map(str.isdigit, parts)) else character
 
 
 class _Reader:
@@ -99,8 +119,8 @@ class _Reader:
             return ""
         if name.endswith(("frac", "binom")):
             return rf"\{'frac' if 'frac' in name else 'binom'}{{{self._argument()}}}{{{self._argument()}}}"
-        if name == "sqrt":
-            return self._root()
+        if name in ("sqrt", "surd"):
+            return self._root(whole_number=name == "surd")
         if name in ("begin", "end"):
             return self._environment(name)
         if not name.isalpha():
@@ -123,7 +143,7 @@ class _Reader:
     def _letters(self, token: str) -> str:
         """A word is quoted; a run of letters that isn't one is a product."""
         if token in FUNCTIONS:
-            return self._root() if token == "sqrt" else f"\\{token} "
+            return self._root(whole_number=True) if token == "sqrt" else f"\\{token} "
         if token in INFINITY:
             return r"\infty "
         if token in CONJUNCTIONS:
@@ -138,9 +158,9 @@ class _Reader:
         argument = self._argument(whole_number=True)
         if mark == "^" and argument.strip() in (r"\circ", "o"):
             return '"°"'
-        if argument.startswith('"') or argument == "'":  # 5^{\text{th}}, f^{\prime}
+        if argument.strip("'") == "" or argument in ORDINALS:  # f^{\prime}, 5^{\text{th}}
             return argument
-        return f"{mark}{{{argument}}}"
+        return f"{mark}{{{_NAME_COMMAND.sub(_in_letters, argument).replace(QUOTE, '')}}}"
 
     def _argument(self, whole_number: bool = False) -> str:
         """What a command acts on: a group, a command, one character; after ^ and _ also a number and its sign."""
@@ -168,7 +188,8 @@ class _Reader:
         self._depth -= 1
         return spelled
 
-    def _root(self) -> str:
+    def _root(self, whole_number: bool = False) -> str:
+        r"""\sqrt 23 is the root of 2, times 3; √23 and sqrt 23 are the root of 23."""
         self._skip_spaces()
         degree = ""
         if self._next_is("["):
@@ -177,7 +198,10 @@ class _Reader:
         if self._next_is("("):
             self._tokens.pop()
             return rf"\sqrt{degree}{{{self.until(')')}}}"
-        return rf"\sqrt{degree}{{{self._argument()}}}"
+        argument = self._argument(whole_number)
+        if whole_number and argument.isdigit() and self._next_is("."):
+            argument += self._tokens.pop() + self._argument(whole_number)
+        return rf"\sqrt{degree}{{{argument}}}"
 
     def _text(self) -> str:
         """Words, quoted; what separates answers elsewhere does so between words too."""
@@ -211,6 +235,10 @@ class _Reader:
 
     def _next_is(self, token: str) -> bool:
         return bool(self._tokens) and self._tokens[-1] == token
+
+
+def _in_letters(command: re.Match[str]) -> str:
+    return command[1]
 
 
 def _quoted(phrase: re.Match[str]) -> str:

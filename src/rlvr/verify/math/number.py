@@ -5,12 +5,13 @@ from fractions import Fraction
 
 _SIGN = r"(?P<sign>[+-]?)"
 _DECIMAL = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+SCIENTIFIC = re.compile(
+    rf"{_SIGN}(?P<digits>{_DECIMAL})(?:[eE](?P<e>[+-]?[0-9]+)|(?:\\times|\\cdot|\*)10\^\{{(?P<power>[+-]?[0-9]+)\}})"
+)
 _PATTERNS = [
     # 12, 1.5, 1.6e-19, 1.6\times10^{-19}, 10^{-3}, 0.\overline{36}
     re.compile(rf"{_SIGN}(?P<digits>{_DECIMAL})(?:\\overline\{{(?P<repeated>[0-9]+)\}})?"),
-    re.compile(
-        rf"{_SIGN}(?P<digits>{_DECIMAL})(?:[eE](?P<e>[+-]?[0-9]+)|(?:\\times|\\cdot|\*)10\^\{{(?P<power>[+-]?[0-9]+)\}})"
-    ),
+    SCIENTIFIC,
     re.compile(rf"{_SIGN}10\^\{{(?P<power>[+-]?[0-9]+)\}}"),
     # \frac{1}{2}, 3\frac{1}{2}, 1/2, 3 1/2
     re.compile(rf"{_SIGN}(?P<whole>[0-9]+)?\\frac\{{(?P<top>[+-]?{_DECIMAL})\}}\{{(?P<bottom>[+-]?{_DECIMAL})\}}"),
@@ -34,7 +35,7 @@ def _value(parts: dict[str, str | None]) -> Fraction | None:
     if top := parts.get("top"):
         bottom = Fraction(parts["bottom"] or 0)
         whole = parts.get("whole")
-        if not bottom or (whole and (top[0] in "+-" or "." in top)):
+        if not bottom or (whole and not (top.isdigit() and Fraction(top) < bottom)):
             return None
         return Fraction(whole or 0) + Fraction(top) / bottom
     exponent = int(parts.get("e") or parts.get("power") or 0)
@@ -49,10 +50,36 @@ def _value(parts: dict[str, str | None]) -> Fraction | None:
     return value * Fraction(10) ** exponent
 
 
+def is_decimal(tex: str) -> bool:
+    """Whether a number has digits behind a point, 1.5 or 1.5e-3."""
+    return "." in tex and bool(_PATTERNS[0].fullmatch(tex) or SCIENTIFIC.fullmatch(tex)) and "overline" not in tex
+
+
 def stands_for(decimal: str, value: Fraction) -> bool:
     """Whether a decimal is another number rounded, and written with digits enough to be told from all others."""
-    places = len(decimal.partition(".")[2])
-    shown = decimal.replace(".", "").lstrip("-+0")
-    return (
-        "." in decimal and len(shown) >= ENOUGH_DIGITS and abs(Fraction(decimal) - value) * 2 <= Fraction(1, 10**places)
-    )
+    shown = re.split(r"[eE\\*]", decimal, maxsplit=1)[0].replace(".", "").strip("-+0")
+    return len(shown) >= ENOUGH_DIGITS and is_rounding(decimal, value)
+
+
+def is_rounding(decimal: str, value: Fraction) -> bool:
+    """Whether a decimal is within half of its last place of a number."""
+    written = number(decimal)
+    return written is not None and abs(written - value) * 2 <= Fraction(10) ** -_places(decimal)
+
+
+def is_near(decimal: str, value: Fraction) -> bool:
+    """Whether a number is another one rounded or cut off; zeros that it ends in may stand for other digits."""
+    written = number(decimal)
+    if written is None or written == value or not (is_decimal(decimal) or decimal.lstrip("-").isdigit()):
+        return written == value
+    significant = decimal.lstrip("-").rstrip("0")
+    zeros = len(decimal.lstrip("-")) - len(significant) if significant.isdigit() and len(significant) > 1 else 0
+    place = Fraction(10) ** (zeros - _places(decimal))
+    return abs(written - value) * 2 <= place or (0 <= abs(value) - abs(written) < place and written * value > 0)
+
+
+def _places(decimal: str) -> int:
+    """Digits behind the point, of the number written out."""
+    match = SCIENTIFIC.fullmatch(decimal) or _PATTERNS[0].fullmatch(decimal)
+    parts = match.groupdict() if match else {}
+    return len((parts.get("digits") or "").partition(".")[2]) - int(parts.get("e") or parts.get("power") or 0)

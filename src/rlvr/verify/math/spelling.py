@@ -10,12 +10,16 @@ CHARACTERS = str.maketrans(
         **dict.fromkeys("\t\n\r\u00a0\u2002\u2003\u2009\u202f", " "),
         **dict.fromkeys('“”"`', ""),
         **{"’": "'", "′": "'", "×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "÷": "/", "±": r"\pm "},
-        **{"°": r"^\circ ", "²": "^2", "³": "^3", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
-        **{"√": r"\sqrt ", "∞": r"\infty ", "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta "},
+        **{"°": r"^\circ ", "℃": r"^\circ C", "℉": r"^\circ F", "∛": r"\surd[3]", "∜": r"\surd[4]"},
+        **{"√": r"\surd ", "∞": r"\infty ", "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta "},
         **{"≤": r"\leq ", "≥": r"\geq ", "≠": r"\neq ", "≈": r"\approx ", "∈": r"\in ", "∪": r"\cup "},
         **{"∅": r"\emptyset ", "€": r"\euro ", "£": r"\pounds "},
     }
 )
+
+# Runs of these are one exponent or index: ¹² is ^{12}.
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni", strict=True))
+LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙᵢ", "0123456789+-()ni", strict=True))
 
 # Commands whose argument is words, whose argument stands as it is, and which go with their argument.
 TEXT = _words("text textrm textbf textit textsf texttt textsc textnormal textup textmd mbox hbox mathrm rm")

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from fractions import Fraction
 
 # One measure a group, its first name the one it goes by.
 _MEASURES = """
@@ -20,7 +21,19 @@ _UNITS = {word: group[0] for group in _GROUPS for word in group}
 _COMPOUND = {"mph": {"mi": 1, "h": -1}, "kph": {"km": 1, "h": -1}, "kmh": {"km": 1, "h": -1}}
 CURRENCIES = {"$", "¢", "€", "£", "rs"}
 _POWERS = {"sq": 2, "square": 2, "cu": 3, "cubic": 3, "squared": 2, "cubed": 3}
-_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+_WHOLE_SCALES = {
+    "hundred": 10**2,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "dozen": 12,
+}
+_PARTS = "halve=2 third=3 fourth=4 fifth=5 sixth=6 seventh=7 eighth=8 ninth=9 tenth=10 hundredth=100 thousandth=1000"
+_SCALES = {name: Fraction(scale) for name, scale in _WHOLE_SCALES.items()} | {
+    name: Fraction(1, int(parts)) for name, _, parts in (part.partition("=") for part in _PARTS.split())
+}
+_SCALES |= {f"{name}th": 1 / _SCALES[name] for name in ("million", "billion", "trillion")}
 _NOTHING = {"unit", "total", "th", "st", "nd", "rd"}
 # With one of these the words say more than what is counted.
 _NO_NOUN = set(
@@ -28,8 +41,12 @@ _NO_NOUN = set(
         "[a-z]+",
         """
 not no nor non never isn if is are was be than then least most more less fewer over under above below between except
-when where for with without any every mod modulo remainder r to from by plus minus times half quarter none but wrong
+when where for with without any every mod modulo remainder r to from by plus minus half quarter none but wrong
 false incorrect base while until since all
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen twenty thirty forty fifty sixty seventy eighty ninety
+negative negated positive opposite reciprocal inverse inverted factorial double doubled triple tripled quadruple
+quadrupled halved multiplied divided added subtracted raised power root log ln logarithm exponent conjugate
 """,
     )
 )
@@ -43,7 +60,7 @@ BARE_UNITS |= {f"{word}s" for word in BARE_UNITS} | set(_COMPOUND)
 _PIECE = re.compile(r"[A-Za-z][A-Za-z.]*|[°%$¢€£]|\^\{?-?[0-9]\}?|(?<=[A-Za-z])[23](?![0-9])|/|[*() {}-]")
 
 
-def unit_of(tail: str) -> tuple[str, int] | None:
+def unit_of(tail: str) -> tuple[str, Fraction] | None:
     """The unit that stands behind a number (or before it, as currency does), in one spelling.
 
     Args:
@@ -56,7 +73,7 @@ def unit_of(tail: str) -> tuple[str, int] | None:
     pieces = _PIECE.findall(tail)
     if sum(map(len, pieces)) != len(tail):
         return None
-    scale, sign, power, nouns, last = 1, 1, 1, 0, ""
+    scale, sign, power, nouns, last = Fraction(1), 1, 1, 0, ""
     exponents: Counter[str] = Counter()
     for piece in pieces:
         word = _singular(piece.replace(".", ""))
@@ -67,6 +84,8 @@ def unit_of(tail: str) -> tuple[str, int] | None:
         elif piece[0] == "^" or piece.isdigit():
             exponents[last] = sign * int(piece.strip("^{}"))
         elif word in ("squared", "cubed"):
+            if last not in _UNITS:  # it is the number that is squared
+                return None
             exponents[last] *= _POWERS[word]
         elif word in _POWERS:
             power = _POWERS[word]
@@ -74,7 +93,7 @@ def unit_of(tail: str) -> tuple[str, int] | None:
             scale *= _SCALES[word]
         elif word not in _NOTHING:
             nouns += word not in _UNITS
-            if word in _NO_NOUN or nouns > MAX_WORDS or (len(word) == 1 and word not in _UNITS):
+            if {word, piece.lower()} & _NO_NOUN or nouns > MAX_WORDS or (len(word) == 1 and word not in _UNITS):
                 return None
             last = _UNITS.get(word, word)
             exponents.update({name: sign * n for name, n in _COMPOUND.get(word, {last: power}).items()})

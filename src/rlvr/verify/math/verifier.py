@@ -1,4 +1,4 @@
-"""Grades mathematics: plain answers here, everything else by math-verify in the worker processes."""
+"""Grades mathematics: plain answers here, formulas in the worker processes."""
 
 import importlib.util
 import logging
@@ -41,9 +41,9 @@ class MathVerifier(PooledVerifier):
             rewards: What verdicts are worth.
 
         Raises:
-            ConfigError: When math-verify isn't installed, or a setting means nothing.
+            ConfigError: When math-verify, whose grammar reads formulas, isn't installed, or a setting means nothing.
         """
-        if importlib.util.find_spec("math_verify") is None:
+        if importlib.util.find_spec("latex2sympy2_extended") is None:
             raise ConfigError('verifier=math: the package math-verify is missing; pip install -e ".[math]".')
         if box not in ("last", "any"):
             raise ConfigError(f"verifier.box={box}: unknown; choose last or any.")
@@ -76,7 +76,7 @@ class MathVerifier(PooledVerifier):
 
 
 def load_judge() -> Judge:
-    """Import math-verify, in a worker, and return the function that compares two answers."""
+    """Import the reader of formulas, in a worker, and return the function that compares two answers."""
     from rlvr.verify.math.judge import judge
 
     logging.disable(logging.CRITICAL)  # it warns that there is no timeout; the parent keeps the time

@@ -1,0 +1,129 @@
+r"""One value of an answer: its mathematics, unit, name, and what it is said to be equal to."""
+
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from rlvr.verify.math.number import number
+from rlvr.verify.math.units import CURRENCIES, unit_of
+
+_NO_VARIABLE = re.compile(r'\\(?:frac|sqrt|pi|cdot|times|binom|infty|ln|log|sin|cos|tan)(?![A-Za-z])|"[^"]*"')
+_BASED = re.compile(
+    r"([+-]?)\(?\"?([0-9][0-9A-Z]*|[A-Z][0-9A-Z]*[0-9][0-9A-Z]*)\"?\)?_\{\"?([0-9]+|two|three|five|eight|ten)\"?\}"
+)
+_OPTION = re.compile(r"(?:\"\(?([A-Z])[).]+\"|\(([A-Z])\))([0-9\\\"$.-].*)")
+_CURRENCY = re.compile(r"([+-]?)(\"[^\"]+\")(.+)")
+_BASES = {"two": "2", "three": "3", "five": "5", "eight": "8", "ten": "10"}
+LONGEST_NAME = 5
+SHOUTED = {"yes", "no", "odd", "even", "true", "false", "none", "both", "am", "pm", "one", "two", "three", "four"}
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+@dataclass(frozen=True)
+class One:
+    """A single value.
+
+    Attributes:
+        tex: The mathematics, without name and unit.
+        name: What it is the value of, x in x = 5; empty where that isn't said.
+        unit: Its unit; empty where there is none.
+        value: Its exact value, where it is plainly a number.
+        words: The text to compare, where it isn't mathematics.
+        option: The letter of a multiple-choice answer that is given along with its value.
+        claims: Values that it is said to be equal to, in 2 + 3 = 5.
+        rounded: Decimals that it is said to be about.
+    """
+
+    tex: str
+    name: str = ""
+    unit: str = ""
+    value: Fraction | None = None
+    words: str = ""
+    option: str = ""
+    claims: tuple["One", ...] = ()
+    rounded: tuple[str, ...] = ()
+
+
+def split(tex: str, separators: str) -> list[str]:
+    """Cut where one of the separators stands outside all brackets and quotes; empty pieces are left out."""
+    pieces, depth, quoted, start = [], 0, False, 0
+    for index, character in enumerate(tex):
+        if character == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (character in _OPEN) - (character in _CLOSE and depth > 0)
+            if character in separators and not depth:
+                pieces.append(tex[start:index])
+                start = index + 1
+    return [piece for piece in [*pieces, tex[start:]] if piece]
+
+
+def chain(tex: str) -> One:
+    """0.56 = 56 % is 56 %, and claims that 0.56 is the same; x + 1 = 5 is no value but an equation."""
+    parts = split(tex, "=")
+    if len(parts) < 2 or re.search("[A-Za-z]", _NO_VARIABLE.sub("", tex)):
+        return one(tex)
+    *claims, value = map(one, parts)
+    return replace(value, claims=tuple(claims))
+
+
+def one(tex: str) -> One:
+    """What stands between separators and names."""
+    if match := _OPTION.fullmatch(tex):
+        return replace(one(match[3]), option=match[1] or match[2])
+    if match := _BASED.fullmatch(tex):
+        base = _BASES.get(match[3], match[3])
+        digits = match[1].strip("+") + (match[2].lstrip("0") or "0")
+        return one(digits) if base == "10" else One(tex, words=f"{digits}_{base}")
+    unit, scale = "", Fraction(1)
+    if (match := _CURRENCY.fullmatch(tex)) and (found := unit_of(match[2])) and found[0] in CURRENCIES:
+        rest = one(match[1] + match[3])
+        if rest.unit in ("", found[0]) and not rest.words:
+            return replace(rest, unit=found[0])
+    tex = tex.removeprefix("+")
+    start = tex.find('"')
+    if start > 0 and tex[start - 1] not in "+-*/^_({=" and (found := unit_of(tex[start:])):
+        tex, (unit, scale) = tex[:start], found
+    tex = tex.replace('"°"', "")
+    if not re.fullmatch(r'"[^"]*"', tex):
+        tex = re.sub('"([A-Za-z])"', r"\1", tex)
+    words = spelled(tex) if '"' in tex else tex if re.fullmatch("[A-Z]{2,}", tex) else ""
+    value = number(tex)
+    if scale != 1:
+        tex, value = rf"({tex})\cdot\frac{{{scale.numerator}}}{{{scale.denominator}}}", value and value * scale
+    return One(tex, unit=unit, value=value, words=words)
+
+
+def approximations(tex: str) -> tuple[str, tuple[str, ...]]:
+    """Take decimals behind an approximation sign off; what else stands there makes the answer unreadable."""
+    exact, *rounded = tex.split(r"\approx")
+    found = [one(text.strip()) for text in rounded]
+    if not exact or any(each.value is None or each.words for each in found):
+        return tex, ()
+    return exact, tuple(rf"{each.tex}\cdot10^{{-2}}" if each.unit == "%" else each.tex for each in found)
+
+
+def words_of(one: One) -> str:
+    """What an answer reads as text, be it mathematics or not."""
+    return one.words or spelled(one.tex)
+
+
+def same_words(a: One, b: One) -> bool:
+    """Whether two texts are the same; letters that aren't words have their case."""
+    if '"' in a.tex + b.tex:
+        return words_of(a) == words_of(b)
+    return (a.words or a.tex) == (b.words or b.tex)
+
+
+def spelled(tex: str) -> str:
+    """A text without spaces and punctuation, its words without case."""
+    tex = f'"{tex}"' if tex.isalpha() else tex
+    pieces = re.split('("[^"]*")', re.sub(r"[\s{}]", "", tex))
+    return "".join(_word(piece[1:-1]) if piece.startswith('"') else piece for piece in pieces)
+
+
+def _word(text: str) -> str:
+    """A is not a, AB not Ab and ABCD not abcd, but Yes and YES are yes."""
+    text = re.sub(r"['().-]", "", text)
+    word = text == text.capitalize() != text[:1] or (text.isupper() and len(text) > LONGEST_NAME)
+    return text.casefold() if word or text.lower() in SHOUTED else text
