@@ -15,6 +15,7 @@ from sympy.core.relational import Relational
 
 from rlvr.verify.math.compare import same
 from rlvr.verify.math.number import number, stands_for
+from rlvr.verify.worker import Question
 
 # Its defaults read 2(3) as 2 + 3, and A as a.
 _READING = ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False)
@@ -27,9 +28,10 @@ POINTS = 3
 CLOSE, ZERO, LARGE = Float("1e-15"), Float("1e-60"), Float("1e60")
 
 
-def judge(question: tuple[str, str]) -> bool:
+def judge(question: Question) -> bool:
     """Whether the answer (second) says what the reference (first) says."""
-    return bool(same(*question, decide))
+    wanted, given = question
+    return bool(same(wanted, given, decide))
 
 
 def decide(reference: str, answer: str) -> bool:
