@@ -82,7 +82,10 @@ def test_what_a_function_returns(mine: Path, capfd: pytest.CaptureFixture[str]):
     }
     verdicts = grade(verifier(), *expected)
     assert {text: (one.status, one.reward) for text, one in zip(expected, verdicts, strict=True)} == expected
-    assert "noise plain" in capfd.readouterr().out
+    printed = capfd.readouterr()
+    assert "noise plain" in printed.out
+    assert printed.err.count("verifier.function=mine.py:score failed: ValueError: ") == 1
+    assert "verifier.function=mine.py:score failed: KeyError: 'raises'." in printed.err
 
 
 def test_what_a_function_is_given(mine: Path):

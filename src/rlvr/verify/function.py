@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from rlvr.errors import ConfigError
+from rlvr.errors import ConfigError, cause_of
 from rlvr.plugins import digest, from_file, run
 from rlvr.types import Problem, Verdict
 from rlvr.verify.math.extract import boxes, tagged
@@ -103,8 +103,16 @@ def load_function(path: str, content: bytes, name: str) -> Judge:
     """Run the file, in a worker, and return what judges by its function."""
     score = getattr(sys.modules[run(path, content)], name)
 
+    told: set[type[Exception]] = set()
+
     def judge(question: Question) -> Reply:
-        return said(score(*question))
+        try:
+            return said(score(*question))
+        except Exception as error:  # counted by who asks; why, nobody else would say
+            if type(error) not in told:
+                told.add(type(error))
+                print(f"verifier.function={path}:{name} failed: {cause_of(error)}.", file=sys.stderr, flush=True)
+            raise
 
     return judge
 

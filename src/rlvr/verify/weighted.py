@@ -23,15 +23,14 @@ class WeightedVerifier:
         """
         if fault := refusal("verifier", parts, weights, status_from):
             raise ConfigError(fault)
-        self._parts, self._weights, self._main = dict(parts), dict(weights), parts[status_from]
+        self._parts, self._weights, self._status_from = dict(parts), dict(weights), status_from
 
     def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """A verdict for each (problem, completion text), in order, with what each part gave."""
         graded = {name: part.grade(items) for name, part in self._parts.items()}
-        main = next(graded[name] for name, part in self._parts.items() if part is self._main)
         return [
             self._verdict(verdict, {name: verdicts[index].reward for name, verdicts in graded.items()})
-            for index, verdict in enumerate(main)
+            for index, verdict in enumerate(graded[self._status_from])
         ]
 
     def _verdict(self, main: Verdict, rewards: Mapping[str, float]) -> Verdict:
@@ -40,11 +39,11 @@ class WeightedVerifier:
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
         """Those that the part reads which says what is right."""
-        return self._main.readable(answers)
+        return self._parts[self._status_from].readable(answers)
 
     def answer(self, text: str) -> str:
         """What that part takes for the final answer."""
-        return self._main.answer(text)
+        return self._parts[self._status_from].answer(text)
 
 
 def refusal(key: str, parts: Iterable[str], weights: Iterable[str], status_from: str) -> str | None:
