@@ -17,6 +17,7 @@ NEEDED = {
     "data=files": ["data.train.path=a.csv", "data.heldout.path=b.csv"],
     "eval=files": ["eval.path=a.csv"],
     "model=pretrained": ["model.name=x"],
+    "verifier=function": ["verifier.function=examples/rewards.py:short"],
 }
 SLOTS = "filter loss shaping token_weight correction auxiliary"
 GROUPS = "model lora data algo rollout verifier eval trainer logger callbacks"

@@ -29,6 +29,13 @@ def from_file(path: str, name: str) -> str:
     return from_file(path, name)
 
 
+def content_of(named: str) -> str:
+    """See `rlvr.plugins`."""
+    from rlvr.plugins import content_of
+
+    return content_of(named)
+
+
 def run_folder(fresh: str, ckpt_path: str | None) -> str:
     """The folder of a run, for `hydra.run.dir`: a new one, or with `ckpt_path=last` the newest that has checkpoints."""
     if ckpt_path != "last":
@@ -47,4 +54,5 @@ if find_spec("omegaconf"):
     OmegaConf.register_new_resolver("rate", rate, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
     OmegaConf.register_new_resolver("from_file", from_file, replace=True)
+    OmegaConf.register_new_resolver("content_of", content_of, replace=True)
     OmegaConf.register_new_resolver("pair_of", pair_of, replace=True)

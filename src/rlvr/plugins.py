@@ -35,30 +35,55 @@ def from_file(path: str, name: str) -> str:
     Raises:
         ConfigError: When there is no such file, when it can't be run, or when it does not define the name.
     """
-    file = Path(path)
-    if not file.is_file():
+    if not Path(path).is_file():
         raise ConfigError(f"there is no file {path} in {Path.cwd()}")
-    content = file.read_bytes()
-    module = re.sub(r"\W", "_", f"{file.stem}_{hashlib.sha256(content).hexdigest()[:DIGITS]}")
-    if module not in LOADED:
-        _run(file, module)
-        LOADED[module] = content
+    module = run(path, Path(path).read_bytes())
     if not hasattr(sys.modules[module], name):
         near = difflib.get_close_matches(name, vars(sys.modules[module]), n=1)
         raise ConfigError(f"{path} defines no {name}{f'; did you mean {near[0]}?' if near else ''}")
     return f"{module}.{name}"
 
 
-def _run(file: Path, name: str) -> None:
+def digest(content: bytes) -> str:
+    """Names what a file holds."""
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+def content_of(named: str) -> str:
+    """The digest of the file in `FILE.py:NAME`, for a config; empty where there is none, which is refused elsewhere."""
+    file = Path(str(named).rpartition(":")[0])
+    return digest(file.read_bytes()) if file.is_file() else ""
+
+
+def run(path: str, content: bytes) -> str:
+    """Run a file as it was when its content was read, once in a process.
+
+    Args:
+        path: The file, as stack traces name it.
+        content: What it held.
+
+    Returns:
+        The name of its module, which `sys.modules` has.
+
+    Raises:
+        ConfigError: When it can't be run.
+    """
+    file = Path(path)
+    name = re.sub(r"\W", "_", f"{file.stem}_{digest(content)}")
+    if name in LOADED:
+        return name
     loader = SourceFileLoader(name, str(file.resolve()))
     spec = spec_from_loader(name, loader)
     assert spec is not None
     module = sys.modules[name] = module_from_spec(spec)  # before it runs: dataclasses look their module up
     try:
-        loader.exec_module(module)
-    except Exception as error:  # whatever the file raises
+        # Not `exec_module`, which may take what Python has cached of a file that has changed within the second.
+        exec(loader.source_to_code(content, loader.path), vars(module))
+    except (Exception, SystemExit) as error:  # whatever the file raises
         del sys.modules[name]
         raise ConfigError(f"{file} can't be run ({cause_of(error)})") from error
+    LOADED[name] = content
+    return name
 
 
 def leave_copies(folder: Path) -> None:

@@ -64,11 +64,13 @@ class Verdict:
         status: What counts for Pass@k; a time-out or an error is counted apart from `wrong`.
         reward: What the policy learns from; a wrong answer may be worth a part of a right one.
         formatted: Whether the answer stands where it was asked for, in a `\boxed{}` say.
+        parts: Names and values of the rewards of which `reward` is the weighted sum, if it is one.
     """
 
     status: Status
     reward: float
     formatted: bool = True
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Methods in a user's own file: found, checked by their own signatures, and refused in one sentence."""
 
 import importlib
+import os
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,12 @@ def test_a_changed_file_is_a_changed_setting(mine: Path, tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(tmp_path / "kept")
     monkeypatch.delitem(__import__("sys").modules, module)
     assert getattr(importlib.import_module(module), name)().share == 0.5
+
+
+def test_a_change_within_a_clock_tick_is_run(mine: Path):
+    """Of the same length, too, which Python's own cache of compiled files would miss."""
+    assert pkgutil.resolve_name(from_file("mine.py", "Half"))().share == 0.5
+    written = mine.stat()
+    mine.write_text(FILE.replace("share: float = 0.5", "share: float = 0.6"))
+    os.utime(mine, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert pkgutil.resolve_name(from_file("mine.py", "Half"))().share == 0.6

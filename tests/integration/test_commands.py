@@ -91,6 +91,10 @@ def test_a_trained_policy_can_be_evaluated(sweep: Path):
     ("arguments", "said"),
     [
         (["train.py", "algo=nonsense"], "Error: algo=nonsense: there is no such choice; choose one of aspo, asym_re"),
+        (
+            ["train.py", "verifier=function", "verifier.function=examples/rewards.py"],
+            "Error: verifier.function=examples/rewards.py: must be FILE.py:NAME, a function of (problem, completion",
+        ),
         (["train.py", "seed=abc"], "Error: seed=abc: must be a whole number from 0 to"),
         (["train.py", "-m", "algo=grpo,nonsense"], "Error: algo=nonsense: there is no such choice"),
         (["eval.py", "evla.n=4"], "Error: evla.n=4: there is no such key; did you mean eval.n?"),

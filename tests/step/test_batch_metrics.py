@@ -6,6 +6,7 @@ from step_fakes import SIGNED, collector, on_ranks, pool
 from rlvr.algo import ZeroSuccess
 from rlvr.ranks import Ranks
 from rlvr.step import batch_metrics
+from rlvr.verify import WeightedVerifier
 
 TEXTS = "right 1|wrong 0.5|timeout 0|wrong 0 bare"
 
@@ -64,8 +65,11 @@ def test_the_same_on_every_rank(size: int):
     """Also on one that has no group of its own."""
 
     def work(ranks: Ranks) -> dict[str, float]:
-        return batch_metrics(collector(pool(12), ranks=ranks).collect(0), ranks)
+        made = collector(pool(12), ranks=ranks)
+        made.verifier = WeightedVerifier({"part": made.verifier}, {"part": 2.0}, "part")
+        return batch_metrics(made.collect(0), ranks)
 
     (alone,) = on_ranks(1, work)
+    assert alone["rollout/reward"] == 2 * alone["rollout/reward/part"] == 2 * alone["rollout/accuracy"]
     for found in on_ranks(size, work):
         assert found == pytest.approx(alone)

@@ -17,6 +17,8 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.verify.CountdownVerifier": verifier.CountdownVerifier,
     "rlvr.verify.MathVerifier": verifier.MathVerifier,
     "rlvr.verify.ReasoningGymVerifier": verifier.ReasoningGymVerifier,
+    "rlvr.verify.FunctionVerifier": verifier.FunctionVerifier,
+    "rlvr.verify.WeightedVerifier": verifier.WeightedVerifier,
     "rlvr.verify.Rewards": verifier.Rewards,
     "rlvr.rollout.HF": rollout.HF,
     "rlvr.rollout.VLLM": rollout.VLLM,

@@ -16,6 +16,8 @@ from rlvr.errors import ConfigError
 # Surrogates of which, where every ratio is 1, PPO's remains; and the clips by which everybody knows that one.
 CLIPPED = {"gspo_clip", "gmpo", "cispo", "topr", "aspo"}
 USUAL_CLIP = 0.2
+# Verifiers that give wrong answers whatever worth a user's function or other verifiers say.
+OWN_WORTH = {"rlvr.verify.FunctionVerifier", "rlvr.verify.WeightedVerifier"}
 
 
 def check_method(cfg: DictConfig, loss: Loss, filter: Filter) -> list[str]:
@@ -45,7 +47,7 @@ def made_up(cfg: DictConfig) -> Outcomes:
     right, wrong, unformatted = (float(given.get(kind, kind == "right")) for kind in ("right", "wrong", "unformatted"))
     place_G = torch.arange(n)
     wrong_G = torch.where(place_G % 2 == 0, wrong, unformatted)
-    if verifier.get("partial") or not verifier._target_.startswith("rlvr."):
+    if verifier.get("partial") or verifier._target_ in OWN_WORTH or not verifier._target_.startswith("rlvr."):
         wrong_G = wrong_G + place_G / n * (right - wrong)
     right_MG = place_G < torch.arange(n + 1)[:, None]
     length_G = place_G + 1.0

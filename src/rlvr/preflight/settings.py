@@ -8,6 +8,7 @@ from rlvr.config import Evaluate, Profile, Train, check_types
 from rlvr.errors import ConfigError
 from rlvr.folders import unwritable
 from rlvr.preflight import rules
+from rlvr.preflight.rewards import rewards
 
 Check = Callable[[DictConfig], str | None]
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
@@ -22,7 +23,7 @@ def check(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Train)
-    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, *METHOD, rules.loggers))
+    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, *METHOD, rules.loggers, rewards))
 
 
 def check_evaluation(cfg: DictConfig) -> None:
@@ -32,7 +33,7 @@ def check_evaluation(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Evaluate)
-    _first_fault(cfg, (_evaluation, rules.countdown, rules.model_size, rules.warm_start, unwritable))
+    _first_fault(cfg, (_evaluation, rules.countdown, rules.model_size, rules.warm_start, rewards, unwritable))
 
 
 def check_profile(cfg: DictConfig) -> None:

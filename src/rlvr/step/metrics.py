@@ -15,7 +15,8 @@ def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
         Metrics; shares are between 0 and 1, lengths in tokens, entropy in nats a token.
     """
     parts = ranks.all_gather([_counts(batch)])
-    total = {name: sum(part[name] for part in parts) for name in parts[0]}
+    names = dict.fromkeys(name for part in parts for name in part)  # a rank without groups knows no parts of rewards
+    total = {name: sum(part.get(name, 0) for part in parts) for name in names}
     sampled, completions = total["groups"], total["completions"]
     metrics = {
         "filter/drawn": float(batch.drawn),
@@ -30,6 +31,7 @@ def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
     return metrics | {
         "rollout/accuracy": total["right"] / completions,
         "rollout/reward": total["reward"] / completions,
+        **{f"rollout/{name}": total[name] / completions for name in total if name.startswith("reward/")},
         # On-policy, minus the log-probability of what was sampled is an unbiased estimate of the entropy.
         "rollout/entropy": -total["logp"] / max(total["written"], 1),
         "rollout/completion_length": total["tokens"] / completions,
@@ -48,6 +50,7 @@ def _counts(batch: RolloutBatch) -> dict[str, float]:
     verdicts = [verdict for group in batch.groups for verdict in group.verdicts]
     statuses = [verdict.status for verdict in verdicts]
     successes = [group.successes for group in batch.groups]
+    rewards = [part for verdict in verdicts for part in verdict.parts]
     return {
         "greedy_tokens": batch.greedy_tokens,
         "groups": len(batch.groups),
@@ -59,6 +62,7 @@ def _counts(batch: RolloutBatch) -> dict[str, float]:
         "logp": sum(one.trainable_logp for one in completions),
         "truncated": sum(one.finish == "length" for one in completions),
         "reward": sum(verdict.reward for verdict in verdicts),
+        **{f"reward/{name}": sum(worth for one, worth in rewards if one == name) for name in dict(rewards)},
         **{status: statuses.count(status) for status in ("right", "wrong", "timeout", "error")},
         "unformatted": sum(not verdict.formatted for verdict in verdicts),
         **{f"bucket/{m}": successes.count(m) for m in range(live_PG.shape[1] + 1)},

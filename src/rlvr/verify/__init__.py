@@ -1,9 +1,20 @@
 """Is the answer right?"""
 
 from rlvr.verify.countdown import CountdownVerifier
+from rlvr.verify.function import FunctionVerifier
 from rlvr.verify.math import MathVerifier
 from rlvr.verify.reasoning import ReasoningGymVerifier
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.verifier import Verifier
+from rlvr.verify.weighted import WeightedVerifier
 
-__all__ = ["ZERO_ONE", "CountdownVerifier", "MathVerifier", "ReasoningGymVerifier", "Rewards", "Verifier"]
+__all__ = [
+    "ZERO_ONE",
+    "CountdownVerifier",
+    "FunctionVerifier",
+    "MathVerifier",
+    "ReasoningGymVerifier",
+    "Rewards",
+    "Verifier",
+    "WeightedVerifier",
+]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rlvr.errors import ConfigError, RunError
 from rlvr.types import Problem, Status, Verdict
 from rlvr.verify.pool import KillablePool
-from rlvr.verify.rewards import Rewards
+from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question, Reply
 
 # Fewer failures than this say nothing about a share.
@@ -40,7 +40,7 @@ class PooledVerifier:
         timeout_s: float,
         memory_gib: float,
         max_failed_share: float,
-        rewards: Rewards,
+        rewards: Rewards = ZERO_ONE,
         partial: bool = False,
     ) -> None:
         """Start nothing yet; the arguments are those of the subclasses and of KillablePool."""

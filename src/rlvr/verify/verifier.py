@@ -7,7 +7,7 @@ from rlvr.types import Problem, Verdict
 
 
 class Verifier(Protocol):
-    """Judges completions. Sees the problem's answer and the completion, never the prompt."""
+    """Judges completions by the problem's answer; only a function of a user's own sees the prompt, too."""
 
     def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """A verdict for each (problem, completion text), in order; never raises for a bad completion."""

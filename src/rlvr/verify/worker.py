@@ -1,6 +1,7 @@
 """Inside a worker process: answer questions within limits, until the parent is gone."""
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -10,11 +11,12 @@ from typing import Any
 
 from rlvr.types import Status
 
-Question = tuple[str, str]
-Judge = Callable[[Question], float]
-"""How far an answer is right: 1 is right, less is wrong and may be worth a part."""
+Question = tuple[str, ...]
+"""What the judge is asked; what the policy wrote is last."""
 Reply = tuple[Status, float]
 """A status, and the part of a right answer's worth: 0 where the status is not `wrong`, which says it all."""
+Judge = Callable[[Question], float | Reply]
+"""How far an answer is right: 1 is right, less is wrong and may be worth a part. Or the reply itself."""
 
 _READING = {"os.listdir", "os.scandir"}  # what an import does
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
@@ -62,7 +64,12 @@ def refuse(event: str, args: tuple[Any, ...]) -> None:
 
 def _reply(judge: Judge, question: Question) -> Reply:
     try:
-        score = float(judge(question))
+        said = judge(question)
+        if isinstance(said, tuple):
+            return said
+        score = float(said)
     except Exception:  # whatever a library raises on a model's text; counted apart from `wrong`
+        return "error", 0.0
+    if not math.isfinite(score):
         return "error", 0.0
     return ("right", 0.0) if score >= 1 else ("wrong", max(score, 0.0))

@@ -30,17 +30,38 @@ class Pooled(Verifier):
     max_failed_share: float = key(
         "part of a rollout batch that may time out or fail before the run ends", low=0, high=1, optional=True
     )
+
+
+class Priced(Pooled):
+    """Says right or wrong; what that is worth is a setting."""
+
     rewards: Rewards = key("what verdicts are worth", optional=True)
 
 
-class MathVerifier(Pooled):
+class MathVerifier(Priced):
     """Mathematical equality."""
 
     box: Literal["last", "any"] = key("any: right when any box of the completion is", optional=True)
     require_box: bool = key("false: without a box, what follows 'answer is', or stands last, is graded", optional=True)
 
 
-class ReasoningGymVerifier(Pooled):
+class ReasoningGymVerifier(Priced):
     """The task's own scorer."""
 
     partial: bool = key("a wrong answer is worth what the scorer gives it", optional=True)
+
+
+class FunctionVerifier(Pooled):
+    """A function of your own."""
+
+    function: str = key("FILE.py:NAME, a function score(problem, completion, answer) of your own")
+    failed: float = key("what an answer is worth that times out or fails", optional=True)
+    content: str = key("names what the file holds, by itself: one that has changed is another setting", optional=True)
+
+
+class WeightedVerifier(Verifier):
+    """Several rewards, combined by weights."""
+
+    parts: dict[str, Verifier] = key("verifiers, by any name")
+    weights: dict[str, float] = key("what each part's reward is multiplied by, by its name")
+    status_from: str = key("the part that says what is right")

@@ -12,14 +12,16 @@ from rlvr.verify.math.number import is_near, stands_for
 from rlvr.verify.math.reader import Chain, parsed
 from rlvr.verify.math.relations import same_relation
 from rlvr.verify.math.values import equal, numeric
+from rlvr.verify.worker import Question
 
 _DECIMAL = re.compile(r"-?[0-9]*\.[0-9]+")
 LARGE = Float("1e60")
 
 
-def judge(question: tuple[str, str]) -> bool:
+def judge(question: Question) -> bool:
     """Whether the answer (second) says what the reference (first) says."""
-    return bool(same(*question, decide))
+    wanted, given = question
+    return bool(same(wanted, given, decide))
 
 
 def decide(reference: str, answer: str) -> bool:

@@ -72,7 +72,8 @@ class MathVerifier(PooledVerifier):
 
     def plain(self, question: Question) -> bool | None:
         """Decides what needs no mathematics: numbers, texts, and the same formula in another spelling."""
-        return same(*question, lambda reference, answer: None)
+        wanted, given = question
+        return same(wanted, given, lambda reference, answer: None)
 
 
 def load_judge() -> Judge:

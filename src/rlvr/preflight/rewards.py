@@ -1,0 +1,19 @@
+"""What a config's own rewards must keep to: functions that are there, and weights of parts."""
+
+from omegaconf import DictConfig
+
+from rlvr.verify import function, weighted
+
+
+def rewards(cfg: DictConfig) -> str | None:
+    """Every function can be called, every part has a weight; the file of a function is run for it."""
+    return _fault("verifier", cfg.verifier)
+
+
+def _fault(key: str, node: DictConfig) -> str | None:
+    if node._target_ == "rlvr.verify.FunctionVerifier":
+        return function.refusal(f"{key}.function", node.function)
+    if node._target_ != "rlvr.verify.WeightedVerifier":
+        return None
+    inner = (_fault(f"{key}.parts.{name}", part) for name, part in node.parts.items())
+    return weighted.refusal(key, node.parts, node.weights, node.status_from) or next(filter(None, inner), None)

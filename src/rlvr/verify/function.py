@@ -1,0 +1,135 @@
+"""Grades by a function of a user's own file, in the worker processes."""
+
+import inspect
+import math
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from rlvr.errors import ConfigError, cause_of
+from rlvr.plugins import digest, from_file, run
+from rlvr.types import Problem, Verdict
+from rlvr.verify.math.extract import boxes, tagged
+from rlvr.verify.pooled import PooledVerifier, Questions
+from rlvr.verify.worker import Judge, Question, Reply
+
+ARGUMENTS = ("problem", "completion", "answer")
+
+
+class FunctionVerifier(PooledVerifier):
+    """Rewards are what the function says; docs/verification.md has its signature and what counts as right."""
+
+    def __init__(
+        self,
+        function: str,
+        workers: int,
+        timeout_s: float,
+        memory_gib: float,
+        max_failed_share: float = 1.0,
+        failed: float = 0.0,
+        content: str = "",
+    ) -> None:
+        """Processes start at the first completion, and run the file as it is now whatever becomes of it.
+
+        Args:
+            function: `FILE.py:NAME`, the file from where the command was started.
+            workers: Processes side by side, on each rank.
+            timeout_s: Wall-clock time for one completion; longer is the verdict `timeout`.
+            memory_gib: Memory of one process, what the file imports included.
+            max_failed_share: Share of a batch that may time out or fail before the run ends.
+            failed: Reward of a completion that times out or fails.
+            content: Digest that the file must have, from the run's config; empty: any.
+
+        Raises:
+            ConfigError: When there is no such function, or the file has changed since the config was made.
+        """
+        if fault := refusal("verifier.function", function):
+            raise ConfigError(fault)
+        path, _, name = function.rpartition(":")
+        held = Path(path).read_bytes()
+        if content and content != digest(held):
+            raise ConfigError(
+                f"verifier.content={content}: {path} holds something else, {digest(held)}, since it has changed; leave "
+                "the key out, and start again."
+            )
+        super().__init__(partial(load_function, path, held, name), workers, timeout_s, memory_gib, max_failed_share)
+        self._failed = failed
+
+    def questions(self, problem: Problem, text: str) -> Questions:
+        """The function's three arguments, what the policy wrote last."""
+        return Questions([(problem.prompt, problem.answer, text)], formatted=True)
+
+    def readable(self, answers: Sequence[str]) -> list[bool]:
+        """All: what the function reads is its own affair."""
+        return [True] * len(answers)
+
+    def answer(self, text: str) -> str:
+        r"""The last `<answer>`, or else the last `\boxed{}`, or else all of it."""
+        return tagged(text) or (boxes(text) or [text.strip()])[-1]
+
+    def _verdict(self, asked: Questions, replies: Sequence[Reply]) -> Verdict:
+        status, reward = replies[0]
+        return Verdict(status, reward if status in ("right", "wrong") else self._failed)
+
+
+def refusal(key: str, function: str) -> str | None:
+    """One sentence on what is wrong with `FILE.py:NAME`, which stands at a key of the config; None: nothing is."""
+    fault = _fault(function)
+    return fault and f"{key}={function}: must be FILE.py:NAME, a function of ({', '.join(ARGUMENTS)}), but {fault}."
+
+
+def _fault(function: str) -> str | None:
+    path, colon, name = function.rpartition(":")
+    if not colon:
+        return "it has no `:`"
+    try:
+        module = from_file(path, name).rpartition(".")[0]
+    except ConfigError as error:
+        return str(error)
+    score = getattr(sys.modules[module], name)
+    if not callable(score):
+        return f"{name} is nothing that can be called"
+    try:
+        inspect.signature(score).bind(*ARGUMENTS)
+    except TypeError as error:
+        return f"{name} can't be called with these three ({error})"
+    except ValueError:  # some callables written in C have no signature
+        return None
+    return None
+
+
+def load_function(path: str, content: bytes, name: str) -> Judge:
+    """Run the file, in a worker, and return what judges by its function."""
+    score = getattr(sys.modules[run(path, content)], name)
+
+    told: set[type[Exception]] = set()
+
+    def judge(question: Question) -> Reply:
+        problem, answer, completion = question
+        try:
+            return said(score(problem, completion, answer))
+        except Exception as error:  # counted by who asks; why, nobody else would say
+            if type(error) not in told:
+                told.add(type(error))
+                print(f"verifier.function={path}:{name} failed: {cause_of(error)}.", file=sys.stderr, flush=True)
+            raise
+
+    return judge
+
+
+def said(result: object) -> Reply:
+    """The status and reward in what a user's function returns.
+
+    Raises:
+        ValueError: When it is neither a finite number nor one with a status.
+        TypeError: Likewise.
+    """
+    reward, status = result if isinstance(result, tuple) else (result, None)
+    if not math.isfinite(reward):
+        raise ValueError(f"{reward} is no finite number")
+    if status is None and not isinstance(result, tuple):
+        status = "right" if reward >= 1 else "wrong"
+    if status not in ("right", "wrong"):
+        raise ValueError(f"{status} is neither right nor wrong")
+    return status, float(reward)
