@@ -256,3 +256,40 @@ def test_interference(report: Path, four_runs: list[Path]):
     for row, other in zip(found, logged, strict=True):
         assert {name: float(value) for name, value in row.items() if value and name not in ("method", "seed")} == other
     assert ">Interference</h2>" in (report / "report.html").read_text()
+
+
+def test_beyond_pass_at_k(report: Path, samples: Samples):
+    """Log-coverage, stability, what was kept and what is new, from the samples on disk."""
+    rows = {(row["split"], row["policy"], row["measure"]): row for row in rows_of(report, "beyond")}
+    assert len(rows) == len(SPLITS) * (6 + 8 * len(METHODS))
+    harmonic = [sum(1 / k for k in range(1, c + 1)) for c in range(N + 1)]
+    for split, label in product(SPLITS, METHODS):
+        pairs = [
+            [list(samples.counts(label, split, policy, seed).values()) for policy in ("base", "trained")]
+            for seed in (0, 1)
+        ]
+        both = [(before, now) for base, trained in pairs for before, now in zip(base, trained, strict=True)]
+        now_counts = [now for _, now in both]
+        expected = {
+            "log-coverage": np.mean([harmonic[N] - harmonic[c] for c in now_counts]),
+            f"G-Pass@{N}": np.mean([c >= N / 2 for c in now_counts]),
+            "retention": sum(b > 0 < now for b, now in both) / max(sum(b > 0 for b, _ in both), 1),
+            "discovery": sum(b == 0 < now for b, now in both) / max(sum(now > 0 for _, now in both), 1),
+        }
+        for name, value in expected.items():
+            row = rows[split, label, name]
+            assert float(row["mean"]) == pytest.approx(value), (split, label, name)
+            assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
+        covered = [float(rows[split, label, f"Cover@{tau}"]["mean"]) for tau in (0.5, 0.1, 0.01)]
+        assert 0 < covered[0] < covered[1] < covered[2] < 1
+
+
+def test_cover_falls_with_tau(report: Path):
+    """The curve is one: nearly all problems above the smallest rate, hardly any above the largest."""
+    curves = defaultdict(list)
+    for row in rows_of(report, "cover"):
+        curves[row["split"], row["policy"]].append(float(row["mean"]))
+    assert set(curves) == set(product(SPLITS, ["base", *METHODS]))
+    for curve in curves.values():
+        assert all(after <= before for before, after in pairwise(curve))
+        assert curve[0] > 0.5 > curve[-1]

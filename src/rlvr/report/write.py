@@ -9,6 +9,7 @@ from rlvr.report.figures import pass_at_k_figure, path_figure
 from rlvr.report.page import Output, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
+from rlvr.report.sections.beyond import beyond
 from rlvr.report.sections.boundary import boundary
 from rlvr.report.sections.curves import curves, plane
 from rlvr.report.sections.fair import fair
@@ -47,7 +48,7 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
     found = curves(study, out)
     walked = [plane(study, out), fair(study, out)] if study.walked else []
     sections = [*walked[:1], found, *walked[1:]]
-    sections += [make(study, out) for make in (boundary, transitions, training)]
+    sections += [make(study, out) for make in (boundary, beyond, transitions, training)]
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
     out.write(TITLE, [_runs_line(study), *study.notes], sections)
     for block in found.blocks:

@@ -1,0 +1,126 @@
+"""Beside Pass@k: how far the curve is from solving everything, at which rates problems are solved, what was kept."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlvr.eval import Interval, bootstrap_mean
+from rlvr.eval.bootstrap import FloatArray
+from rlvr.eval.estimators import IntArray, bayes, cover, g_pass, log_coverage, support
+from rlvr.report.figures import colours
+from rlvr.report.page import Block, Figure, Note, Output, Section, Table
+from rlvr.report.pool import Method
+from rlvr.report.study import Study, spelled, suffix
+from rlvr.report.tables import with_interval
+from rlvr.tables import Grid, Row
+
+TAUS = (0.5, 0.1, 0.01)
+STABLE_K, STABLE_TAU = 16, 0.5
+CURVE = np.geomspace(1 / 512, 0.99, 60)
+
+
+def beyond(study: Study, out: Output) -> Section:
+    """A table and the curve of Cover@tau for each set of problems."""
+    rows: list[Row] = []
+    curve: list[Row] = []
+    section = Section("Beyond Pass@k")
+    for split, methods in study.methods.items():
+        for policy, measured in _measured(methods).items():
+            rows += _rows(split, policy, measured)
+        curve += _curve(split, methods)
+        section.blocks += [_grid(split, methods), _figure(split, methods, out)]
+    out.csv("beyond", rows)
+    out.csv("cover", curve)
+    section.blocks.append(
+        Note(
+            "Log-coverage: the sum over k of (1 - Pass@k) / k, which weighs every k; less is better. Cover@tau: the "
+            "share of problems whose success rate is above tau, under a uniform prior. G-Pass@k: the chance that at "
+            "least half of k samples are right. Bayes: the mean success rate of these very problems, with the standard "
+            "deviation that sampling leaves; all other intervals are for new problems and seeds. Kept: of the problems "
+            "that the base solved, those still solved; new: of those solved now, the ones that the base never solved. "
+            "Both count one right answer among n, so that luck is in them, as in the ledger's raw counts."
+        )
+    )
+    return section
+
+
+Policy = tuple[int, IntArray]
+"""n, and right answers [S, P]."""
+
+
+def _policies(methods: Sequence[Method]) -> dict[str, Policy]:
+    """The base of the first method, and every method."""
+    pairs = {method.label: method.pairs() for method in methods}
+    counted = {label: np.array([now.correct for _, now in found]) for label, found in pairs.items()}
+    base = np.array([before.correct for before, _ in pairs[methods[0].label]])
+    return {label: (methods[0].n, counts) for label, counts in {"base": base, **counted}.items()}
+
+
+def _measured(methods: Sequence[Method]) -> dict[str, dict[str, Interval]]:
+    policies = _policies(methods)
+    _, base_SP = policies["base"]
+    found = {}
+    for label, (n, now_SP) in policies.items():
+        k = min(STABLE_K, n)
+        values = {"log-coverage": log_coverage(n), **{f"Cover@{tau:g}": cover(n, tau) for tau in TAUS}}
+        values[f"G-Pass@{k}"] = g_pass(n, k, STABLE_TAU)
+        row = {name: bootstrap_mean(_at(value, now_SP)) for name, value in values.items()}
+        mean, deviation = bayes(now_SP.ravel(), n)
+        row["Bayes"] = Interval(mean, mean - deviation, mean + deviation)
+        if label != "base":
+            row |= support(base_SP, now_SP)
+        found[label] = row
+    return found
+
+
+def _at(value: FloatArray, count_SP: IntArray) -> FloatArray:
+    return np.asarray(value[count_SP])
+
+
+def _rows(split: str, policy: str, measured: dict[str, Interval]) -> list[Row]:
+    return [
+        {"split": split, "policy": policy, "measure": name, "mean": found.mean, "low": found.low, "high": found.high}
+        for name, found in measured.items()
+    ]
+
+
+def _grid(split: str, methods: Sequence[Method]) -> Block:
+    measured = _measured(methods)
+    names = list(dict.fromkeys(name for row in measured.values() for name in row))
+    lines = [[label, *(_cell(name, row.get(name)) for name in names)] for label, row in measured.items()]
+    heads = {"retention": "kept", "discovery": "new", "log-coverage": "log-coverage, nats", "Bayes": "Bayes +- sd"}
+    header = ["%", *(heads.get(name, name) for name in names)]
+    return Table(Grid(f"Beyond Pass@k, {spelled(split)} problems", header, lines), "csv/beyond.csv")
+
+
+def _cell(name: str, found: Interval | None) -> str:
+    if found is None:
+        return ""
+    if name == "log-coverage":
+        return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    if name == "Bayes":
+        return f"{100 * found.mean:.1f} +- {100 * (found.high - found.mean):.2f}"
+    return with_interval(found)
+
+
+def _curve(split: str, methods: Sequence[Method]) -> list[Row]:
+    return [
+        {"split": split, "policy": label, "tau": float(tau), "mean": float(_at(cover(n, tau), count_SP).mean())}
+        for label, (n, count_SP) in _policies(methods).items()
+        for tau in CURVE
+    ]
+
+
+def _figure(split: str, methods: Sequence[Method], out: Output) -> Block:
+    name = f"cover{suffix(split)}"
+    shades = {"base": "0.15", **dict(zip((method.label for method in methods), colours(methods), strict=True))}
+    with out.figure(name) as (axes,):
+        for label, (n, count_SP) in _policies(methods).items():
+            shares = [100 * _at(cover(n, tau), count_SP).mean() for tau in CURVE]
+            axes.plot(CURVE, shares, color=shades[label], linestyle="--" if label == "base" else "-", label=label)
+        axes.set_xscale("log")
+        axes.set_xlabel("tau")
+        axes.set_ylabel(f"{spelled(split)} problems solved at a rate above tau (%)".capitalize())
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="lower left")
+    return Figure(name, f"Cover@tau on {spelled(split)} problems", "csv/cover.csv")
