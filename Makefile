@@ -95,7 +95,7 @@ bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second o
 	$(BIN)/python benchmarks/verifier.py $(MATH)
 
 bench-verifier-fuzz: $(VENV)/.dev ## ten minutes of search for wrong answers that are judged right; MATH=math_train.parquet
-	$(BIN)/python benchmarks/verifier_fuzz.py $(MATH)
+	$(BIN)/python -m benchmarks.verifier_fuzz $(MATH)
 
 bench-pool: $(VENV)/.dev ## the verifier's processes with 100,000 sums, and hangs, full memories and crashes among them
 	$(BIN)/python -m benchmarks.pool

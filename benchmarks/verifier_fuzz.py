@@ -1,6 +1,6 @@
 """Looks for wrong answers that are judged right: `make bench-verifier-fuzz`.
 
-    python benchmarks/verifier_fuzz.py --minutes 10 --seed 0 [math_train.parquet]
+    python -m benchmarks.verifier_fuzz --minutes 10 --seed 0 [math_train.parquet]
 
 By turns it draws, first, pairs of answers whose meaning is known, since they were written from it: numbers, powers,
 surds, tuples, lists, inequalities, equations, named values, numbers with words. Two that mean different things and are
@@ -19,189 +19,19 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from fractions import Fraction
-from typing import Any
+from collections.abc import Iterator
 
 import pyarrow.parquet as pq
+from math_verify import parse, verify
 
+from benchmarks.answers import KINDS, Drawn, formula
 from rlvr.console import bar, console
 from rlvr.tables import Grid
 from rlvr.verify.math.judge import judge
 
-Meaning = Any
-"""What an answer says; two answers with different ones are different."""
-Drawn = tuple[str, Meaning]
 LIMIT_S = 3
 MANY = 3  # references that no one box may fit
 HELD_AGAINST = 150
-TRIVIAL = [
-    "0",
-    "1",
-    "x",
-    "x=x",
-    "0=0",
-    "0x=0",
-    "x=0",
-    r"\emptyset",
-    r"\infty",
-    "",
-    "()",
-    r"\text{}",
-    "true",
-    "y=y",
-    "1=1",
-]
-
-
-# --- answers from what they mean -------------------------------------------------------------------------------------
-
-
-def fraction(draw: random.Random, value: Fraction) -> str:
-    """A number, in one of the ways to write it."""
-    top, bottom = abs(value.numerator), value.denominator
-    sign = "-" if value < 0 else ""
-    ways = [rf"{sign}\frac{{{top}}}{{{bottom}}}", f"{sign}{top}/{bottom}"] if bottom > 1 else [f"{sign}{top}"]
-    if bottom == 1 and top > 3:
-        part = draw.randint(1, top - 1)
-        ways += [f"{sign}({part}+{top - part})", rf"{sign}\frac{{{2 * top}}}{{2}}"]
-        ways += [rf"{sign}{part}\cdot{top // part}"] if top % part == 0 else []
-        ways += [f"{sign}({part})({top // part})"] if top % part == 0 else []
-    if bottom > 1 and top > bottom:
-        whole, rest = divmod(top, bottom)
-        ways += [rf"{sign}{whole}\frac{{{rest}}}{{{bottom}}}"]
-    if bottom in (2, 4, 5, 8):
-        ways += [f"{sign}{float(abs(value)):g}"]
-    return draw.choice(ways)
-
-
-def rational(draw: random.Random) -> Fraction:
-    """Small more often than large."""
-    return Fraction(draw.randint(-30, 30) * draw.choice([1, 1, 7, 101]), draw.choice([1, 1, 1, 2, 3, 5, 8]))
-
-
-def number(draw: random.Random) -> Drawn:
-    """Whole or not."""
-    value = rational(draw)
-    return fraction(draw, value), ("number", value)
-
-
-def power(draw: random.Random) -> Drawn:
-    """Far too large or small for a float, or next to a whole number by less than one sees."""
-    base, exponent = draw.choice([2, 3, 10]), draw.choice([-1, 1]) * draw.choice([5, 17, 60, 300, 301])
-    value = Fraction(base) ** exponent
-    shift = draw.choice([0, 0, 1])
-    tex = f"{base}^{{{exponent}}}"
-    if base == 10 and not shift:
-        tex = draw.choice([tex, f"1e{exponent}", rf"1\times10^{{{exponent}}}"])
-    return (f"1+{tex}" if shift else tex), ("number", value + shift)
-
-
-def surd(draw: random.Random) -> Drawn:
-    """One number plus another times the root of a number without square factors."""
-    a, b, n = draw.randint(-9, 9), draw.randint(1, 9), draw.choice([2, 3, 5, 6, 7])
-    root = draw.choice([rf"{b}\sqrt{{{n}}}", rf"\sqrt{{{b * b * n}}}", f"{b}√{n}"])
-    return (f"{a}+{root}" if a else root), ("surd", a, b, n)
-
-
-def several(draw: random.Random) -> Drawn:
-    """A tuple, or a list in any order."""
-    values = [rational(draw) for _ in range(draw.randint(2, 3))]
-    texts = [fraction(draw, value) for value in values]
-    if draw.random() < 0.5:
-        return f"({', '.join(texts)})", ("()", *values)
-    draw.shuffle(values)
-    texts = [fraction(draw, value) for value in values]
-    return draw.choice(["{}", r"\{{{}\}}"]).format(", ".join(texts)), ("list", *sorted(values))
-
-
-def inequality(draw: random.Random) -> Drawn:
-    """Of x, also times a number."""
-    bound, side, strict, factor = draw.randint(-9, 9), draw.choice("<>"), draw.random() < 0.5, draw.choice([1, 2, -3])
-    turned = {"<": ">", ">": "<"}[side] if factor < 0 else side
-    sign = turned if strict else {"<": r"\leq ", ">": r"\geq "}[turned]
-    left = "x" if factor == 1 else f"{factor}x"
-    return f"{left}{sign}{factor * bound}", ("half", bound, side, strict)
-
-
-def equation(draw: random.Random) -> Drawn:
-    """A line, or what an absolute value or a square leaves of x; scaled by anything."""
-    scale = draw.choice(["", "2", "-7", "10^{40}", "10^{-40}"])
-    if draw.random() < 0.3:
-        n = draw.randint(1, 9)
-        return draw.choice([f"|x|={n}", f"{scale}|x|={scale or 1}({n})"]), ("both signs", n)
-    a, b = draw.randint(1, 9), draw.randint(-9, 9)
-    return draw.choice([f"y={a}x+({b})", f"{scale}({a}x-y+({b}))=0"]), ("line", a, b)
-
-
-def named(draw: random.Random) -> Drawn:
-    """Two names with their values."""
-    names = sorted(draw.sample("abmnpqxyz", 2))
-    values = {name: draw.randint(-9, 9) for name in names}
-    order = draw.sample(names, 2)
-    return ", ".join(f"{name}={values[name]}" for name in order), ("named", *values.items())
-
-
-def words(draw: random.Random) -> Drawn:
-    """A number of things, a number that words change, or a part of a name."""
-    n = draw.randint(2, 40)
-    if draw.random() < 0.4:
-        return rf"{n} \text{{ {draw.choice(['apples', 'cm', 'dollars'])}}}", ("number", Fraction(n))
-    if draw.random() < 0.5:
-        changed = draw.choice(["squared", "cubed", "plus 3", "minus 3", "times 2", "factorial", "or 7"])
-        return rf"{n} \text{{ {changed}}}", ("changed", n, changed)
-    name = draw.choice(["max", "min", "in", "out"])
-    return rf"x_{{\text{{{name}}}}}", ("name", name)
-
-
-def polynomial(draw: random.Random) -> Drawn:
-    """Expanded or as factors, with a last term that may be tiny."""
-    a, b = sorted(draw.randint(-9, 9) for _ in range(2))
-    tiny = draw.choice([0, 0, 0, 30, 45])
-    rest = f"+10^{{-{tiny}}}" if tiny else ""
-    tex = draw.choice([f"(x+({a}))(x+({b}))", f"x^2+({a + b})x+({a * b})", f"(x+({b}))(x+({a}))"])
-    return tex + rest, ("polynomial", a, b, tiny)
-
-
-KINDS: list[Callable[[random.Random], Drawn]] = [
-    *(number, power, surd, several, inequality, equation, named, words, polynomial)
-]
-
-
-def formula(draw: random.Random, depth: int = 2) -> str:
-    """Any short formula, sense or not."""
-    if not depth or draw.random() < 0.2:
-        return draw.choice([*TRIVIAL, str(draw.randint(0, 20)), r"\pi", "e", "i", "y", "1e-99", "1e99", "10^{99}"])
-    one, two = formula(draw, depth - 1), formula(draw, depth - 1)
-    shapes = [
-        *(
-            "{}+{}",
-            "{}-{}",
-            "{}{}",
-            r"{}\cdot {}",
-            "{}^{{{}}}",
-            r"\frac{{{}}}{{{}}}",
-            "{}={}",
-            "{}<{}",
-            "{},{}",
-            "({},{})",
-        ),
-        *(
-            "[{},{}]",
-            "{} {}",
-            r"{} \text{{ or }} {}",
-            r"{}\approx{}",
-            r"{}\pm{}",
-            r"\log_{{{}}}{{{}}}",
-            r"{}\in {}",
-            "{}:{}",
-        ),
-        *(r"\{{{},{}\}}", r"{}\to{}", r"{}\cup{}", r"{}\neq{}", r"\sqrt[{}]{{{}}}", r"{}\equiv{}", r"|{}|{}", "{}!{}"),
-    ]
-    return draw.choice(shapes).format(one, two)
-
-
-# --- the search -------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -229,6 +59,17 @@ def accepted(reference: str, answer: str) -> bool:
         return False
 
 
+def alike(one: str, two: str) -> bool:
+    """Whether two references may mean the same, by the verifier either way round and by math-verify's own word."""
+    if accepted(one, two) or accepted(two, one):
+        return True
+    try:
+        with limited():
+            return verify(parse(f"${one}$"), parse(f"${two}$"))
+    except Exception:
+        return False
+
+
 def pair(draw: random.Random) -> tuple[Drawn, Drawn]:
     """Two answers, of one kind more often than not, and then often of one meaning."""
     kind = draw.choice(KINDS)
@@ -244,7 +85,7 @@ def fits(draw: random.Random, references: list[str]) -> tuple[str, list[str]]:
     box = formula(draw)
     different: list[str] = []
     for reference in draw.sample(references, min(HELD_AGAINST, len(references))):
-        if accepted(reference, box) and not any(accepted(other, reference) for other in different):
+        if accepted(reference, box) and not any(alike(other, reference) for other in different):
             different.append(reference)
             if len(different) == MANY:
                 break

@@ -45,7 +45,8 @@ def g_pass(n: int, k: int, tau: float) -> FloatArray:
 def bayes(correct_P: IntArray, n: int) -> tuple[float, float]:
     """Mean success rate of THESE problems under a uniform prior, and its standard deviation from sampling alone.
 
-    Source: arXiv 2510.04265 (Bayes@N). The bootstrap's interval is for new problems, this is not.
+    Source: arXiv 2510.04265 (Bayes@N). The bootstrap's interval is for new problems, this is not. Of several seeds,
+    each with its own samples, give the problems of all.
     """
     mean = float(((correct_P + 1) / (n + 2)).mean())
     variance = ((correct_P + 1) * (n - correct_P + 1) / ((n + 2) ** 2 * (n + 3))).sum() / len(correct_P) ** 2

@@ -15,8 +15,11 @@ from rlvr.report.tables import with_interval
 from rlvr.tables import Grid, Row
 
 TAUS = (0.5, 0.1, 0.01)
+BAYES = "Bayes"
 STABLE_K, STABLE_TAU = 16, 0.5
-CURVE = np.geomspace(1 / 512, 0.99, 60)
+POINTS = 60
+# Below a few times 1/n Cover@tau is what the prior says of problems without a right answer, not what was seen.
+SEEN = 4
 
 
 def beyond(study: Study, out: Output) -> Section:
@@ -25,20 +28,22 @@ def beyond(study: Study, out: Output) -> Section:
     curve: list[Row] = []
     section = Section("Beyond Pass@k")
     for split, methods in study.methods.items():
-        for policy, measured in _measured(methods).items():
-            rows += _rows(split, policy, measured)
-        curve += _curve(split, methods)
-        section.blocks += [_grid(split, methods), _figure(split, methods, out)]
+        measured, found = _measured(methods), _curve(split, methods)
+        rows += [row for policy, values in measured.items() for row in _rows(split, policy, values)]
+        curve += found
+        section.blocks += [_grid(split, measured), _figure(split, methods, found, out)]
     out.csv("beyond", rows)
     out.csv("cover", curve)
     section.blocks.append(
         Note(
             "Log-coverage: the sum over k of (1 - Pass@k) / k, which weighs every k; less is better. Cover@tau: the "
-            "share of problems whose success rate is above tau, under a uniform prior. G-Pass@k: the chance that at "
-            "least half of k samples are right. Bayes: the mean success rate of these very problems, with the standard "
-            "deviation that sampling leaves; all other intervals are for new problems and seeds. Kept: of the problems "
-            "that the base solved, those still solved; new: of those solved now, the ones that the base never solved. "
-            "Both count one right answer among n, so that luck is in them, as in the ledger's raw counts."
+            "share of problems whose success rate is above tau, under a uniform prior, by which a problem with 0 of n "
+            "right counts as (1 - tau)^(n + 1): where tau is not well above 1/n that is most of it. G-Pass@k: the "
+            "chance that at least half of k samples are right. Bayes: the mean success rate of these very problems, "
+            "with the standard deviation that sampling leaves; all other intervals are for new problems and seeds. "
+            "Kept: of the problems that the base solved, those still solved; new: of those solved now, the ones that "
+            "the base never solved. Both count one right answer among n, so that luck is in them, as in the ledger's "
+            "raw counts."
         )
     )
     return section
@@ -65,8 +70,9 @@ def _measured(methods: Sequence[Method]) -> dict[str, dict[str, Interval]]:
         values = {"log-coverage": log_coverage(n), **{f"Cover@{tau:g}": cover(n, tau) for tau in TAUS}}
         values[f"G-Pass@{k}"] = g_pass(n, k, STABLE_TAU)
         row = {name: bootstrap_mean(_at(value, now_SP)) for name, value in values.items()}
-        mean, deviation = bayes(now_SP.ravel(), n)
-        row["Bayes"] = Interval(mean, mean - deviation, mean + deviation)
+        # Seeds share a base, and its samples count once.
+        mean, deviation = bayes(np.unique(now_SP, axis=0).ravel(), n)
+        row[BAYES] = Interval(mean, mean - deviation, mean + deviation)
         if label != "base":
             row |= support(base_SP, now_SP)
         found[label] = row
@@ -78,18 +84,24 @@ def _at(value: FloatArray, count_SP: IntArray) -> FloatArray:
 
 
 def _rows(split: str, policy: str, measured: dict[str, Interval]) -> list[Row]:
-    return [
-        {"split": split, "policy": policy, "measure": name, "mean": found.mean, "low": found.low, "high": found.high}
-        for name, found in measured.items()
-    ]
+    rows: list[Row] = []
+    for name, found in measured.items():
+        about: Row = {"split": split, "policy": policy, "measure": name, "mean": found.mean}
+        ends: Row = {"sd": found.high - found.mean} if name == BAYES else {"low": found.low, "high": found.high}
+        rows.append(about | ends)
+    return rows
 
 
-def _grid(split: str, methods: Sequence[Method]) -> Block:
-    measured = _measured(methods)
+def _grid(split: str, measured: dict[str, dict[str, Interval]]) -> Block:
     names = list(dict.fromkeys(name for row in measured.values() for name in row))
     lines = [[label, *(_cell(name, row.get(name)) for name in names)] for label, row in measured.items()]
-    heads = {"retention": "kept", "discovery": "new", "log-coverage": "log-coverage, nats", "Bayes": "Bayes +- sd"}
-    header = ["%", *(heads.get(name, name) for name in names)]
+    heads = {
+        "retention": "kept, %",
+        "discovery": "new, %",
+        "log-coverage": "log-coverage, nats",
+        BAYES: "Bayes +- sd, %",
+    }
+    header = ["", *(heads.get(name, f"{name}, %") for name in names)]
     return Table(Grid(f"Beyond Pass@k, {spelled(split)} problems", header, lines), "csv/beyond.csv")
 
 
@@ -98,7 +110,7 @@ def _cell(name: str, found: Interval | None) -> str:
         return ""
     if name == "log-coverage":
         return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
-    if name == "Bayes":
+    if name == BAYES:
         return f"{100 * found.mean:.1f} +- {100 * (found.high - found.mean):.2f}"
     return with_interval(found)
 
@@ -107,17 +119,17 @@ def _curve(split: str, methods: Sequence[Method]) -> list[Row]:
     return [
         {"split": split, "policy": label, "tau": float(tau), "mean": float(_at(cover(n, tau), count_SP).mean())}
         for label, (n, count_SP) in _policies(methods).items()
-        for tau in CURVE
+        for tau in np.geomspace(SEEN / n, 0.99, POINTS)
     ]
 
 
-def _figure(split: str, methods: Sequence[Method], out: Output) -> Block:
+def _figure(split: str, methods: Sequence[Method], curve: Sequence[Row], out: Output) -> Block:
     name = f"cover{suffix(split)}"
     shades = {"base": "0.15", **dict(zip((method.label for method in methods), colours(methods), strict=True))}
     with out.figure(name) as (axes,):
-        for label, (n, count_SP) in _policies(methods).items():
-            shares = [100 * _at(cover(n, tau), count_SP).mean() for tau in CURVE]
-            axes.plot(CURVE, shares, color=shades[label], linestyle="--" if label == "base" else "-", label=label)
+        for label, colour in shades.items():
+            taus, shares = zip(*((row["tau"], row["mean"]) for row in curve if row["policy"] == label), strict=True)
+            axes.plot(taus, np.multiply(shares, 100), "--" if label == "base" else "-", color=colour, label=label)
         axes.set_xscale("log")
         axes.set_xlabel("tau")
         axes.set_ylabel(f"{spelled(split)} problems solved at a rate above tau (%)".capitalize())
