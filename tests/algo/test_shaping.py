@@ -140,3 +140,10 @@ def test_the_advantage_sees_shaped_rewards():
 def test_a_reward_that_is_no_number_stays_none(name: str):
     reward_PG = torch.tensor([[1.0, torch.nan, 0.0]])
     assert load(name)(Outcomes(reward_PG, reward_PG == 1))[0].isnan().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("name", SHAPINGS)
+def test_who_asks_for_answers_without_their_questions(name: str):
+    """Only the shaping that compares them: to others they would be a forward pass for nothing."""
+    assert grpo(load(name)).reads_alone is (name == "self_aligned")
+    assert not grpo(None).reads_alone
