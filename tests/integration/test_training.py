@@ -25,7 +25,7 @@ REPRESENTATIVES = {
     *{("none", "rloo"), ("self", "reinforce_pp"), ("dynamic", "lite_ppo"), ("none", "passk"), ("bbg", "pkpo")},
     *{("mask_easy", "maxrl"), ("zero_success", "ngrpo"), ("none", "asym_re"), ("dynamic", "diff_smooth")},
     *{("none", "cispo"), ("self", "topr"), ("bbg", "aspo"), ("rate_weight", "gmpo"), ("none", "nft")},
-    *{("dynamic", "unclipped"), ("dynamic", "clip_cov"), ("none", "lp_reg")},
+    *{("dynamic", "unclipped"), ("dynamic", "clip_cov"), ("none", "lp_reg"), ("self", "centred")},
     *{("retire_solved", "grpo"), ("bbg_posterior", "w_reinforce")},
 }
 

@@ -1,6 +1,6 @@
 """Beside Pass@k: how far the curve is from solving everything, at which rates problems are solved, what was kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ BAYES = "Bayes"
 STABLE_K, STABLE_TAU = 16, 0.5
 POINTS = 60
 # Below a few times 1/n Cover@tau is what the prior says of problems without a right answer, not what was seen.
-SEEN = 4
+SEEN, WIDEST, LAST = 4, 0.5, 0.99
 
 
 def beyond(study: Study, out: Output) -> Section:
@@ -28,7 +28,7 @@ def beyond(study: Study, out: Output) -> Section:
     curve: list[Row] = []
     section = Section("Beyond Pass@k")
     for split, methods in study.methods.items():
-        measured, found = _measured(methods), _curve(split, methods)
+        measured, found = _measured(methods), cover_rows(split, _policies(methods))
         rows += [row for policy, values in measured.items() for row in _rows(split, policy, values)]
         curve += found
         section.blocks += [_grid(split, measured), _figure(split, methods, found, out)]
@@ -115,11 +115,12 @@ def _cell(name: str, found: Interval | None) -> str:
     return with_interval(found)
 
 
-def _curve(split: str, methods: Sequence[Method]) -> list[Row]:
+def cover_rows(split: str, policies: Mapping[str, Policy]) -> list[Row]:
+    """Cover@tau of every policy, from a few times 1/n on."""
     return [
         {"split": split, "policy": label, "tau": float(tau), "mean": float(_at(cover(n, tau), count_SP).mean())}
-        for label, (n, count_SP) in _policies(methods).items()
-        for tau in np.geomspace(SEEN / n, 0.99, POINTS)
+        for label, (n, count_SP) in policies.items()
+        for tau in np.geomspace(min(SEEN / n, WIDEST), LAST, POINTS)
     ]
 
 
