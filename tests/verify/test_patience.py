@@ -77,6 +77,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
+@pytest.mark.full
 def test_many_towers_use_up_few_processes(monkeypatch: pytest.MonkeyPatch):
     """100 different ones among right answers and wrong ones: each of those is judged, none of these is right."""
     verifier = MathVerifier(workers=2, timeout_s=1.0, memory_gib=2.0)
