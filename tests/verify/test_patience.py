@@ -80,7 +80,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.full
 def test_many_towers_use_up_few_processes(monkeypatch: pytest.MonkeyPatch):
     """100 different ones among right answers and wrong ones: each of those is judged, none of these is right."""
-    verifier = MathVerifier(workers=2, timeout_s=1.0, memory_gib=2.0)
+    verifier = MathVerifier(workers=2, timeout_s=4.0, memory_gib=2.0)
     wait_for_all(verifier)
     made, draw = started(monkeypatch), random.Random(0)
     towers = [rf"{draw.randint(7, 99)}^{{{draw.randint(7, 99)}^{{{draw.randint(7, 99)}^{{9}}}}}}" for _ in range(100)]
@@ -115,7 +115,7 @@ def hostile():
 
 def test_a_pool_under_load_loses_nothing(monkeypatch: pytest.MonkeyPatch):
     """1,500 questions, of which one in a hundred hangs, one fills memory, one in a thousand crashes: all in order."""
-    asked, draw = KillablePool(hostile, workers=2, timeout_s=1.0, memory_gib=1.0), random.Random(1)
+    asked, draw = KillablePool(hostile, workers=2, timeout_s=3.0, memory_gib=1.0), random.Random(1)
     words = ["hang", "hog", "crash", "yes", "no"]
     # As hostile answers are, of a shape of their own each kind.
     questions = [("", f"{word}{'!' * words.index(word)} {n}") for n, word in enumerate(_drawn(draw, words, 1500))]
