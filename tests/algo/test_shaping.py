@@ -68,21 +68,21 @@ def test_grpo_lambda_by_hand():
 def test_self_aligned_by_hand():
     """Perplexities 2 after the question, and 4, 2, 1.6, 1 without it: + .2 x (1/2, 0, -1/4, -1); right or wrong."""
     given = one_group([5] * 4, [True, False, True, False], [-math.log(2)] * 4)
-    given = replace(given, alone_logp_PG=-torch.tensor([[4, 2, 1.6, 1]]).log())
+    given = replace(given, standalone_logp_PG=-torch.tensor([[4, 2, 1.6, 1]]).log())
     assert SelfAligned("", 0.2)(given)[0].tolist() == pytest.approx([1.1, 0, 0.95, -0.2])
 
 
 def test_an_answer_that_only_its_question_makes_possible_gains_the_whole_coefficient():
     """A perplexity that no float holds; and one so small after the question that the loss is bounded."""
     given = one_group([5] * 2, [True, True], [-1.0, -1e4])
-    given = replace(given, alone_logp_PG=torch.tensor([[-1e4, -1.0]]))
+    given = replace(given, standalone_logp_PG=torch.tensor([[-1e4, -1.0]]))
     assert SelfAligned("", 0.2)(given)[0].tolist() == pytest.approx([1.2, 0.8])
 
 
 def naive(name: str, given: Outcomes) -> list[list[float]]:
     """Completion by completion, with the numbers of the YAML files."""
     n = given.reward_PG.shape[1]
-    streams = (given.reward_PG, given.right_PG, given.length_PG, given.logp_PG, given.alone_logp_PG)
+    streams = (given.reward_PG, given.right_PG, given.length_PG, given.logp_PG, given.standalone_logp_PG)
     groups = [list(zip(*of_group, strict=True)) for of_group in zip(*(s.tolist() for s in streams), strict=True)]
     best = sorted((sum(right for _, right, *_ in group) for group in groups), reverse=True)
     shaped = []
@@ -145,5 +145,5 @@ def test_a_reward_that_is_no_number_stays_none(name: str):
 @pytest.mark.parametrize("name", SHAPINGS)
 def test_who_asks_for_answers_without_their_questions(name: str):
     """Only the shaping that compares them: to others they would be a forward pass for nothing."""
-    assert grpo(load(name)).reads_alone is (name == "self_aligned")
-    assert not grpo(None).reads_alone
+    assert grpo(load(name)).reads_standalone is (name == "self_aligned")
+    assert not grpo(None).reads_standalone

@@ -25,7 +25,7 @@ from rlvr.ranks import Ranks
 from rlvr.rollout.engine import OnFinished, Sampling, require_synced
 from rlvr.step import Collector, RolloutBatch, TrainingSample, training_samples
 from rlvr.timing import Stopwatch
-from rlvr.types import Completion, Problem, Verdict
+from rlvr.types import Completion, Group, Problem, Verdict
 
 PATIENCE_S = 10.0  # a rank that waits longer has been left alone by the others
 SAMPLING = Sampling(max_new_tokens=8)
@@ -110,6 +110,11 @@ class FakeVerifier:
         return text
 
 
+def standalone(groups: Sequence[Group]) -> list[list[float]]:
+    """Mean log-probabilities without the prompts: the longer, the less likely."""
+    return [[-float(len(one.token_ids)) for one in group.completions] for group in groups]
+
+
 def collector(
     problems: Sequence[Problem],
     filter: Filter | None = None,
@@ -122,7 +127,8 @@ def collector(
 ) -> Collector:
     """With an engine of its own, `collector(...).engine`."""
     services = (engine or FakeEngine(), FakeVerifier(), filter or Filter(), loss, SAMPLING)
-    return Collector(problems, *services, per_step, group, seed, ranks or Ranks(0, 1), Stopwatch())
+    place = (ranks or Ranks(0, 1), Stopwatch())
+    return Collector(problems, *services, per_step, group, seed, *place, standalone=standalone)
 
 
 def ids(batch: RolloutBatch) -> list[str]:

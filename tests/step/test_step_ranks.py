@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from step_fakes import BOTH, GRPO, PPO, SIGNED, collector, on_ranks, pool
+from step_fakes import BOTH, GRPO, PPO, SIGNED, collector, on_ranks, pool, selected, standalone
 
 from rlvr.algo import SELF, Dynamic, Filter, GRPOLambda, Loss, SelfAligned
 from rlvr.algo.advantages import diff_smooth
@@ -89,23 +89,25 @@ def test_a_shaping_that_compares_groups_sees_those_of_all_ranks():
 
 
 def test_each_rank_scores_its_own_answers_without_their_questions():
-    """After the last round, every group sampled, whether selected or not; all ranks' advantages see the numbers."""
+    """After the last round, those of every group that is learned from; all ranks' advantages see the numbers."""
     loss = replace(GRPO, shaping=SelfAligned("", 0.2))
+    problems = [Problem(str(i), "", (), f"rate {(0, 0.5, 1)[i % 3]}") for i in range(40)]  # one in three is selected
     asked: list[str] = []
 
-    def alone(groups):
+    def noted(groups):
         asked.extend(group.problem.id for group in groups)
-        return [[-float(len(one.token_ids)) for one in group.completions] for group in groups]
+        return standalone(groups)
 
     def work(ranks: Ranks) -> RolloutBatch:
-        made = collector(pool(40), Dynamic(refill=True, max_rounds=5), loss=loss, per_step=5, ranks=ranks)
-        made.alone = alone
+        made = collector(problems, Dynamic(refill=True, max_rounds=5), loss=loss, per_step=5, ranks=ranks)
+        made.standalone = noted
         return made.collect(0)
 
     one, two, three = (on_ranks(size, work) for size in (1, 2, 3))
     assert by_problem(one) == by_problem(two) == by_problem(three)
-    sampled = [group.problem.id for batch in (*one, *two, *three) for group in batch.groups]
-    assert sorted(asked) == sorted(sampled)
+    learned = [name for batch in (*one, *two, *three) for name in selected(batch)]
+    assert sorted(asked) == sorted(learned)
+    assert len(learned) < sum(len(batch.groups) for batch in (*one, *two, *three))
     for group, weight, advantage_G in zip(one[0].groups, one[0].weight_P, one[0].advantage_PG, strict=True):
         if weight:
             lengths = torch.tensor([float(len(each.token_ids)) for each in group.completions])
@@ -114,6 +116,15 @@ def test_each_rank_scores_its_own_answers_without_their_questions():
             reward_G = reward_G + 0.2 * (1 - (-lengths - logp_G).exp()).clamp(min=-1)
             expected_G = (reward_G - reward_G.mean()) / (reward_G.std() + 1e-6)
             torch.testing.assert_close(advantage_G, expected_G, rtol=1e-4, atol=1e-5)
+
+
+def test_who_reads_standalone_answers_needs_somebody_who_scores_them():
+    """Zeros in their place would be another method."""
+    loss = replace(GRPO, shaping=SelfAligned("", 0.2))
+    made = collector(pool(8), loss=loss)
+    made.standalone = None
+    with pytest.raises(ValueError, match="without their prompts"):
+        made.collect(0)
 
 
 def test_reinforce_pp_is_white_over_the_tokens_of_all_ranks():

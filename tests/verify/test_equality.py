@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("math_verify", reason="math-verify is in the extra `math`")
+pytest.importorskip("latex2sympy2_extended", reason="latex2sympy2_extended is in the extra `math`")
 
 from rlvr.verify.math.compare import same
 from rlvr.verify.math.extract import reference

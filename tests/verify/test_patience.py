@@ -61,7 +61,7 @@ def test_what_is_remembered_has_an_end():
     patience = Patience(5.0)
     for length in range(REMEMBERED + 1):
         patience.note(("", f"{length:b}".replace("1", "+").replace("0", "-*")), cheap=False)
-    assert len(patience._weight) <= REMEMBERED
+    assert len(patience._known) <= REMEMBERED
 
 
 def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -11,7 +11,7 @@ from rlvr.algo.low_probability import LpReg
 from rlvr.algo.objective import Objective
 from rlvr.algo.reference import DPHRL, KL, Replay, SelfKL
 from rlvr.algo.remembering import BBGPosterior, RetireSolved
-from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, ReadsAlone, SelfAligned, Shaping, Unlikeliness
+from rlvr.algo.shaping import GRPOLambda, LengthPenalty, Overlong, ReadsStandalone, SelfAligned, Shaping, Unlikeliness
 from rlvr.algo.siren import SIREN
 from rlvr.algo.statistics import MinPLogp, NucleusEntropy, Statistic
 from rlvr.algo.token_weights import HighEntropy, MaskTruncated, Selection
@@ -45,7 +45,7 @@ __all__ = [
     "Outcomes",
     "Overlong",
     "RateWeight",
-    "ReadsAlone",
+    "ReadsStandalone",
     "Remembers",
     "Replay",
     "RetireSolved",

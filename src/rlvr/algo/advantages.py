@@ -23,8 +23,8 @@ class Outcomes:
         truncated_PG: Whether the token limit ended the completion.
         logp_PG: Mean log-probability of those tokens under the engine that sampled, nats.
         max_tokens: The longest completion that the rollout allows.
-        alone_logp_PG: Their mean log-probability under the policy when no prompt stands before them; known where the
-            shaping asks for it.
+        standalone_logp_PG: Their mean log-probability under the policy when no prompt stands before them; known of
+            groups that weigh something, where the shaping reads it.
     """
 
     reward_PG: Tensor
@@ -33,7 +33,7 @@ class Outcomes:
     truncated_PG: Tensor = field(default_factory=partial(torch.zeros, 1, 1, dtype=torch.bool))
     logp_PG: Tensor = field(default_factory=partial(torch.zeros, 1, 1))
     max_tokens: int = sys.maxsize
-    alone_logp_PG: Tensor = field(default_factory=partial(torch.zeros, 1, 1))
+    standalone_logp_PG: Tensor = field(default_factory=partial(torch.zeros, 1, 1))
 
     def of(self, chosen_P: Tensor) -> "Outcomes":
         """Those of some of the groups."""
@@ -48,7 +48,7 @@ class Outcomes:
             truncated_PG=chosen(self.truncated_PG),
             logp_PG=chosen(self.logp_PG),
             max_tokens=self.max_tokens,
-            alone_logp_PG=chosen(self.alone_logp_PG),
+            standalone_logp_PG=chosen(self.standalone_logp_PG),
         )
 
 

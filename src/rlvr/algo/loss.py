@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rlvr.algo.advantages import Outcomes
 from rlvr.algo.aggregation import Aggregation
-from rlvr.algo.shaping import ReadsAlone, Shaping
+from rlvr.algo.shaping import ReadsStandalone, Shaping
 from rlvr.algo.surrogates import Surrogate
 from rlvr.algo.token_weights import Selection
 
@@ -56,9 +56,9 @@ class Loss:
         return advantage_PG
 
     @property
-    def reads_alone(self) -> bool:
+    def reads_standalone(self) -> bool:
         """Whether completions have to go through the policy without their prompts, too."""
-        return isinstance(self.shaping, ReadsAlone)
+        return isinstance(self.shaping, ReadsStandalone)
 
     def counted(self, length_PG: Tensor, truncated_PG: Tensor) -> Tensor:
         """Tokens of each completion that are learned from, which its aggregation counts, of those that the policy

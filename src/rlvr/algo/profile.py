@@ -89,7 +89,12 @@ def outcomes_of(right_PG: Tensor) -> Outcomes:
     group = right_PG.shape[1]
     length_PG = torch.arange(1.0, group + 1, dtype=torch.float64).expand(right_PG.shape)
     return Outcomes(
-        right_PG.double(), right_PG, length_PG, logp_PG=-length_PG, max_tokens=2 * group, alone_logp_PG=-2 * length_PG
+        right_PG.double(),
+        right_PG,
+        length_PG,
+        logp_PG=-length_PG,
+        max_tokens=2 * group,
+        standalone_logp_PG=-2 * length_PG,
     )
 
 

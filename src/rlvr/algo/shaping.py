@@ -18,10 +18,10 @@ class Shaping(Protocol):
 
 
 @runtime_checkable
-class ReadsAlone(Protocol):
-    """A shaping that looks at `Outcomes.alone_logp_PG`, which costs a forward pass over every completion."""
+class ReadsStandalone(Protocol):
+    """A shaping that looks at `Outcomes.standalone_logp_PG`, which costs a forward pass over every completion."""
 
-    reads_alone: ClassVar[bool]
+    reads_standalone: ClassVar[bool]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class SelfAligned:
         coefficient: What an answer gains that could not be without its question.
     """
 
-    reads_alone: ClassVar[bool] = True
+    reads_standalone: ClassVar[bool] = True
 
     name: str
     coefficient: float
@@ -136,5 +136,5 @@ class SelfAligned:
     def __call__(self, outcomes: Outcomes) -> Tensor:
         """See `Shaping`."""
         # (alone - after) / alone = 1 - exp(lbar_alone - lbar_after), of which no perplexity is too large to be told.
-        gain_PG = 1 - torch.exp(outcomes.alone_logp_PG - outcomes.logp_PG)
+        gain_PG = 1 - torch.exp(outcomes.standalone_logp_PG - outcomes.logp_PG)
         return outcomes.reward_PG + self.coefficient * gain_PG.clamp(min=-1)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hydra.utils import get_class, instantiate
@@ -78,10 +79,12 @@ def guess_rate_of(source: ProblemSource, splits: Splits, verifier: Verifier) -> 
     """The chance of a blind guess: the task's own; where answers are mathematics, that of another problem's answer."""
     if not isinstance(verifier, MathVerifier):
         return source.guess_rate
-    rates: dict[str, float] = {}
-    for part in (splits.train, splits.heldout):
-        rates |= borrowed_rates(part, verifier)
-    return lambda problem: rates[problem.id]
+
+    @cache
+    def rates() -> dict[str, float]:  # a run that goes on never asks
+        return borrowed_rates(splits.train, verifier) | borrowed_rates(splits.heldout, verifier)
+
+    return lambda problem: rates()[problem.id]
 
 
 def objective_of(cfg: DictConfig, loss: Loss) -> Objective:

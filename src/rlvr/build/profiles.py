@@ -9,7 +9,7 @@ from rlvr.algo.profile import NoProfileError, Profile, decides_before_sampling, 
 from rlvr.build.parts import filter_of, loss_of
 from rlvr.errors import ConfigError
 from rlvr.names import name_of
-from rlvr.preflight.method import OWN_WORTH
+from rlvr.preflight.method import own_worth
 
 # Keys of `algo` that f(p) holds, and slots whose gradient comes beside it. A correction for the engine changes no
 # expectation.
@@ -53,5 +53,5 @@ def notes_of(cfg: DictConfig) -> Iterator[str]:
     rewards = cfg.verifier.get("rewards") or {}
     if any(rewards.get(kind, worth) != worth for kind, worth in (("right", 1), ("wrong", 0), ("unformatted", 0))):
         yield "computed for rewards of 1 and 0, not for those of verifier.rewards"
-    if cfg.verifier._target_ in OWN_WORTH:
+    if own_worth(cfg.verifier):
         yield "computed for rewards of 1 and 0, not for those that the verifier gives"

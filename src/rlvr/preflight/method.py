@@ -11,13 +11,12 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from rlvr.algo import Filter, Loss, Outcomes
+from rlvr.config.targets import TARGETS
 from rlvr.errors import ConfigError
 
 # Surrogates of which, where every ratio is 1, PPO's remains; and the clips by which everybody knows that one.
 CLIPPED = {"gspo_clip", "gmpo", "cispo", "topr", "aspo"}
 USUAL_CLIP = 0.2
-# Verifiers that give wrong answers whatever worth a user's function or other verifiers say.
-OWN_WORTH = {"rlvr.verify.FunctionVerifier", "rlvr.verify.WeightedVerifier"}
 
 
 def check_method(cfg: DictConfig, loss: Loss, filter: Filter) -> list[str]:
@@ -47,7 +46,7 @@ def made_up(cfg: DictConfig) -> Outcomes:
     right, wrong, unformatted = (float(given.get(kind, kind == "right")) for kind in ("right", "wrong", "unformatted"))
     place_G = torch.arange(n)
     wrong_G = torch.where(place_G % 2 == 0, wrong, unformatted)
-    if verifier.get("partial") or verifier._target_ in OWN_WORTH or not verifier._target_.startswith("rlvr."):
+    if verifier.get("partial") or own_worth(verifier):
         wrong_G = wrong_G + place_G / n * (right - wrong)
     right_MG = place_G < torch.arange(n + 1)[:, None]
     length_G = place_G + 1.0
@@ -60,8 +59,14 @@ def made_up(cfg: DictConfig) -> Outcomes:
         truncated_PG=length_PG == 2 * n,
         logp_PG=-length_PG,
         max_tokens=2 * n,
-        alone_logp_PG=-2 * length_PG,
+        standalone_logp_PG=-2 * length_PG,
     )
+
+
+def own_worth(verifier: DictConfig) -> bool:
+    """Whether a verifier may give a wrong answer any worth: one of a user's own, or one that says so."""
+    declared = TARGETS.get(verifier._target_)
+    return declared is None or bool(getattr(declared, "own_worth", False))
 
 
 def _fault(cfg: DictConfig, loss: Loss, filter: Filter, outcomes: Outcomes, weight_P: Tensor) -> str | None:

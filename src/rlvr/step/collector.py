@@ -65,8 +65,8 @@ class Collector:
         ranks: This one among all.
         clock: Gets the seconds of each phase.
         claimed: Ids of problems that are never sampled, since stored answers stand for them.
-        alone: Mean log-probability of each completion of some groups without its prompt, a collective; None: the loss
-            does not ask for it.
+        standalone: Mean log-probability of each completion of some groups without its prompt, a collective; called
+            only where the loss reads it.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Collector:
         ranks: Ranks,
         clock: Stopwatch,
         claimed: Container[str] = (),
-        alone: Callable[[Sequence[Group]], list[list[float]]] | None = None,
+        standalone: Callable[[Sequence[Group]], list[list[float]]] | None = None,
     ) -> None:
         self.cursor = ProblemCursor(problems, seed)
         self.engine = engine
@@ -97,7 +97,7 @@ class Collector:
         self.ranks = ranks
         self.clock = clock
         self.claimed = claimed
-        self.alone = alone
+        self.standalone = standalone
         self.rates = (1.0, 1.0)  # of the last step's problems, what the filter let through before and after sampling
 
     def collect(self, version: int) -> RolloutBatch:
@@ -179,7 +179,10 @@ class Collector:
     def _batch(self, so_far: _Gathered, version: int) -> RolloutBatch:
         """This rank's part; advantages are computed over the groups of all ranks."""
         weight_P = torch.cat([torch.empty(0), *so_far.weights])
-        advantage_PG = self.loss.advantages(self._outcomes(so_far), weight_P)
+        outcomes = self._outcomes(so_far)
+        if self.loss.reads_standalone:
+            outcomes = replace(outcomes, standalone_logp_PG=self._standalone_logps(so_far.groups, weight_P))
+        advantage_PG = self.loss.advantages(outcomes, weight_P)
         selected_P = weight_P > 0
         place_P = torch.where(selected_P, selected_P.cumsum(0) - 1, -1)
         return RolloutBatch(
@@ -198,13 +201,18 @@ class Collector:
     def _outcomes(self, so_far: _Gathered) -> Outcomes:
         numbers = torch.tensor(so_far.outcomes).reshape(len(so_far.outcomes), NUMBERS, self.group_size)
         reward_PG, right_PG, length_PG, truncated_PG, logp_PG = numbers.unbind(1)
-        outcomes = Outcomes(
+        return Outcomes(
             reward_PG, right_PG > 0, length_PG, truncated_PG > 0, logp_PG, max_tokens=self.sampling.max_new_tokens
         )
-        if self.alone is None:
-            return outcomes
-        alone = torch.tensor(self.ranks.gather(self.alone(so_far.groups)))
-        return replace(outcomes, alone_logp_PG=alone.reshape(reward_PG.shape))
+
+    def _standalone_logps(self, groups: Sequence[Group], weight_P: Tensor) -> Tensor:
+        """Of all ranks' groups [P, G]; 0 for those that weigh nothing, which do not go through the policy."""
+        if self.standalone is None:
+            raise ValueError(f"loss {self.loss.name} reads completions without their prompts, and nobody scores them.")
+        selected = (self.ranks.shard(weight_P) > 0).tolist()
+        scored = iter(self.standalone([group for group, chosen in zip(groups, selected, strict=True) if chosen]))
+        mine = [next(scored) if chosen else [0.0] * self.group_size for chosen in selected]
+        return torch.tensor(self.ranks.gather(mine)).reshape(len(weight_P), self.group_size)
 
     def state_dict(self) -> dict[str, Any]:
         """The cursor, the filter's rates and what it remembers, the same on every rank; sampling seeds derive from the

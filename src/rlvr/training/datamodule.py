@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from rlvr.ranks import Ranks
 from rlvr.rollout import Host, named_weights
+from rlvr.rollout.hf import eos_ids
 from rlvr.scoring.packing import MicroBatch, packed
 from rlvr.scoring.sharing import shared_out
 from rlvr.step import Collector, RolloutBatch, TrainingSample, batch_metrics, training_samples
@@ -18,7 +19,7 @@ from rlvr.step.stored import StoredAnswers, replayed
 from rlvr.strategy import sharding_of
 from rlvr.training.context import RolloutListener, RunContext
 from rlvr.training.replay import BaseAnswers
-from rlvr.training.scoring import alone_logps
+from rlvr.training.scoring import standalone_logps
 from rlvr.types import Group
 
 
@@ -106,19 +107,17 @@ class RolloutDataModule(lightning.LightningDataModule):
             moved = [batch.to(device) for batch in batches]
             return [filled_in(batch) for batch in moved]
 
-    def _alone(self, groups: Sequence[Group]) -> list[list[float]]:
+    def _standalone(self, groups: Sequence[Group]) -> list[list[float]]:
         """Mean log-probabilities without the prompts: a collective."""
         trainer, context = self._trainer, self.context
+        module: Any = trainer.lightning_module
+        start, *_ = eos_ids(module.policy, context.tokenizer)
         with context.clock.phase("score"):
-            return alone_logps(
-                trainer, trainer.lightning_module, groups, context.tokenizer.eos_token_id, context.micro_batch_tokens
-            )
+            return standalone_logps(trainer, module, groups, start, context.micro_batch_tokens)
 
     def setup(self, stage: str) -> None:
         """Lightning moves the policy to its device only after this, so the engine is told now and built later."""
-        self.collector = self.make_collector(ranks=self._ranks)
-        if self.collector.loss.reads_alone:
-            self.collector.alone = self._alone
+        self.collector = self.make_collector(ranks=self._ranks, standalone=self._standalone)
         self.context.engine.attach(self._host)
 
     def teardown(self, stage: str) -> None:

@@ -42,7 +42,7 @@ def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], 
     return [scored[id(sample)] for sample in samples]
 
 
-def alone_logps(trainer: Any, module: Any, groups: Sequence[Group], start: int, budget: int) -> list[list[float]]:
+def standalone_logps(trainer: Any, module: Any, groups: Sequence[Group], start: int, budget: int) -> list[list[float]]:
     """Mean log-probability of the tokens of each completion without its prompt: a collective.
 
     Args:

@@ -5,6 +5,7 @@ other numbers in it. Each would cost a time limit, and a process.
 """
 
 import re
+from dataclasses import dataclass
 
 from rlvr.verify.worker import Question
 
@@ -29,35 +30,39 @@ class Patience:
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
         self.short_s = min(limit_s, max(SHORT * limit_s, SHORTEST_S))
-        self._weight: dict[str, int] = {}
-        self._passed_over: dict[str, int] = {}
+        self._known: dict[str, _Record] = {}
 
     def seconds(self, question: Question) -> float:
-        """Time for a question; 0: it is not worth a process."""
-        kind = shape(question[-1])
-        weight = self._weight.get(kind, 0)
-        if weight < SUSPECT:
+        """Time for a question, which is about to be asked; 0: it is not worth a process."""
+        # As long as nothing was costly, no question is looked at.
+        record = self._known.get(shape(question[-1])) if self._known else None
+        if record is None or record.weight < SUSPECT:
             return self.limit_s
-        if weight >= HOPELESS:
-            self._passed_over[kind] = self._passed_over.get(kind, 0) + 1
-            if self._passed_over[kind] % RETRIED:
+        if record.weight >= HOPELESS:
+            record.passed_over += 1
+            if record.passed_over % RETRIED:
                 return 0.0
         return self.short_s
 
     def note(self, question: Question, cheap: bool) -> None:
         """Whether a question was answered without a time limit or a process lost."""
-        kind = shape(question[-1])
-        if cheap and kind not in self._weight:
+        if cheap and not self._known:
             return
-        weight = self._weight.pop(kind, 0) + (-1 if cheap else COSTLY)
-        if weight > 0:
-            self._weight[kind] = min(weight, HOPELESS)
-        else:
-            self._passed_over.pop(kind, None)
-        if len(self._weight) > REMEMBERED:
-            oldest = next(iter(self._weight))
-            del self._weight[oldest]
-            self._passed_over.pop(oldest, None)
+        kind = shape(question[-1])
+        record = self._known.pop(kind, None) or _Record()
+        record.weight = min(record.weight + (-1 if cheap else COSTLY), HOPELESS)
+        if record.weight > 0:
+            self._known[kind] = record
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+
+@dataclass
+class _Record:
+    """What is known of a shape: how much it has cost lately, and how many of it were not asked since."""
+
+    weight: int = 0
+    passed_over: int = 0
 
 
 def shape(text: str) -> str:

@@ -1,6 +1,6 @@
 """`configs/verifier/`: what is right, and what it is worth."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rlvr.config.keys import Built, key
 
@@ -15,6 +15,9 @@ class Rewards(Built):
 
 class Verifier(Built):
     """Grades completions."""
+
+    # Whether a wrong answer may be worth anything, which no setting tells.
+    own_worth: ClassVar[bool] = False
 
 
 class CountdownVerifier(Verifier):
@@ -54,6 +57,7 @@ class ReasoningGymVerifier(Priced):
 class FunctionVerifier(Pooled):
     """A function of your own."""
 
+    own_worth: ClassVar[bool] = True
     function: str = key("FILE.py:NAME, a function score(problem, completion, answer) of your own")
     failed: float = key("what an answer is worth that times out or fails", optional=True)
     content: str = key("names what the file holds, by itself: one that has changed is another setting", optional=True)
@@ -62,6 +66,7 @@ class FunctionVerifier(Pooled):
 class WeightedVerifier(Verifier):
     """Several rewards, combined by weights."""
 
+    own_worth: ClassVar[bool] = True
     parts: dict[str, Verifier] = key("verifiers, by any name")
     weights: dict[str, float] = key("what each part's reward is multiplied by, by its name")
     status_from: str = key("the part that says what is right")

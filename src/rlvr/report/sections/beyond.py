@@ -1,4 +1,4 @@
-"""Beside Pass@k: how far the curve is from solving everything, at which rates problems are solved, what was kept."""
+"""Beside Pass@k: how far the curve is from solving everything, at which rates problems are solved, what remains."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,8 @@ def beyond(study: Study, out: Output) -> Section:
     curve: list[Row] = []
     section = Section("Beyond Pass@k")
     for split, methods in study.methods.items():
-        measured, found = _measured(methods), cover_rows(split, _policies(methods))
+        policies = _policies(methods)
+        measured, found = _measured(policies), cover_rows(split, policies)
         rows += [row for policy, values in measured.items() for row in _rows(split, policy, values)]
         curve += found
         section.blocks += [_grid(split, measured), _figure(split, methods, found, out)]
@@ -41,9 +42,9 @@ def beyond(study: Study, out: Output) -> Section:
             "right counts as (1 - tau)^(n + 1): where tau is not well above 1/n that is most of it. G-Pass@k: the "
             "chance that at least half of k samples are right. Bayes: the mean success rate of these very problems, "
             "with the standard deviation that sampling leaves; all other intervals are for new problems and seeds. "
-            "Kept: of the problems that the base solved, those still solved; new: of those solved now, the ones that "
-            "the base never solved. Both count one right answer among n, so that luck is in them, as in the ledger's "
-            "raw counts."
+            "Retention: of the problems that the base solved, those still solved; discovery: of those solved now, the "
+            "ones that the base never solved. Both count one right answer among n, so that luck is in them, as in the "
+            "ledger's raw counts."
         )
     )
     return section
@@ -61,8 +62,7 @@ def _policies(methods: Sequence[Method]) -> dict[str, Policy]:
     return {label: (methods[0].n, counts) for label, counts in {"base": base, **counted}.items()}
 
 
-def _measured(methods: Sequence[Method]) -> dict[str, dict[str, Interval]]:
-    policies = _policies(methods)
+def _measured(policies: Mapping[str, Policy]) -> dict[str, dict[str, Interval]]:
     _, base_SP = policies["base"]
     found = {}
     for label, (n, now_SP) in policies.items():
@@ -95,12 +95,7 @@ def _rows(split: str, policy: str, measured: dict[str, Interval]) -> list[Row]:
 def _grid(split: str, measured: dict[str, dict[str, Interval]]) -> Block:
     names = list(dict.fromkeys(name for row in measured.values() for name in row))
     lines = [[label, *(_cell(name, row.get(name)) for name in names)] for label, row in measured.items()]
-    heads = {
-        "retention": "kept, %",
-        "discovery": "new, %",
-        "log-coverage": "log-coverage, nats",
-        BAYES: "Bayes +- sd, %",
-    }
+    heads = {"log-coverage": "log-coverage, nats", BAYES: "Bayes +- sd, %"}
     header = ["", *(heads.get(name, f"{name}, %") for name in names)]
     return Table(Grid(f"Beyond Pass@k, {spelled(split)} problems", header, lines), "csv/beyond.csv")
 

@@ -1,4 +1,4 @@
-r"""Reads formulas with math-verify's grammar, and refuses or mends what that grammar would read as something else.
+r"""Reads formulas with latex2sympy2_extended, math-verify's grammar; refuses or mends what it reads as another one.
 
 Left alone it adds factors that stand side by side ((2)(3) as 5), drops primes, transposes, subscripts of functions and
 what follows an approximation sign, and takes I for the imaginary unit and \gamma for a function or Euler's constant.

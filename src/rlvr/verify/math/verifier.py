@@ -41,10 +41,10 @@ class MathVerifier(PooledVerifier):
             rewards: What verdicts are worth.
 
         Raises:
-            ConfigError: When math-verify, whose grammar reads formulas, isn't installed, or a setting means nothing.
+            ConfigError: When latex2sympy2_extended, which reads formulas, isn't installed, or a setting means nothing.
         """
         if importlib.util.find_spec("latex2sympy2_extended") is None:
-            raise ConfigError('verifier=math: the package math-verify is missing; pip install -e ".[math]".')
+            raise ConfigError('verifier=math: the package latex2sympy2_extended is missing; pip install -e ".[math]".')
         if box not in ("last", "any"):
             raise ConfigError(f"verifier.box={box}: unknown; choose last or any.")
         super().__init__(load_judge, workers, timeout_s, memory_gib, max_failed_share, rewards)

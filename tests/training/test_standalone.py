@@ -11,7 +11,7 @@ from rlvr.training import datamodule
 def test_means_are_those_of_a_plain_forward_pass(quick, monkeypatch, tokens: int):
     """In one micro-batch or in many, at the sampling temperature; the end of text stands where the question was."""
     seen: list[tuple[list[float], list[float]]] = []
-    scored = datamodule.alone_logps
+    scored = datamodule.standalone_logps
 
     def noted(trainer, module, groups, start, budget):
         found = scored(trainer, module, groups, start, budget)
@@ -20,7 +20,7 @@ def test_means_are_those_of_a_plain_forward_pass(quick, monkeypatch, tokens: int
             seen.append((mean_G, expected))
         return found
 
-    monkeypatch.setattr(datamodule, "alone_logps", noted)
+    monkeypatch.setattr(datamodule, "standalone_logps", noted)
     cfg = quick("algo=sar", "rollout.sampling.temperature=0.7", f"batch.micro_batch_tokens={tokens}")
     run = build(cfg)
     run.trainer.fit(run.module, datamodule=run.data)
