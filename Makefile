@@ -92,7 +92,7 @@ bench-scale: $(VENV)/.run ## what a step costs the host beside sampling and the 
 	$(BIN)/python benchmarks/scale.py
 
 bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second on a file of solutions; MATH=math_train.parquet
-	$(BIN)/python benchmarks/verifier.py $(MATH)
+	$(BIN)/python -m benchmarks.verifier $(MATH)
 
 bench-verifier-fuzz: $(VENV)/.dev ## ten minutes of search for wrong answers that are judged right; MATH=math_train.parquet
 	$(BIN)/python -m benchmarks.verifier_fuzz $(MATH)
