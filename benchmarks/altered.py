@@ -63,8 +63,8 @@ def swapped(answer: str, other: str, draw: random.Random) -> str | None:
 
 def dropped(answer: str, other: str, draw: random.Random) -> str | None:
     """One of several values left out."""
-    items = split(answer, ",")
-    if len(items) < 2 or "," not in answer:
+    items = split(answer.replace(r"\,", " "), ",")
+    if len(items) < 2:
         return None
     del items[draw.randrange(len(items))]
     return ",".join(items)
@@ -72,12 +72,12 @@ def dropped(answer: str, other: str, draw: random.Random) -> str | None:
 
 def added(answer: str, other: str, draw: random.Random) -> str | None:
     """A value too many."""
-    return f"{answer}, {other}"
+    return f"{answer}, {other}" if other else None
 
 
 def hedged(answer: str, other: str, draw: random.Random) -> str | None:
     """Two answers to choose from."""
-    return rf"{answer} \text{{ or }} {other}"
+    return rf"{answer} \text{{ or }} {other}" if other else None
 
 
 ALTERATIONS: dict[str, Alter] = {

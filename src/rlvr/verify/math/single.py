@@ -133,6 +133,6 @@ def spelled(tex: str) -> str:
 
 def _word(text: str) -> str:
     """A is not a, AB not Ab and ABCD not abcd, but Yes and YES are yes."""
-    text = re.sub(r"['().-]", "", text)
+    text = re.sub(r"['().]|-(?![0-9])", "", text)
     word = text == text.capitalize() != text[:1] or (text.isupper() and len(text) > LONGEST_NAME)
     return text.casefold() if word or text.lower() in SHOUTED else text
