@@ -6,8 +6,8 @@ The file has the columns problem_id, problem, answer and solution, the solution 
 solutions are graded as completions; each should be right. Then each answer is altered so that it is wrong, in every way
 of `benchmarks/altered.py`; what comes out equal all the same, by string or by value (read by math-verify, compared by
 evaluating), is left out and counted. Then each question's own last formula is put into the box, and constants. What is
-accepted is listed; a question without a formula is left out, and counts all the same. math-verify alone extracts, parses
-and compares the same texts.
+accepted is listed; a question without a formula is left out, and counts all the same. math-verify alone extracts,
+parses and compares the same texts.
 
 Speed is beside math-verify alone on one core, one text after the other. `solutions` are as above; `sums` are harder,
 distinct questions that no shortcut decides: the answer plus and minus a number, wrong in every second problem, and
