@@ -114,7 +114,7 @@ INSTALL := $(BIN)/pip install --quiet --no-compile
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[train]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run

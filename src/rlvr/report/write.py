@@ -1,12 +1,15 @@
 """Writes the tables and figures of one run, and the report over several."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+
+from rich.markup import escape
 
 from rlvr.console import console
 from rlvr.eval import RunRecord
 from rlvr.report.figures import pass_at_k_figure, path_figure
-from rlvr.report.page import Output, Table
+from rlvr.report.page import Output, Section, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
 from rlvr.report.sections.beyond import beyond
@@ -51,13 +54,18 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
     sections += [make(study, out) for make in (boundary, beyond, transitions, training)]
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
     out.write(TITLE, [_runs_line(study), *study.notes], sections)
-    for block in found.blocks:
+    show(found, study.notes)
+    console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
+
+
+def show(section: Section, notes: Sequence[str]) -> None:
+    """A section's tables on the terminal, and what a reader should know."""
+    for block in section.blocks:
         if isinstance(block, Table):
             console.print()
             console.print(block.grid.rich())
-    for note in study.notes:
-        console.print(f"[yellow]Note:[/] {note}")
-    console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
+    for note in notes:
+        console.print(f"[yellow]Note:[/] {escape(note)}")
 
 
 def _runs_line(study: Study) -> str:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from rlvr.eval import Evaluation, bootstrap_mean, ledger, pass_at_k
 from rlvr.report.page import Block, Note, Output, Pair, Section, Side, Table
@@ -18,6 +17,7 @@ from rlvr.tables import Grid, Row
 AMONG = 8
 # Problems shown of each kind, and texts of a policy and verdict.
 SHOWN, TEXTS = 1, 3
+OUTSIDE = "a sample of theirs, or of their base's, came without one"
 
 
 def texts(study: Study, out: Output) -> Section:
@@ -31,12 +31,9 @@ def texts(study: Study, out: Output) -> Section:
         found = {method.label: _both(method) for method in methods}
         missing = [label for label, seeds in found.items() if not seeds]
         if missing:
-            blocks.append(
-                Note(
-                    f"No texts on {spelled(split)} problems of {', '.join(missing)}: these runs left no "
-                    "samples, or not those that belong to their counts."
-                )
-            )
+            outside = any(run.given is not None for method in methods for run in method.runs)
+            why = OUTSIDE if outside else "these runs left no samples, or not those that belong to their counts"
+            blocks.append(Note(f"No texts on {spelled(split)} problems of {', '.join(missing)}: {why}."))
         lines: list[list[str]] = []
         for method in methods:
             if seeds := found[method.label]:
@@ -67,7 +64,7 @@ def different(count_T: Sequence[int], draws: int) -> float:
     A text is among them with the chance that Pass@k computes, with its count for the right answers.
     """
     total = sum(count_T)
-    return float(pass_at_k(torch.tensor(list(count_T)), total, draws).sum())
+    return float(pass_at_k(count_T, total, draws).sum())
 
 
 def among(n: int) -> int:
