@@ -7,7 +7,7 @@ from typing import Any
 
 SHORT = 60  # characters of a problem's text that is its own name
 WORDS = {"right": True, "correct": True, "true": True} | dict.fromkeys(
-    ("wrong", "incorrect", "false", "timeout", "error"), False
+    ("wrong", "incorrect", "false", "unevaluated", "timeout", "error"), False
 )
 
 
