@@ -14,7 +14,7 @@ from rlvr.report.sections.beyond import cover_rows
 def test_beyond_pass_at_k(report: Path, samples: Samples):
     """Log-coverage, stability, what was kept and what is new, from the samples on disk."""
     rows = {(row["split"], row["policy"], row["measure"]): row for row in rows_of(report, "beyond")}
-    assert len(rows) == len(SPLITS) * (6 + 8 * len(METHODS))
+    assert len(rows) == len(SPLITS) * (6 + 9 * len(METHODS))
     harmonic = [sum(1 / k for k in range(1, c + 1)) for c in range(N + 1)]
     for split, label in product(SPLITS, METHODS):
         pairs = [
