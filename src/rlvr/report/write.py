@@ -3,18 +3,26 @@
 from collections import Counter
 from pathlib import Path
 
+from rich.markup import escape
+
 from rlvr.console import console
 from rlvr.eval import RunRecord
+from rlvr.report.answer import answers
 from rlvr.report.figures import pass_at_k_figure, path_figure
+from rlvr.report.findings import findings
 from rlvr.report.page import Output, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
+from rlvr.report.sections.bands import bands
 from rlvr.report.sections.beyond import beyond
 from rlvr.report.sections.boundary import boundary
+from rlvr.report.sections.claims import claims
 from rlvr.report.sections.curves import curves, plane
 from rlvr.report.sections.fair import fair
 from rlvr.report.sections.interference import interference
+from rlvr.report.sections.keeping import keeps
 from rlvr.report.sections.learned import learned
+from rlvr.report.sections.power import power
 from rlvr.report.sections.setting import setting
 from rlvr.report.sections.texts import texts
 from rlvr.report.sections.training import training
@@ -45,16 +53,23 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
         ConfigError: When they can't be compared, see `pool`.
     """
     study, out = Study.read(folders), Output(output_dir)
+    facts = findings(study)
+    told = answers(study, facts)
     found = curves(study, out)
     walked = [plane(study, out), fair(study, out)] if study.walked else []
-    sections = [*walked[:1], found, *walked[1:]]
-    sections += [make(study, out) for make in (boundary, beyond, transitions, training)]
+    sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(study, out), boundary(study, out)]
+    sections += [make(facts, out) for make in (claims, power)]
+    sections += [make(study, out) for make in (beyond, transitions, training)]
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
-    out.write(TITLE, [_runs_line(study), *study.notes], sections)
+    out.write(TITLE, told, [_runs_line(study), *study.notes], sections)
     for block in found.blocks:
         if isinstance(block, Table):
             console.print()
             console.print(block.grid.rich())
+    for one in told:
+        console.print(f"\n[bold]{one.title}[/]")
+        for place, sentence in enumerate(one.sentences, start=1):
+            console.print(f"{place}. {escape(sentence.text)}")
     for note in study.notes:
         console.print(f"[yellow]Note:[/] {note}")
     console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
