@@ -1,5 +1,8 @@
 """Simultaneous bands and P(k* <= K): against plain loops, and covering a known truth."""
 
+from itertools import product
+from math import comb
+
 import numpy as np
 import pytest
 
@@ -37,7 +40,9 @@ def test_the_largest_t_by_a_plain_loop():
         largest.append(max(abs(row[q] - means[q]) / drawn[:, q].std() for q in range(3)))
     band = simultaneous(value_QSP)
     assert band.critical == pytest.approx(np.quantile(largest, 0.95))
-    for interval, mean, deviation in zip(band.intervals, means, drawn.std(axis=0), strict=True):
+    largest = [max(abs(value_SP.mean(axis=0))) for value_SP in value_QSP]
+    deviations = [(sd**2 + 2 * (top / 25) ** 2) ** 0.5 for sd, top in zip(drawn.std(axis=0), largest, strict=True)]
+    for interval, mean, deviation in zip(band.intervals, means, deviations, strict=True):
         assert interval.mean == pytest.approx(mean)
         assert interval.high - mean == pytest.approx(band.critical * deviation)
 
@@ -79,6 +84,35 @@ def test_the_whole_curve_is_covered_at_the_nominal_rate():
         pointwise += bool((np.abs(band.mean_Q - truth_K) <= half_K).all())
     assert 0.92 <= inside / trials <= 0.98
     assert pointwise < inside  # which is what the band is for
+
+
+def pass_at(counts_P: np.ndarray, n: int) -> np.ndarray:
+    """Unbiased Pass@k [K, P] from counts."""
+    ks = [2**exponent for exponent in range(n.bit_length())]
+    table = np.array([[1 - comb(n - c, k) / comb(n, k) for c in range(n + 1)] for k in ks])
+    return table[:, counts_P]
+
+
+@pytest.mark.parametrize(("problems", "lost"), list(product((20, 30, 100), (True, False))))
+def test_a_few_problems_are_covered_as_often_as_said(problems: int, lost: bool):
+    """Counts of 64 samples at seven k: a tenth of the problems lost, or all sharpened, so that at k = 64 few differ."""
+    rng, trials, inside, wrong = np.random.default_rng(0), 300, 0, 0
+
+    def draw(size: int) -> tuple[np.ndarray, np.ndarray]:
+        base_P = rng.beta(0.5, 2.0, size=size)
+        return base_P, np.where(rng.random(size) < 0.1, 0, base_P) if lost else 1 - (1 - base_P) ** 1.5
+
+    base_P, now_P = draw(300_000)
+    truth_K = np.array([((1 - base_P) ** k - (1 - now_P) ** k).mean() for k in (1, 2, 4, 8, 16, 32, 64)])
+    for _ in range(trials):
+        base_P, now_P = draw(problems)
+        before, after = (pass_at(rng.binomial(64, rate_P), 64) for rate_P in (base_P, now_P))
+        intervals = simultaneous((after - before)[:, None]).intervals
+        inside += all(one.low <= truth <= one.high for one, truth in zip(intervals, truth_K, strict=True))
+        signs = excluding(intervals)
+        wrong += any(sign and sign != np.sign(truth) for sign, truth in zip(signs, truth_K, strict=True))
+    assert inside / trials >= 0.91
+    assert wrong / trials <= 0.025  # a direction, which is what words say
 
 
 def test_crossed_by_is_the_share_of_curves_that_have():

@@ -136,9 +136,24 @@ def test_unseen_share_is_covered():
 def test_a_detectable_difference_is_detected_as_often_as_said():
     """At such a difference the interval excludes 0 in 80 of 100 studies."""
     rng = np.random.default_rng(5)
-    seen = float(detectable(simultaneous(rng.normal(0, 0.2, size=(1, 1, 150))))[0])
+    base = np.full((1, 1, 150), 0.5)
+    seen = float(detectable(simultaneous(rng.normal(0, 0.2, size=(1, 1, 150))), base)[0])
     studies = [simultaneous(rng.normal(seen, 0.2, size=(1, 1, 150))).intervals[0] for _ in range(300)]
     assert np.mean([study.low > 0 for study in studies]) == pytest.approx(POWER, abs=0.08)
+
+
+@pytest.mark.parametrize("solved", [0.3, 1.0])
+def test_lost_problems_are_detected_as_often_as_said(solved: float):
+    """A study in which nothing has moved says little of how one with losses would vary: so many lost problems, and
+    nothing else, are found in 80 of 100."""
+    rng, problems = np.random.default_rng(6), 400
+    base_P = (np.arange(problems) < solved * problems).astype(float)
+    (seen,) = detectable(simultaneous(np.zeros((1, 1, problems))), base_P[None, None])
+    found = []
+    for _ in range(200):
+        lost_P = base_P * (rng.random(problems) < seen / solved)
+        found.append(simultaneous(-lost_P[None, None]).intervals[0].high < 0)
+    assert POWER - 0.08 <= np.mean(found) <= POWER + 0.15
 
 
 def test_problems_for_the_wanted_difference():

@@ -84,6 +84,7 @@ def test_too_few_problems():
     )
     assert f"with fewer than {FEWEST_PROBLEMS} problems intervals miss too often, and no curve is said to move" in few
     assert not any(claim in few for claim in CLAIMED)
+    assert "No change of a curve is claimed on so few problems, however large" in few
     assert "rose under A" in enough
 
 

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from on_disk import N, rows_of
 
 from rlvr.build.confirmation import confirm
 from rlvr.errors import ConfigError
-from rlvr.eval import RunRecord, SampleStore
+from rlvr.eval import Evaluation, Outcome, RunRecord, SampleStore
 from rlvr.eval.confirmation import read_confirmations
 from rlvr.report import report_together
 from rlvr.report.claimed import claimed
 from rlvr.step import SCHEMA
 
+SMALL = ["data.numbers=3", "data.train_size=64", "data.heldout_size=24"]
 CONFIGS = Path(__file__).parents[2] / "configs"
 TIMES = 4
 CLAIMED = {"heldout": 2, "train": 1}
@@ -104,6 +105,31 @@ def test_the_report_says_what_became_of_the_claims(folders: list[Path], cache_di
     assert {split: int(row["lost"]) for split, row in counts.items()} == CLAIMED
     page = (tmp_path / "report" / "report.md").read_text()
     assert f"of which {TIMES * N} fresh samples a problem confirm" in page
+
+
+def test_evaluations_on_a_suite(folders: list[Path], cache_dir: Path, tmp_path: Path):
+    """The base's evaluation brings the base, that of a run's policy brings the policy; fresh samples of either."""
+    model = {"base": ["model.steps=150"], "now": ["model=pretrained", f"model.name='{folders[0]}/policy'"]}
+    counts = {"base": [0, N, N, N], "now": [0, N, 0, 0]}
+    ids: tuple[str, ...] = RunRecord.read(folders[0]).splits["heldout"].base.problem_ids[:4]
+    for name, overrides in model.items():
+        folder = tmp_path / "evals" / name
+        found = Evaluation(N, ids, tuple(counts[name]), 5.0, 0.0, 0.5)
+        Outcome(name, "default", found, {}, {"right": sum(counts[name])}, 9, 1.0, 1.0, str(tmp_path)).write(folder)
+        shared = [f"paths.cache_dir={cache_dir}", f"paths.log_dir={tmp_path}", f"paths.run_dir={tmp_path}"]
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            cfg = compose("eval", [*overrides, *SMALL, f"eval.n={N}", *shared])
+        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    confirm(claimed([tmp_path / "evals"]), TIMES, paths(cache_dir, tmp_path))
+    (confirmation,) = read_confirmations(tmp_path / "evals" / "now").values()
+    names = [one.problem_id for one in confirmation.drawn]
+    assert sorted(names) == sorted(ids[2:])
+    assert len(rows(tmp_path)) == 2 * 2 * TIMES * N
+    stores = [SampleStore(folder).read(SCHEMA.names).to_pylist() for folder in (tmp_path / "samples").iterdir()]
+    right = {
+        tuple(sum(row["problem_id"] == i and row["status"] == "right" for row in s) for i in ids[2:]) for s in stores
+    }
+    assert right == {tuple(one.base for one in confirmation.drawn), tuple(one.now for one in confirmation.drawn)}
 
 
 def test_a_run_that_cannot_be_sampled_again_is_refused(folders: list[Path], tmp_path: Path):

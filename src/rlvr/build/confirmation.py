@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
 
 from rlvr.build import engine_of, quiet, rules_of, sampling_of
 from rlvr.build.evaluation import draw
@@ -47,7 +48,7 @@ def confirm(wanted: Sequence[Wanted], times: int, paths: DictConfig) -> None:
         if ranks.rank == 0:
             write_confirmations(one.folder, found)
             for split, confirmation in found.items():
-                console.print(f"{one.folder}, {split}: {told(confirmation)}")
+                console.print(escape(f"{one.folder}, {split}: {told(confirmation)}"))
     leave_group()
 
 

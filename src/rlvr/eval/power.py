@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from rlvr.eval.bands import Band
+from rlvr.eval.bands import ADDED, Band
 from rlvr.eval.bootstrap import FloatArray, Interval, bootstrap_mean
 from rlvr.eval.claims import Claims, least
 from rlvr.eval.estimators import IntArray
@@ -15,13 +15,24 @@ POWER = 0.8
 WANTED = 0.03  # the difference of Pass@k that a design is asked for
 
 
-def detectable(band: Band) -> FloatArray:
+def detectable(band: Band, base_QSP: FloatArray) -> FloatArray:
     """The true differences [Q] that such a study finds, its interval excluding 0, in 80 of 100 cases.
 
-    (critical + z_.8) x deviation, the usual normal approximation (Cohen 1988, Statistical Power Analysis). Assumes that
-    a study with such a difference varies as this one does.
+    A x deviation with A = critical + z_.8, the usual normal approximation (Cohen 1988, Statistical Power Analysis), for
+    a study that varies as this one does; or what it takes where problems are lost and nothing else changes, if that is
+    more: the d with d = A x deviation there, whose square is (r d - d^2) / P + 2 / P^2, r = E[v^2] / E[v] over the
+    base's v and the last term that of `simultaneous`. Assumes that a difference is of one of these two kinds.
+
+    Args:
+        band: Of the differences.
+        base_QSP: The base's values, between 0 and 1, of each seed and problem.
     """
-    return (band.critical + NormalDist().inv_cdf(POWER)) * band.deviation_Q
+    factor = band.critical + NormalDist().inv_cdf(POWER)
+    problems, mean_Q = base_QSP.shape[2], base_QSP.mean(axis=(1, 2))
+    r_Q = np.divide((base_QSP**2).mean(axis=(1, 2)), mean_Q, out=np.zeros_like(mean_Q), where=mean_Q > 0)
+    half_Q = factor**2 * r_Q / (2 * (problems + factor**2))
+    lost_Q = half_Q + np.sqrt(half_Q**2 + ADDED * factor**2 / (problems * (problems + factor**2)))
+    return np.maximum(factor * band.deviation_Q, lost_Q)
 
 
 def problems_for(problems: int, seen: float) -> int:

@@ -27,7 +27,7 @@ def answers(study: Study, found: dict[str, list[Finding]]) -> list[Answer]:
 def answer(split: str, found: Sequence[Finding], kept: Keeping | None) -> Answer:
     """Five sentences on one set of problems."""
     seeds = len(found[0].method.runs)
-    of = "new problems and seeds" if seeds > 1 else "new problems, of this one seed"
+    of = "new problems and seeds, too narrow where seeds are few" if seeds > 1 else "new problems, of this one seed"
     note = (
         f"Intervals are 95 %, for {of}; those of the first two sentences hold for every k and every method at once. "
         "Each sentence's table says what it assumes."
@@ -77,8 +77,8 @@ def _crossing(one: Finding) -> str:
 def changed(found: Sequence[Finding]) -> Sentence:
     """How many problems were lost and won, and how many of these in fresh samples?"""
     parts = "; ".join(_changed(one) for one in found)
-    text = f"Of {found[0].problems} problems the ledger claims, with one false claim in twenty on average: {parts}."
-    return Sentence(text, claims.TITLE)
+    head = f"Of {found[0].problems} problems the ledger claims, with at most one false claim in twenty on average"
+    return Sentence(f"{head}: {parts}.", claims.TITLE)
 
 
 def _changed(one: Finding) -> str:
@@ -129,12 +129,12 @@ def missed(found: Sequence[Finding]) -> Sentence:
     """What could this design not have seen?"""
     largest = found[0].ks[-1]
     seen = listed([f"{_up(100 * float(one.seen[-1]))} points under {one.method.label}" for one in found])
+    change = f"In {100 * POWER:.0f} of 100 such studies a change of Pass@{largest} is found if it is as large as {seen}"
+    if found[0].problems < FEWEST_PROBLEMS:
+        change = "No change of a curve is claimed on so few problems, however large"
     hidden = listed([_hidden(one) for one in found])
-    text = (
-        f"In {100 * POWER:.0f} of 100 such studies a change of Pass@{largest} is found if it is as large as {seen}; "
-        f"one more lost problem would have gone unclaimed if the base solved it too seldom: {hidden}."
-    )
-    return Sentence(text, power.TITLE)
+    more = f"one more lost problem would have gone unclaimed if the base solved it too seldom: {hidden}"
+    return Sentence(f"{change}; {more}.", power.TITLE)
 
 
 def _hidden(one: Finding) -> str:

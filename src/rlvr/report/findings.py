@@ -99,23 +99,24 @@ def findings(study: Study) -> dict[str, list[Finding]]:
 def findings_of(methods: Sequence[Method]) -> list[Finding]:
     """Of methods on one set of problems."""
     ks = powers_of_two(methods[0].n)
-    difference_MKSP = np.array([[one.trained_SP(k) - one.base_SP(k) for k in ks] for one in methods])
+    base_MKSP = np.array([[one.base_SP(k) for k in ks] for one in methods])
+    difference_MKSP = np.array([[one.trained_SP(k) for k in ks] for one in methods]) - base_MKSP
     band = simultaneous(difference_MKSP.reshape(-1, *difference_MKSP.shape[2:]))
     parts = [slice(start, start + len(ks)) for start in range(0, len(band.mean_Q), len(ks))]
     return [
-        _finding(method, ks, difference_KSP, Band(band.mean_Q[part], band.deviation_Q[part], band.critical))
-        for method, difference_KSP, part in zip(methods, difference_MKSP, parts, strict=True)
+        _finding(method, ks, base_KSP, difference_KSP, Band(band.mean_Q[part], band.deviation_Q[part], band.critical))
+        for method, base_KSP, difference_KSP, part in zip(methods, base_MKSP, difference_MKSP, parts, strict=True)
     ]
 
 
-def _finding(method: Method, ks: list[int], difference_KSP: FloatArray, band: Band) -> Finding:
+def _finding(method: Method, ks: list[int], base_KSP: FloatArray, difference_KSP: FloatArray, band: Band) -> Finding:
     made = [claims(base, now) for base, now in method.pairs()]
     drawn = [read_confirmations(run.folder).get(method.split_name) for run in method.runs]
     return Finding(
         method=method,
         ks=ks,
         band=band.intervals,
-        seen=detectable(band),
+        seen=detectable(band, base_KSP),
         k_star=crossing(ks, band.mean_Q),
         crossed_by=crossed_by(difference_KSP),
         claims=made,

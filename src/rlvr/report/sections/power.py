@@ -36,8 +36,9 @@ def power(found: dict[str, list[Finding]], out: Output) -> Section:
         Note(
             f"A difference is found in {100 * POWER:.0f} of 100 studies when it is (c + .84) standard deviations "
             "large, c that of the simultaneous band; deviations fall with the square root of the number of problems. "
-            "It assumes that a study with such a difference varies as this one does, and that problems are all that "
-            "varies: with several seeds it takes more. A lost problem has no right answer any more, so the base's "
+            "It assumes that a study with such a difference varies as this one does, or as one in which problems are "
+            "lost and nothing else changes, whichever takes more; and that problems are all that varies: with several "
+            "seeds it takes more. A lost problem has no right answer any more, so the base's "
             "count alone decides whether the loss is claimed; problems that the base could have solved and did not in "
             "n samples come on top."
         )
