@@ -12,6 +12,7 @@ from rlvr.eval.confirmation import Confirmation, Fresh, write_confirmations
 from rlvr.report import report_together
 from rlvr.report.answer import answers, listed, per_seed
 from rlvr.report.findings import FEWEST_PROBLEMS, findings
+from rlvr.report.keeping import keeping
 from rlvr.report.study import Study
 
 N = 64
@@ -21,7 +22,8 @@ CLAIMED = ("rose under", "fell under", "it crosses", "is above its", "is below i
 
 
 def sentences(study: Study) -> list[str]:
-    (answer,) = answers(study, findings(study))
+    ahead = {split: kept for split in study.methods if (kept := keeping(study, split))}
+    (answer,) = answers(findings(study), ahead)
     assert len(answer.sentences) == 5
     return [sentence.text for sentence in answer.sentences]
 

@@ -1,6 +1,6 @@
 """The answer before the tables: five sentences of what the numbers decide, none of which says more than they do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from rlvr.eval import Interval
@@ -8,20 +8,25 @@ from rlvr.eval.claims import KINDS
 from rlvr.eval.confirmation import Confirmation, Judged
 from rlvr.eval.power import POWER
 from rlvr.report.findings import FEWEST_PROBLEMS, Finding
-from rlvr.report.keeping import Keeping, keeping
+from rlvr.report.keeping import Keeping
 from rlvr.report.page import Answer, Sentence
 from rlvr.report.sections import bands, claims, curves, power
 from rlvr.report.sections import keeping as keeping_section
 from rlvr.report.sections.claims import SAID
-from rlvr.report.study import Study, spelled
+from rlvr.report.study import spelled
 
 VERDICTS = {"rose": "rose under", "fell": "fell under", "open": "may have moved either way under"}
 
 
-def answers(study: Study, found: dict[str, list[Finding]]) -> list[Answer]:
-    """Of every set of problems that is not trained on; of that, where there is no other."""
+def answers(found: Mapping[str, Sequence[Finding]], ahead: Mapping[str, Keeping]) -> list[Answer]:
+    """Of every set of problems that is not trained on; of that, where there is no other.
+
+    Args:
+        found: Findings by set of problems.
+        ahead: Methods at equal Pass@1 by set of problems, where they can be compared.
+    """
     heldout = [split for split in found if split != "train"] or list(found)
-    return [answer(split, found[split], keeping(study, split)) for split in heldout]
+    return [answer(split, found[split], ahead.get(split)) for split in heldout]
 
 
 def answer(split: str, found: Sequence[Finding], kept: Keeping | None) -> Answer:

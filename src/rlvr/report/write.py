@@ -10,6 +10,7 @@ from rlvr.eval import RunRecord
 from rlvr.report.answer import answers
 from rlvr.report.figures import pass_at_k_figure, path_figure
 from rlvr.report.findings import findings
+from rlvr.report.keeping import keeping
 from rlvr.report.page import Output, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
@@ -54,10 +55,11 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
     """
     study, out = Study.read(folders), Output(output_dir)
     facts = findings(study)
-    told = answers(study, facts)
+    ahead = {split: kept for split in facts if (kept := keeping(study, split))}
+    told = answers(facts, ahead)
     found = curves(study, out)
     walked = [plane(study, out), fair(study, out)] if study.walked else []
-    sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(study, out), boundary(study, out)]
+    sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(ahead, out), boundary(study, out)]
     sections += [make(facts, out) for make in (claims, power)]
     sections += [make(study, out) for make in (beyond, transitions, training)]
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]

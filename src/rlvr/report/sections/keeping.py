@@ -1,21 +1,21 @@
 """Every two methods at equal Pass@1, with intervals that hold for all pairs at once."""
 
-from rlvr.report.keeping import keeping
+from collections.abc import Mapping
+
+from rlvr.report.keeping import Keeping
 from rlvr.report.page import Block, Note, Output, Section, Table
-from rlvr.report.study import Study, spelled
+from rlvr.report.study import spelled
 from rlvr.report.tables import with_interval
 from rlvr.tables import Grid, Row
 
 TITLE = "Which method keeps most"
 
 
-def keeps(study: Study, out: Output) -> list[Section]:
+def keeps(ahead: Mapping[str, Keeping], out: Output) -> list[Section]:
     """A section where methods can be compared at equal Pass@1, else none."""
     rows: list[Row] = []
     blocks: list[Block] = []
-    for split in study.methods:
-        if (found := keeping(study, split)) is None:
-            continue
+    for split, found in ahead.items():
         for (better, other), one in found.minus.items():
             about: Row = {"split": split, "k": found.k, "policy": better, "minus": other}
             rows.append(about | {"mean": one.mean, "low": one.low, "high": one.high})
