@@ -84,6 +84,7 @@ def test_bands_hold_the_curves_of_the_samples_on_disk(report: Path, samples: Sam
         )
         assert float(row["mean"]) == pytest.approx(now - base)
         one = alone[row["split"], row["method"], row["k"]]
+        assert [float(row[f"alone_{end}"]) for end in ("low", "high")] == [float(one[end]) for end in ("low", "high")]
         width, pointwise = (float(each["high"]) - float(each["low"]) for each in (row, one))
         assert width > pointwise
         assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])

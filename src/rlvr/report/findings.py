@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from rlvr.eval import Interval, powers_of_two
+from rlvr.eval import Interval, bootstrap_mean, powers_of_two
 from rlvr.eval.bands import Band, crossed_by, excluding, simultaneous
 from rlvr.eval.bootstrap import FloatArray, crossing
 from rlvr.eval.claims import KINDS, Claims, claims
@@ -32,6 +32,7 @@ class Finding:
         method: The method.
         ks: K values of k, powers of two.
         band: Pass@k minus the base's [K], with intervals that hold for every k and every method of the set at once.
+        alone: The same with the bootstrap's pointwise intervals [K], each of which holds by itself.
         seen: The differences [K] that the study would have found in 80 of 100 cases.
         k_star: Smallest k at which the mean curve is below its base's, interpolated; infinite where it is not.
         crossed_by: P(k* <= k) [K], of the bootstrap's curves.
@@ -43,6 +44,7 @@ class Finding:
     method: Method
     ks: list[int]
     band: list[Interval]
+    alone: list[Interval]
     seen: FloatArray
     k_star: float
     crossed_by: FloatArray
@@ -116,6 +118,7 @@ def _finding(method: Method, ks: list[int], base_KSP: FloatArray, difference_KSP
         method=method,
         ks=ks,
         band=band.intervals,
+        alone=[bootstrap_mean(difference_SP) for difference_SP in difference_KSP],
         seen=detectable(band, base_KSP),
         k_star=crossing(ks, band.mean_Q),
         crossed_by=crossed_by(difference_KSP),

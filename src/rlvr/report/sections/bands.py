@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rlvr.report.figures import COLUMNS, colours
+from rlvr.report.figures import COLUMNS, colours, k_axis
 from rlvr.report.findings import Finding
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.study import spelled, suffix
@@ -24,9 +24,10 @@ def bands(found: dict[str, list[Finding]], out: Output) -> Section:
         Note(
             "The band holds the true differences of all methods of a set at all k in 95 of 100 studies: its intervals "
             "are mean +- c standard deviations of the report's draws, c the 95th percentile of the draws' largest |t| "
-            "(sup-t). It assumes that problems, and seeds where there are several, are independent draws, and enough "
-            "of them for means to be near normal; few seeds make it too narrow. P(k* <= k) is the share of the "
-            "draws' curves that have been below their base's at some k up to there: it claims no error rate, and "
+            "(sup-t); the deviation counts two problems more, moved up and down by the largest move seen, since draws "
+            "vary too little where few problems differ. It assumes that problems, and seeds where there are several, "
+            "are independent draws, and 20 problems or more; few seeds make it too narrow. P(k* <= k) is the share of "
+            "the draws' curves that have been below their base's at some k up to there: it claims no error rate, and "
             "between two equal policies it is large."
         )
     )
@@ -34,13 +35,13 @@ def bands(found: dict[str, list[Finding]], out: Output) -> Section:
 
 
 def _rows(split: str, one: Finding) -> list[Row]:
-    values = zip(one.ks, one.band, one.crossed_by.tolist(), strict=True)
+    values = zip(one.ks, one.band, one.alone, one.crossed_by.tolist(), strict=True)
     return [
         {
             **{"split": split, "method": one.method.label, "k": k, "mean": band.mean, "low": band.low},
-            **{"high": band.high, "crossed_by": share},
+            **{"high": band.high, "alone_low": alone.low, "alone_high": alone.high, "crossed_by": share},
         }
-        for k, band, share in values
+        for k, band, alone, share in values
     ]
 
 
@@ -62,13 +63,16 @@ def _figure(split: str, found: Sequence[Finding], out: Output) -> Block:
         for axes in panels[len(found) :]:
             axes.set_visible(False)
         for axes, one, colour in zip(panels, found, shades, strict=False):
-            mean, low, high = ([100 * getattr(band, end) for band in one.band] for end in ("mean", "low", "high"))
             axes.axhline(0, color="0.4", linewidth=0.8)
-            axes.plot(one.ks, mean, color=colour)
-            axes.fill_between(one.ks, low, high, color=colour, alpha=0.15, linewidth=0)
-            axes.set_xscale("log", base=2)
+            axes.plot(one.ks, [100 * band.mean for band in one.band], color=colour)
+            for intervals in (one.band, one.alone):  # the pointwise ones inside, darker
+                low, high = ([100 * getattr(each, end) for each in intervals] for end in ("low", "high"))
+                axes.fill_between(one.ks, low, high, color=colour, alpha=0.15, linewidth=0)
+            k_axis(axes, one.ks)
             axes.set_title(one.method.label, fontsize=8)
-            axes.set_xlabel("k, samples per problem")
             axes.set_ylabel("Pass@k minus base (points)")
-    caption = f"Pass@k minus the base's on {spelled(split)} problems; the band holds for all k and all methods at once."
+    caption = (
+        f"Pass@k minus the base's on {spelled(split)} problems; the wider band holds for all k and methods at once, "
+        "the darker one inside it at each k by itself."
+    )
     return Figure(name, caption, "csv/bands.csv")
