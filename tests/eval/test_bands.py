@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from rlvr.eval.bands import Band, crossed_by, excluding, resampled, simultaneous
+from rlvr.eval.bands import Band, crossed_by, excluding, for_few_seeds, resampled, simultaneous, student
 from rlvr.eval.bootstrap import Interval, bootstrap_mean, draws, resampled_means
 
 KS = (1, 2, 4, 8, 16)
@@ -42,6 +42,7 @@ def test_the_largest_t_by_a_plain_loop():
     assert band.critical == pytest.approx(np.quantile(largest, 0.95))
     largest = [max(abs(value_SP.mean(axis=0))) for value_SP in value_QSP]
     deviations = [(sd**2 + 2 * (top / 25) ** 2) ** 0.5 for sd, top in zip(drawn.std(axis=0), largest, strict=True)]
+    deviations = for_few_seeds(value_QSP, np.array(deviations)).tolist()
     for interval, mean, deviation in zip(band.intervals, means, deviations, strict=True):
         assert interval.mean == pytest.approx(mean)
         assert interval.high - mean == pytest.approx(band.critical * deviation)
@@ -136,3 +137,36 @@ def test_signs():
     intervals = [Interval(0.1, 0.05, 0.2), Interval(0.1, -0.05, 0.2), Interval(-0.1, -0.2, -0.01), Interval(0, 0, 0)]
     assert excluding(intervals) == [1, 0, -1, 0]
     assert Band(np.array([0.5]), np.array([0.1]), 2.0).intervals == [Interval(0.5, 0.3, 0.7)]
+
+
+def test_few_seeds_by_hand():
+    """Two seeds of means 1 and 3: v / S = 1, of which the draws show 1/2; problems bring nothing, so one degree of
+    freedom is left. Seeds that agree change nothing."""
+    apart = np.array([[[1.0] * 50, [3.0] * 50]])
+    assert for_few_seeds(apart, np.array([0.5**0.5])) == pytest.approx([12.706 / 1.96], rel=0.001)
+    alike = np.random.default_rng(0).normal(size=(1, 1, 50)) + np.zeros((1, 3, 1))
+    (widened,) = for_few_seeds(alike, np.array([0.2]))
+    assert widened == pytest.approx(0.2 * student(np.array([49.0]))[0] / 1.96, rel=0.001)
+    assert for_few_seeds(alike[:, :1], np.array([0.2])) == pytest.approx([0.2])
+
+
+@pytest.mark.parametrize("freedom", [1, 1.5, 2, 3.7, 7, 30, 1e6])
+def test_student_against_scipy(freedom: float):
+    """Never too small, and at most a sixth too large, just above 1 degree of freedom."""
+    stats = pytest.importorskip("scipy.stats")
+    (found,) = student(np.array([freedom]))
+    assert -1e-3 <= found / stats.t.ppf(0.975, freedom) - 1 <= (0.2 if freedom < 2 else 0.02)
+
+
+@pytest.mark.parametrize(("seeds", "apart"), [(2, 0.015), (3, 0.015), (3, 0.03), (5, 0.03)])
+def test_directions_with_few_seeds_are_seldom_wrong(seeds: int, apart: float):
+    """Seeds move all of their problems together, by one and a half or three times as much as the problems' mean varies,
+    around a true 0: a direction that the band says, and all seeds agree on, is false in at most 5 of 100."""
+    rng, false, trials = np.random.default_rng(0), 0, 400
+    for _ in range(trials):
+        of_seed = rng.normal(0, apart, size=(1, seeds, 1)) * np.array([1, 1.2, 0.8])[:, None, None]
+        noise = rng.normal(0, 0.15, size=(3, 1, 200)) + rng.normal(0, 0.1, size=(3, seeds, 200))
+        value_QSP = of_seed + noise
+        (sign, *_) = excluding(simultaneous(value_QSP).intervals)
+        false += sign != 0 and bool((np.sign(value_QSP[0].mean(axis=1)) == sign).all())
+    assert false / trials <= 0.05

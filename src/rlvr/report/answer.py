@@ -32,10 +32,10 @@ def answers(found: Mapping[str, Sequence[Finding]], ahead: Mapping[str, Keeping]
 def answer(split: str, found: Sequence[Finding], kept: Keeping | None) -> Answer:
     """Five sentences on one set of problems."""
     seeds = len(found[0].method.runs)
-    of = "new problems and seeds, too narrow where seeds are few" if seeds > 1 else "new problems, of this one seed"
+    of = "new problems and seeds" if seeds > 1 else "new problems, of this one seed"
     note = (
         f"Intervals are 95 %, for {of}; those of the first two sentences hold for every k and every method at once. "
-        "Each sentence's table says what it assumes."
+        f"{'A direction is said where all seeds agree. ' * (seeds > 1)}Each sentence's table says what it assumes."
     )
     sentences = [moved(split, found), crossing(found), changed(found), keeps(kept, len(found)), missed(found)]
     return Answer(f"The answer, {spelled(split)} problems", sentences, note)

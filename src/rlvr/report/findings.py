@@ -32,7 +32,8 @@ class Finding:
         method: The method.
         ks: K values of k, powers of two.
         band: Pass@k minus the base's [K], with intervals that hold for every k and every method of the set at once.
-        alone: The same with the bootstrap's pointwise intervals [K], each of which holds by itself.
+        by_seed: Mean differences [K, S].
+        alone: The differences with the bootstrap's pointwise intervals [K], each of which holds by itself.
         seen: The differences [K] that the study would have found in 80 of 100 cases.
         k_star: Smallest k at which the mean curve is below its base's, interpolated; infinite where it is not.
         crossed_by: P(k* <= k) [K], of the bootstrap's curves.
@@ -44,6 +45,7 @@ class Finding:
     method: Method
     ks: list[int]
     band: list[Interval]
+    by_seed: FloatArray
     alone: list[Interval]
     seen: FloatArray
     k_star: float
@@ -59,9 +61,12 @@ class Finding:
 
     @property
     def signs(self) -> list[int]:
-        """Of the differences at every k; 0 where it is not sure, or nothing is."""
-        enough = self.problems >= FEWEST_PROBLEMS
-        return excluding([rounded(one) for one in self.band]) if enough else [0 for _ in self.ks]
+        """Of the differences at every k; 0 where the band includes 0, seeds disagree, or problems are too few."""
+        if self.problems < FEWEST_PROBLEMS:
+            return [0 for _ in self.ks]
+        signs = excluding([rounded(one) for one in self.band])
+        agree_K = (np.sign(self.by_seed) == np.array(signs)[:, None]).all(axis=1)
+        return [sign if agree else 0 for sign, agree in zip(signs, agree_K.tolist(), strict=True)]
 
     @property
     def movement(self) -> Movement:
@@ -118,6 +123,7 @@ def _finding(method: Method, ks: list[int], base_KSP: FloatArray, difference_KSP
         method=method,
         ks=ks,
         band=band.intervals,
+        by_seed=difference_KSP.mean(axis=2),
         alone=[bootstrap_mean(difference_SP) for difference_SP in difference_KSP],
         seen=detectable(band, base_KSP),
         k_star=crossing(ks, band.mean_Q),

@@ -26,9 +26,9 @@ def bands(found: dict[str, list[Finding]], out: Output) -> Section:
             "are mean +- c standard deviations of the report's draws, c the 95th percentile of the draws' largest |t| "
             "(sup-t); the deviation counts two problems more, moved up and down by the largest move seen, since draws "
             "vary too little where few problems differ. It assumes that problems, and seeds where there are several, "
-            "are independent draws, and 20 problems or more; few seeds make it too narrow. P(k* <= k) is the share of "
-            "the draws' curves that have been below their base's at some k up to there: it claims no error rate, and "
-            "between two equal policies it is large."
+            "are independent draws, and 20 problems or more; few seeds widen it as Student's t does. P(k* <= k) is the "
+            "share of the draws' curves that have been below their base's at some k up to there: it claims no error "
+            "rate, and between two equal policies it is large."
         )
     )
     return section
