@@ -12,7 +12,9 @@ from rlvr.eval.confirmation import Confirmation, Fresh, write_confirmations
 from rlvr.report import report_together
 from rlvr.report.answer import answers, listed, per_seed
 from rlvr.report.findings import FEWEST_PROBLEMS, findings
-from rlvr.report.keeping import keeping
+from rlvr.report.keeping import keeping, kept
+from rlvr.report.paths import RunPath
+from rlvr.report.runs import RunFolder
 from rlvr.report.study import Study
 
 N = 64
@@ -115,6 +117,31 @@ def test_seeds_are_told_one_by_one():
     assert "under A 10 and 12 lost [surely 10 and 12] and 0 won [surely 0]" in three
     assert per_seed([3, 3]) == "3"
     assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_a_direction_needs_all_seeds():
+    """Three seeds gain; had one of them lost a little in the mean, nothing would be said."""
+    base = half(100, 10, 20)
+    three = study_of(*(record("A", base, half(100, 30, 30), N, seed) for seed in range(3)))
+    (found,) = findings(three)["heldout"]
+    assert found.movement == "rose"
+    found.by_seed[0, 1] = -0.001
+    assert found.movement == "open"
+    ahead = kept({label: [RunPath.of(run, "heldout", [1, N]) for run in runs] for label, runs in two_ways().items()})
+    assert ahead is not None
+    assert ahead.best == "B"
+    assert not ahead.sure
+
+
+def two_ways() -> dict[str, list[RunFolder]]:
+    """B keeps all that A loses with three seeds of four, and loses a problem more with the fourth."""
+    base, far = half(100, 16, 16), half(100, 50, 0)
+    ends = {"A": [far] * 3 + [half(100, 20, 20)], "B": [half(100, 20, 20)] * 3 + [np.where(np.arange(100) < 1, 0, 20)]}
+    records = {
+        label: [record(label, base, now, N, seed, way={1: now}) for seed, now in enumerate(those)]
+        for label, those in ends.items()
+    }
+    return {label: [RunFolder(Path("nowhere"), one) for one in those] for label, those in records.items()}
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -24,12 +24,14 @@ class Keeping:
         problems: P, of the evaluations along the way.
         mean: Pass@k by method, the best first.
         minus: Differences of every two methods, the better one first, with intervals that hold for all pairs at once.
+        agreed: Whether the best one is above each other one with every seed.
     """
 
     k: int
     problems: int
     mean: dict[str, float]
     minus: dict[tuple[str, str], Interval]
+    agreed: bool
 
     @property
     def best(self) -> str:
@@ -44,9 +46,9 @@ class Keeping:
 
     @property
     def sure(self) -> bool:
-        """Whether the best one is above each other one."""
+        """Whether the best one is above each other one: beyond the band, and with every seed."""
         over = [rounded(one).low > 0 for (better, _), one in self.minus.items() if better == self.best]
-        return self.problems >= FEWEST_PROBLEMS and all(over)
+        return self.problems >= FEWEST_PROBLEMS and self.agreed and all(over)
 
 
 def keeping(study: Study, split: str) -> Keeping | None:
@@ -70,4 +72,6 @@ def kept(paths: dict[str, list[RunPath]]) -> Keeping | None:
     pairs = list(combinations(order, 2))
     band = simultaneous(np.array([at_k[better] - at_k[other] for better, other in pairs]))
     mean = {label: float(at_k[label].mean()) for label in order}
-    return Keeping(k, at_k[order[0]].shape[1], mean, dict(zip(pairs, band.intervals, strict=True)))
+    over_MS = [at_k[order[0]].mean(axis=1) > at_k[label].mean(axis=1) for label in order[1:]]
+    problems, minus = at_k[order[0]].shape[1], dict(zip(pairs, band.intervals, strict=True))
+    return Keeping(k, problems, mean, minus, bool(np.all(over_MS)))
