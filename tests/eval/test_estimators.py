@@ -52,9 +52,7 @@ def test_g_pass_by_all_draws(n: int, k: int, tau: float):
 
 
 def test_g_pass_at_no_tau_is_pass_at_k():
-    import torch
-
-    expected = pass_at_k(torch.arange(17), 16, 8).numpy()
+    expected = pass_at_k(range(17), 16, 8)
     np.testing.assert_allclose(g_pass(16, 8, 1e-9), expected, rtol=1e-6)
 
 

@@ -1,4 +1,7 @@
-"""What Hydra and OmegaConf refuse before an entry script's function runs, in one sentence instead of a page."""
+"""What Hydra and OmegaConf refuse before an entry script's function runs, in one sentence instead of a page.
+
+And what can't run where the report alone was installed.
+"""
 
 import difflib
 import re
@@ -14,6 +17,7 @@ from rlvr.config.targets import TARGETS
 from rlvr.config.values import groups_of, one_of
 
 CLOSE = 0.6
+TRAINING = {"torch", "lightning", "transformers", "torchmetrics"}  # of the extra `train`
 ADVICE = re.compile(r"'(?P<key>[^']+)'")
 
 
@@ -27,6 +31,8 @@ def explanation(error: BaseException) -> str | None:
         return _group_value()
     if isinstance(error, ConfigCompositionException):
         return _composition(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in TRAINING:
+        return f"{error.name} is not installed; `pip install -e '.[train]'` brings what all but the report needs."
     if isinstance(error, HydraException | OmegaConfBaseException):
         return f"{_one_line(str(error))}."
     return None

@@ -1,5 +1,6 @@
 """Reads rows of problems and answers with the `datasets` library: from the hub, its offline cache, or a file."""
 
+import ast
 import hashlib
 import json
 import logging
@@ -7,9 +8,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from rlvr.errors import ConfigError
+from rlvr.types import ALTERNATIVE
 
 READERS = {".parquet": "parquet", ".jsonl": "json", ".csv": "csv"}
 Row = tuple[str, str]  # problem and answer
@@ -27,6 +29,8 @@ class TextSet:
         problem_column: Column with the problem.
         answer_column: Column with the reference answer, in the form that the verifier reads.
         limit: Problems at most, the first ones after cleaning; null for all.
+        answers: What several answers in one row are, a list or a text that writes one: the answer is `all` or `any` of
+            them.
         answer_after: The answer follows the last of these in its column, as `####` in GSM8K; null for all of it.
     """
 
@@ -38,6 +42,7 @@ class TextSet:
     answer_column: str
     limit: int | None
     answer_after: str | None = None
+    answers: Literal["all", "any"] = "all"
 
 
 @dataclass(frozen=True)
@@ -141,10 +146,22 @@ def _library(key: str) -> ModuleType:
 
 
 def _answer(value: Any, part: TextSet) -> str:
+    if part.answers == "any":
+        return ALTERNATIVE.join(map(_text, listed(value) or [value]))
     text = _text(value)
     if part.answer_after is None:
         return text
     return text.rpartition(part.answer_after)[2].strip() if part.answer_after in text else ""
+
+
+def listed(value: Any) -> list[Any]:
+    """The items of a list, or of a text that writes one as Python does; else none."""
+    if isinstance(value, str) and value.strip().startswith(("['", '["')):
+        try:
+            value = ast.literal_eval(value.strip())
+        except (SyntaxError, ValueError):
+            return []
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

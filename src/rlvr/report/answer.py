@@ -32,7 +32,7 @@ def answers(found: Mapping[str, Sequence[Finding]], ahead: Mapping[str, Keeping]
 def answer(split: str, found: Sequence[Finding], kept: Keeping | None) -> Answer:
     """Five sentences on one set of problems."""
     seeds = len(found[0].method.runs)
-    of = "new problems and seeds" if seeds > 1 else "new problems, of this one seed"
+    of = "new problems and seeds" if seeds > 1 else "new problems (of one seed: they say nothing of another)"
     note = (
         f"Intervals are 95 %, for {of}; those of the first two sentences hold for every k and every method at once. "
         f"{'A direction is said where all seeds agree. ' * (seeds > 1)}Each sentence's table says what it assumes."

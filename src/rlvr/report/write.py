@@ -1,6 +1,7 @@
 """Writes the tables and figures of one run, and the report over several."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -9,9 +10,9 @@ from rlvr.console import console
 from rlvr.eval import RunRecord
 from rlvr.report.answer import answers
 from rlvr.report.figures import pass_at_k_figure, path_figure
-from rlvr.report.findings import findings
-from rlvr.report.keeping import keeping
-from rlvr.report.page import Output, Table
+from rlvr.report.findings import Finding, findings
+from rlvr.report.keeping import Keeping, keeping
+from rlvr.report.page import Answer, Output, Section, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
 from rlvr.report.sections.bands import bands
@@ -54,9 +55,7 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
         ConfigError: When they can't be compared, see `pool`.
     """
     study, out = Study.read(folders), Output(output_dir)
-    facts = findings(study)
-    ahead = {split: kept for split in facts if (kept := keeping(study, split))}
-    told = answers(facts, ahead)
+    facts, ahead, told = decided(study)
     found = curves(study, out)
     walked = [plane(study, out), fair(study, out)] if study.walked else []
     sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(ahead, out), boundary(study, out)]
@@ -64,17 +63,29 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
     sections += [make(study, out) for make in (beyond, transitions, training)]
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
     out.write(TITLE, told, [_runs_line(study), *study.notes], sections)
-    for block in found.blocks:
+    show(found, told, study.notes)
+    console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
+
+
+def decided(study: Study) -> tuple[dict[str, list[Finding]], dict[str, Keeping], list[Answer]]:
+    """Findings and methods at equal Pass@1, by set of problems, and what they say."""
+    facts = findings(study)
+    ahead = {split: kept for split in facts if (kept := keeping(study, split))}
+    return facts, ahead, answers(facts, ahead)
+
+
+def show(section: Section, told: Sequence[Answer], notes: Sequence[str]) -> None:
+    """A section's tables on the terminal, the answer, and what a reader should know."""
+    for block in section.blocks:
         if isinstance(block, Table):
             console.print()
             console.print(block.grid.rich())
     for one in told:
-        console.print(f"\n[bold]{one.title}[/]")
+        console.print(f"\n[bold]{escape(one.title)}[/]")
         for place, sentence in enumerate(one.sentences, start=1):
             console.print(f"{place}. {escape(sentence.text)}")
-    for note in study.notes:
-        console.print(f"[yellow]Note:[/] {note}")
-    console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
+    for note in notes:
+        console.print(f"[yellow]Note:[/] {escape(note)}")
 
 
 def _runs_line(study: Study) -> str:

@@ -38,6 +38,9 @@ class TextSet(Built):
     revision: str | None = key("commit, tag or branch of a hub name")
     problem_column: str = key("column with the problem")
     answer_column: str = key("column with the reference answer, in a form that the verifier reads")
+    answers: Literal["all", "any"] = key(
+        "several answers in one row: all of them are the answer, or any is", optional=True
+    )
     answer_after: str | None = key("the answer follows the last of these; null: all of the column", optional=True)
     limit: int | None = key("problems at most", low=1)
 
