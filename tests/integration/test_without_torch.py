@@ -61,7 +61,7 @@ def test_two_foreign_formats_end_in_a_report(installed: Path, tmp_path: Path):
         assert done.returncode == 0, done.stdout + done.stderr
         assert "mine - base" in done.stdout
         page = (tmp_path / program / "report.html").read_text()
-        assert page.count("data:image/png;base64,") == 4
+        assert page.count("data:image/png;base64,") == 5
         for title in ("Pass@k", "Boundary ledger", "Beyond Pass@k", "Transitions", "What was read"):
             assert f">{title}</h2>" in page
         head, row = (line.split(",") for line in (tmp_path / program / "csv" / "ledger.csv").read_text().splitlines())

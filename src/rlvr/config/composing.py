@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from rlvr.config.groups.run import Evaluate, Export, Profile, Report, Train
+from rlvr.config.groups.run import Confirm, Evaluate, Export, Profile, Report, Train
 from rlvr.config.keys import Built, Group
 from rlvr.config.targets import TARGETS
 from rlvr.config.values import groups_of, one_of
@@ -93,7 +93,7 @@ def _suggestion(key: str) -> str:
 
 def _declared() -> Iterator[tuple[str, str]]:
     """All dotted keys of all choices, each with the last name of what is built by it, or nothing."""
-    for entry in (Train, Evaluate, Report, Export, Profile):
+    for entry in (Train, Evaluate, Confirm, Report, Export, Profile):
         yield from _below("", entry, "")
 
 

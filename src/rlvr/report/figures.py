@@ -52,7 +52,8 @@ def draw_pass_at_k(axes: Axes, methods: Sequence[Method], name: str) -> None:
     _curve(axes, ks, [methods[0].base(k) for k in ks], "0.15", "base", "--")
     for method, colour in zip(methods, colours(methods), strict=True):
         _curve(axes, ks, [method.trained(k) for k in ks], colour, method.label, "-")
-    _k_axis(axes, ks)
+    k_axis(axes, ks)
+    axes.set_ylim(0, 102)
     axes.set_ylabel(f"Pass@k on {name} problems (%)")
     axes.legend(loc="lower right")
 
@@ -129,7 +130,8 @@ def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:
             _curve(axes, list(found), list(found.values()), colour, f"{outcome.label}, Pass@k", "-")
             votes = [100 * interval.mean for interval in outcome.majority.values()]
             axes.plot(list(outcome.majority), votes, color=colour, linestyle="--", label=f"{outcome.label}, maj@k")
-        _k_axis(axes, ks)
+        k_axis(axes, ks)
+        axes.set_ylim(0, 102)
         axes.set_ylabel(f"{outcomes[0].suite}, {len(outcomes[0].evaluation.problem_ids)} problems (%)")
         axes.legend(loc="best")
 
@@ -142,12 +144,12 @@ def rate_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
 
 
-def _k_axis(axes: Axes, ks: list[int]) -> None:
+def k_axis(axes: Axes, ks: list[int]) -> None:
+    """K on a log scale, a tick each."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(ks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(ks, [str(k) for k in ks])
-    axes.set_ylim(0, 102)
     axes.set_xlabel("k, samples per problem")
 
 

@@ -1,4 +1,5 @@
-"""The entry scripts' own configs: `train.yaml`, `eval.yaml`, `report.yaml`, `export.yaml`, `profile.yaml`."""
+"""The entry scripts' own configs: `train.yaml`, `eval.yaml`, `confirm.yaml`, `report.yaml`, `export.yaml`,
+`profile.yaml`."""
 
 from typing import Literal
 
@@ -94,6 +95,14 @@ class Evaluate(Common):
     label: str | int | float | None = key(
         "what tables call the policy; null: its run's folder, its hub name or its config"
     )
+
+
+class Confirm(Group):
+    """`python src/confirm.py`: fresh samples for the problems that the ledger claims as lost or won."""
+
+    runs: list[str] = key("folders of finished runs, of multiruns or of evaluations")
+    times: int = key("fresh samples a problem and policy, as a multiple of the evaluation's", low=4, high=16)
+    paths: Paths = key("where things are written")
 
 
 class Columns(Group):

@@ -14,20 +14,23 @@ from rlvr.report.outside.reading import Policy, Wanted, read_policies
 from rlvr.report.page import Note, Output, Section, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
+from rlvr.report.sections.bands import bands
 from rlvr.report.sections.beyond import beyond
 from rlvr.report.sections.boundary import boundary
+from rlvr.report.sections.claims import claims
 from rlvr.report.sections.curves import curves
+from rlvr.report.sections.power import power
 from rlvr.report.sections.texts import texts
 from rlvr.report.sections.transitions import transitions
 from rlvr.report.study import Study
-from rlvr.report.write import TITLE, show
+from rlvr.report.write import TITLE, decided, show
 from rlvr.tables import Grid, Row
 
 SPLIT = "given"  # what tables call the problems
 ABSENT = (
     "Not on this page, since files of samples do not say it: paths along training and with them comparisons at equal "
-    "tokens, at equal Pass@1 and against early stopping; training curves; settings and versions; and the random guess, "
-    "which takes the problems' answers and a verifier."
+    "tokens, at equal Pass@1 and against early stopping; training curves; settings and versions; the random guess, "
+    "which takes the problems' answers and a verifier; and fresh samples for what is claimed, which take the policies."
 )
 TRUSTED = (
     "Right and wrong are what the files say; nothing was graded again. Nor do the files say whether all policies were "
@@ -51,11 +54,12 @@ def report_samples(samples: Named, wanted: Wanted, output_dir: Path) -> None:
     """
     found = compared(_read(samples, wanted), wanted)
     study, out = study_of(found), Output(output_dir)
+    facts, _, told = decided(study)
     first = curves(study, out)
-    more = [make(study, out) for make in (boundary, beyond, transitions, texts)]
-    sections = [first, *more, what_was_read(found, out)]
-    out.write(TITLE, [_policies_line(found), *study.notes], sections)
-    show(first, study.notes)
+    sections = [first, bands(facts, out), boundary(study, out), claims(facts, out), power(facts, out)]
+    sections += [make(study, out) for make in (beyond, transitions, texts)]
+    out.write(TITLE, told, [_policies_line(found), *study.notes], [*sections, what_was_read(found, out)])
+    show(first, told, study.notes)
     console.print(f"Report of {len(found)} policies: [bold]{output_dir / 'report.html'}[/]")
 
 

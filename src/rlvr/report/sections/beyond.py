@@ -43,8 +43,8 @@ def beyond(study: Study, out: Output) -> Section:
             "chance that at least half of k samples are right. Bayes: the mean success rate of these very problems, "
             "with the standard deviation that sampling leaves; all other intervals are for new problems and seeds. "
             "Retention: of the problems that the base solved, those still solved; discovery: of those solved now, the "
-            "ones that the base never solved. Both count one right answer among n, so that luck is in them, as in the "
-            "ledger's raw counts."
+            "ones that the base never solved; support: the harmonic mean of these two. All count one right answer "
+            "among n, so that luck is in them, as in the ledger's raw counts."
         )
     )
     return section

@@ -12,6 +12,8 @@ from rlvr.report.study import Study, spelled
 from rlvr.report.tables import shown_ks
 from rlvr.tables import Grid, Row
 
+TITLE = "Pass@k"
+
 
 def plane(study: Study, out: Output) -> Section:
     """The headline: each run's way from its base, a point an evaluation."""
@@ -45,7 +47,7 @@ def curves(study: Study, out: Output) -> Section:
     """Pass@k with intervals, differences to base and GRPO, and where curves cross."""
     rows: list[Row] = []
     crossings: list[Row] = []
-    section = Section("Pass@k")
+    section = Section(TITLE)
     columns = min(2, len(study.methods))
     with out.figure("pass_at_k", columns, -(-len(study.methods) // columns)) as panels:
         for axes in panels[len(study.methods) :]:
