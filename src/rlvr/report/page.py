@@ -148,8 +148,7 @@ class Output:
             lstrip_blocks=True,
         )
         pages.filters |= {"data_uri": self._data_uri, "width_rem": self._width_rem, "slug": _slug}
-        places = {section.title: place for place, section in enumerate(sections, start=1)}
-        told = {"title": title, "answers": answers, "places": places, "lines": lines, "sections": sections}
+        told = {"title": title, "answers": answers, "lines": lines, "sections": sections}
         for name in ("report.html", "report.md"):
             page = pages.get_template(f"{name}.jinja").render(told)
             write_whole(self.folder / name, page)

@@ -7,7 +7,7 @@ import numpy as np
 from rlvr.eval import Interval, bootstrap_mean
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.eval.estimators import IntArray, bayes, cover, g_pass, log_coverage, support
-from rlvr.report.figures import colours
+from rlvr.report.figures import colours, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
@@ -130,5 +130,5 @@ def _figure(split: str, methods: Sequence[Method], curve: Sequence[Row], out: Ou
         axes.set_xlabel("tau, least success rate that counts")
         axes.set_ylabel(f"Cover@tau on {spelled(split)} problems (%)")
         axes.set_ylim(bottom=0)
-        axes.legend(loc="lower left")
+        legend_beside(axes)
     return Figure(name, f"Cover@tau on {spelled(split)} problems", "csv/cover.csv")

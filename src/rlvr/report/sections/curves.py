@@ -54,6 +54,7 @@ def curves(study: Study, out: Output) -> Section:
             axes.set_visible(False)
         for axes, (split, methods) in zip(panels, study.methods.items(), strict=False):
             draw_pass_at_k(axes, methods, spelled(split))
+        legend_beside(panels[0])
     several = any(len(methods[0].runs) > 1 for methods in study.methods.values())
     caption = f"Pass@k, all seeds of a method together; bands are 95 % bootstrap intervals {OVER[several]}."
     section.blocks.append(Figure("pass_at_k", caption, "csv/pass_at_k.csv"))
