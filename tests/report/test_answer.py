@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from constructed import record, study_of, written
+from foreign import graded, ten_lines
 from on_disk import rows_of
 
 from rlvr.eval.confirmation import Confirmation, Fresh, write_confirmations
@@ -13,6 +14,7 @@ from rlvr.report import report_together
 from rlvr.report.answer import answers, listed, per_seed
 from rlvr.report.findings import FEWEST_PROBLEMS, findings
 from rlvr.report.keeping import keeping, kept
+from rlvr.report.outside import Wanted, report_samples
 from rlvr.report.paths import RunPath
 from rlvr.report.runs import RunFolder
 from rlvr.report.study import Study
@@ -235,3 +237,19 @@ def test_fresh_samples_of_other_claims_are_not_shown(tmp_path: Path):
     write_confirmations(folder, {"heldout": Confirmation(N, 512, (Fresh("p9", "loss", 240, 0),))})
     report_together([folder], tmp_path / "report")
     assert "not yet drawn again" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_two_models_of_another_program(tmp_path: Path):
+    """Samples alone: the same five sentences, and links to sections that this page has."""
+    rates = np.linspace(0.05, 0.9, 40)
+    base, mine = graded(rates, 32, seed=0), graded(np.where(rates < 0.4, 0, np.sqrt(rates)), 32, seed=1)
+    files = {name: str(ten_lines(tmp_path / f"{name}.jsonl", one)) for name, one in (("base", base), ("mine", mine))}
+    report_samples(files, Wanted(), tmp_path / "out")
+    page = (tmp_path / "out" / "report.md").read_text()
+    top = page.split("\n- Policies:")[0]
+    links = re.findall(r"\[([^\]]+)\]\(#", top)
+    assert len(links) == 5
+    assert all(f"\n## {title}\n" in page for title in links)
+    assert "On 40 given problems Pass@1" in top
+    assert re.search(r"under mine \d+ lost \[surely \d+\] and 0 won \[surely 0\], not yet drawn again", top)
+    assert "Nothing can be compared at equal Pass@1: there is one method." in top
