@@ -29,7 +29,8 @@ from rlvr.report.sections.setting import setting
 from rlvr.report.sections.texts import texts
 from rlvr.report.sections.training import training
 from rlvr.report.sections.transitions import transitions
-from rlvr.report.study import SPLIT_NAMES, Study, suffix
+from rlvr.report.slide import draw_slide
+from rlvr.report.study import SPLIT_NAMES, Study, spelled, suffix
 from rlvr.report.tables import run_table
 from rlvr.tables import Grid
 
@@ -56,6 +57,7 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
     """
     study, out = Study.read(folders), Output(output_dir)
     facts, ahead, told = decided(study)
+    leave_slide(study, told, output_dir)
     found = curves(study, out)
     walked = [plane(study, out), fair(study, out)] if study.walked else []
     sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(ahead, out), boundary(study, out)]
@@ -72,6 +74,12 @@ def decided(study: Study) -> tuple[dict[str, list[Finding]], dict[str, Keeping],
     facts = findings(study)
     ahead = {split: kept for split in facts if (kept := keeping(study, split))}
     return facts, ahead, answers(facts, ahead)
+
+
+def leave_slide(study: Study, told: Sequence[Answer], output_dir: Path) -> None:
+    """`answer.png` and `answer.pdf`: the answer on the first set of problems, for a talk."""
+    split = next((split for split in study.methods if split != "train"), next(iter(study.methods)))
+    draw_slide(told[0], study.methods[split], spelled(split), output_dir / "answer.png")
 
 
 def show(section: Section, told: Sequence[Answer], notes: Sequence[str]) -> None:

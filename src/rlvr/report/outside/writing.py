@@ -23,7 +23,7 @@ from rlvr.report.sections.power import power
 from rlvr.report.sections.texts import texts
 from rlvr.report.sections.transitions import transitions
 from rlvr.report.study import Study
-from rlvr.report.write import TITLE, decided, show
+from rlvr.report.write import TITLE, decided, leave_slide, show
 from rlvr.tables import Grid, Row
 
 SPLIT = "given"  # what tables call the problems
@@ -55,6 +55,7 @@ def report_samples(samples: Named, wanted: Wanted, output_dir: Path) -> None:
     found = compared(_read(samples, wanted), wanted)
     study, out = study_of(found), Output(output_dir)
     facts, _, told = decided(study)
+    leave_slide(study, told, output_dir)
     first = curves(study, out)
     sections = [first, bands(facts, out), boundary(study, out), claims(facts, out), power(facts, out)]
     sections += [make(study, out) for make in (beyond, transitions, texts)]
