@@ -13,7 +13,7 @@ from functools import lru_cache, reduce
 from math import gcd, prod
 from typing import Any, Literal
 
-from sympy import Add, Basic, Expr, I, Integer, Mul, Pow, Rational, exp, expand_mul, pi, sqrt
+from sympy import Add, Basic, Expr, Function, I, Integer, Mul, Pow, Rational, exp, expand_mul, pi, sqrt
 
 from rlvr.verify.math.answer import Answer, texts
 from rlvr.verify.math.number import unreduced
@@ -153,8 +153,9 @@ def _product(formula: Expr) -> tuple[int, set[str]]:
     ]
     work += max(0, len(constant[0]) - 1) + len(constant[1])
     others = [each for each in (*tops, *bottoms) if not isinstance(each, Rational) and not _is_root(each)]
-    work += sum(count - 1 for count in Counter(map(_base, others)).values())
-    return work, {"division"} if any(_unknown(each) for each in bottoms) else set()
+    work += sum(count - 1 for count in Counter(map(_whole_base, others)).values())
+    divided = any(_unknown(each) and not isinstance(each, Function) for each in bottoms)  # 1/cos x is as good as sec x
+    return work, {"division"} if divided else set()
 
 
 def _factors(formula: Any, inverse: bool = False) -> tuple[list[Any], list[Any]]:
@@ -192,7 +193,8 @@ def _power(formula: Any) -> tuple[int, set[str]]:
         return 1, set()
     if whole and (isinstance(base, Mul) or (isinstance(base, Add) and not _unknown(base))):
         return 1, set()
-    kinds = {"division"} if isinstance(exponent, Rational) and exponent < 0 and _unknown(base) else set()
+    below = isinstance(exponent, Rational) and exponent < 0
+    kinds = {"division"} if below and _unknown(base) and not isinstance(base, Function) else set()
     if root and not _unknown(base) and any(map(_is_root, base.atoms(Pow))):
         kinds.add("nested root")
     return 0, kinds
@@ -219,6 +221,11 @@ def _is_root(formula: Any) -> bool:
 def _unknown(formula: Any) -> bool:
     """Whether there is a variable in it."""
     return bool(formula.free_symbols - {IMAGINARY})
+
+
+def _whole_base(formula: Any) -> Any:
+    """X of x^2, since x times x^2 can be put together; x times its root is as good as x^{3/2}."""
+    return _base(formula) if not isinstance(formula, Pow) or formula.exp.is_Integer else formula
 
 
 def _base(formula: Any) -> Any:
