@@ -10,6 +10,7 @@ from rlvr.types import Problem
 from rlvr.verify.math.compare import same
 from rlvr.verify.math.extract import boxes, reference, unboxed
 from rlvr.verify.math.latex import clean
+from rlvr.verify.pool import KillablePool
 from rlvr.verify.pooled import PooledVerifier, Questions
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question
@@ -47,7 +48,7 @@ class MathVerifier(PooledVerifier):
             raise ConfigError('verifier=math: the package latex2sympy2_extended is missing; pip install -e ".[math]".')
         if box not in ("last", "any"):
             raise ConfigError(f"verifier.box={box}: unknown; choose last or any.")
-        super().__init__(load_judge, workers, timeout_s, memory_gib, max_failed_share, rewards)
+        super().__init__(KillablePool(load_judge, workers, timeout_s, memory_gib), max_failed_share, rewards)
         self.box = box
         self.require_box = require_box
 

@@ -1,0 +1,119 @@
+"""The process of the tests: it runs them with stand-ins for the judged code's functions, which ask that code's process.
+
+The verdict is said here, where nothing of the judged code is ever run: its replies are plain data.
+"""
+
+import builtins
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any, BinaryIO
+
+from rlvr.verify.python.inside.plain import dump, load
+from rlvr.verify.python.inside.player import READY
+
+MOST_BYTES = 16 * 2**20  # of a reply
+
+
+class Gone(Exception):
+    """The code's process has died, or says what nobody honest would."""
+
+
+class Other:
+    """The other process, as the tests see it."""
+
+    def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
+        self._requests, self._replies = requests, replies
+        self.gone = False
+        self.asked = 0
+
+    def line(self) -> bytes:
+        """What it says next; empty when there is nothing more."""
+        line = self._replies.readline(MOST_BYTES)
+        return line if line.endswith(b"\n") else b""
+
+    def reply(self) -> tuple[str, Any]:
+        """A kind of reply, and a value.
+
+        Raises:
+            Gone: When there is none.
+            Exception: One of Python's own, when the code has raised it.
+        """
+        try:
+            kind, value = load(self.line())
+        except Exception as error:
+            self.gone = True  # whatever the tests make of the exception
+            raise Gone from error
+        if kind == "raised":
+            raise _exception(*value)
+        return kind, value
+
+    def ask(self, name: str, arguments: tuple[Any, ...] | None, named: dict[str, Any]) -> tuple[str, Any]:
+        """Have a function called; without arguments, what the name stands for.
+
+        Raises:
+            Gone: When there is no reply.
+            Exception: One of Python's own, when the code has raised it, or an argument is no plain data.
+        """
+        line = dump((name, arguments, named))
+        self.asked += 1
+        try:
+            self._requests.write(line)
+            self._requests.flush()
+        except OSError as error:
+            self.gone = True
+            raise Gone from error
+        return self.reply()
+
+    def stand_in(self, name: str) -> Any:
+        """A function that asks for the code's own, or a copy of what else the name stands for."""
+
+        def function(*arguments: Any, **named: Any) -> Any:
+            return self.ask(name, arguments, named)[1]
+
+        kind, value = self.ask(name, None, {})
+        return function if kind == "function" else value
+
+
+def judge(program: dict[str, Any], requests: BinaryIO, replies: BinaryIO) -> str:
+    """`right` when all tests were run to their end and asked the code something; else `wrong`, or `error`.
+
+    Args:
+        program: `setup`, texts that are run before the tests; `tests`, a text; and `entry_point`, the one name that the
+            tests take from the code, or an empty text: then all that they use and nothing else defines.
+        requests: To the code's process.
+        replies: From it.
+    """
+    other = Other(requests, replies)
+    if other.line() != READY:
+        return "error"
+    names: dict[str, Any] = {"__name__": "tests"}
+    for text in program["setup"]:
+        exec(compile(text, "setup", "exec", dont_inherit=True), names)
+    code = compile(program["tests"], "tests", "exec", dont_inherit=True)
+    names.pop(program["entry_point"], None)  # the prompt's, which has no body
+    wanted = {program["entry_point"] or name for name in named_in(code)}
+    try:
+        _, theirs = other.reply()
+        for name in wanted.intersection(theirs).difference(names, dir(builtins)):
+            names[name] = other.stand_in(name)
+        other.asked = 0
+        exec(code, names)
+    except BaseException:  # tests that fail, and those that leave
+        return "wrong"
+    return "right" if other.asked and not other.gone else "wrong"
+
+
+def named_in(code: CodeType) -> Iterator[str]:
+    """The names that some code and the functions in it look up."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from named_in(inner)
+
+
+def _exception(kind: str, message: str) -> Exception:
+    named = getattr(builtins, str(kind), None)
+    made: Callable[[str], Exception] = RuntimeError
+    if isinstance(named, type) and issubclass(named, Exception) and not issubclass(named, UnicodeError):
+        made = named
+    return made(str(message))
