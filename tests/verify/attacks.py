@@ -6,6 +6,7 @@ Each is code for `TASK`; those that reach out return the right sums only where t
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 TESTS = ["assert add(2, 3) == 5", "assert add(-1, 1) == 0", "assert abs(add(2, 2) - 4) < 1e-9"]
@@ -90,7 +91,7 @@ import gc, sys
 for module in list(sys.modules.values()):
     for name in dir(module):
         if name in ("dump", "_tagged", "play", "judge", "load"):
-            setattr(module, name, lambda *a, **k: b"right")
+            setattr(module, name, lambda *a, **k: b"right\\n")
 
 def add(a, b):
     return 7
@@ -158,6 +159,7 @@ def reaching_out(secret: Path, target: Path, port: int, pid: int, address: int) 
 
 def naive(code: str) -> bool:
     """What a harness says that runs code and tests in one process, and looks at its exit code."""
-    text = "\n".join([code, *TESTS])
-    folder = subprocess.run([sys.executable, "-I", "/dev/stdin"], input=text, text=True, capture_output=True, timeout=20)
-    return folder.returncode == 0
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write("\n".join([code, *TESTS]))
+        file.flush()
+        return subprocess.run([sys.executable, "-I", file.name], capture_output=True, timeout=20).returncode == 0

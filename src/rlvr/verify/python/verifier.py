@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from rlvr.console import console
 from rlvr.errors import ConfigError
 from rlvr.types import Problem
 from rlvr.verify.pooled import PooledVerifier, Questions
@@ -43,7 +44,10 @@ class PythonVerifier(PooledVerifier):
         """
         if fault := refusal("verifier", allow_unisolated):
             raise ConfigError(fault)
-        super().__init__(Trials(find()[0], workers, timeout_s, memory_gib), max_failed_share, rewards)
+        sandbox, faults = find()
+        if not sandbox.name:
+            console.print(f"verifier.allow_unisolated=true: what the policy writes can read and write files ({faults}).")
+        super().__init__(Trials(sandbox, workers, timeout_s, memory_gib), max_failed_share, rewards)
 
     def questions(self, problem: Problem, text: str) -> Questions:
         """The last block's code, beside the tests.

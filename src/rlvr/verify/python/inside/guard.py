@@ -1,7 +1,7 @@
 """Limits that a process puts on itself before it runs what somebody else wrote, and can't take off again.
 
 They hold for root, too, for whom `RLIMIT_NPROC` does not: a filter of system calls refuses new processes, sockets,
-signals and every look into another process, whatever the machine's own isolation lets through.
+signals, every look into another process, and a life beyond that of the process that started it.
 """
 
 import ctypes
@@ -12,12 +12,13 @@ import struct
 NO_NEW_PRIVILEGES, SET_FILTER, FILTER_MODE, DROP_BOUNDING = 38, 22, 2, 24
 CAPABILITY_VERSION = 0x20080522
 FILE_MIB, OPEN_FILES = 16, 64
+LEAST_BYTES = 32 * 2**20
 # The kernel's name of an architecture, and the numbers of the calls that are refused on it.
 CALLS = {
     "x86_64": (
         0xC000003E,
-        # socket connect bind, shmget, clone fork vfork execve kill, ptrace, tkill tgkill
-        *(41, 42, 49, 29, 56, 57, 58, 59, 62, 101, 200, 234),
+        # socket connect bind, shmget, clone fork vfork execve kill, ptrace, tkill tgkill, prctl
+        *(41, 42, 49, 29, 56, 57, 58, 59, 62, 101, 200, 234, 157),
         # rt_sigqueueinfo rt_tgsigqueueinfo, pivot_root chroot mount umount reboot, init_module
         *(129, 297, 155, 161, 165, 166, 169, 175),
         # kexec_load, add_key request_key keyctl, unshare, perf_event_open, name_to_handle_at open_by_handle_at, setns
@@ -27,8 +28,8 @@ CALLS = {
     ),
     "aarch64": (
         0xC00000B7,
-        # socket connect bind, shmget, clone execve kill, ptrace, tkill tgkill
-        *(198, 203, 200, 194, 220, 221, 129, 117, 130, 131),
+        # socket connect bind, shmget, clone execve kill, ptrace, tkill tgkill, prctl
+        *(198, 203, 200, 194, 220, 221, 129, 117, 130, 131, 167),
         # rt_sigqueueinfo rt_tgsigqueueinfo, pivot_root chroot mount umount reboot, init_module
         *(138, 240, 41, 51, 40, 39, 142, 105),
         # kexec_load, add_key request_key keyctl, unshare, perf_event_open, name_to_handle_at open_by_handle_at, setns
@@ -54,7 +55,11 @@ def c_library() -> ctypes.CDLL:
 
 
 def limit(seconds: int, memory_bytes: int) -> None:
-    """Processor time, memory, sizes and number of files; no process or thread beside this one, and no core dump."""
+    """Processor time, memory, sizes and number of files; no process or thread beside this one, and no core dump.
+
+    Raises:
+        MemoryError: When the memory is not enough to judge anything in.
+    """
     for kind, most in (
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_AS, memory_bytes),
@@ -64,6 +69,7 @@ def limit(seconds: int, memory_bytes: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (most, most))
+    bytearray(LEAST_BYTES)
 
 
 def drop_privileges(libc: ctypes.CDLL) -> None:

@@ -4,6 +4,8 @@ Whatever that code does to this process, all it can say to the other one is a va
 """
 
 import builtins
+import sys
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from rlvr.verify.python.inside.plain import dump, load
@@ -20,7 +22,7 @@ def play(program: dict[str, Any], asked: BinaryIO, replies: BinaryIO) -> None:
         replies: Lines with a kind of reply and a value.
     """
     _say(replies, READY)
-    names: dict[str, Any] = {"__name__": "answer"}
+    names = module("answer")
     try:
         for text in (*program["setup"], program["code"]):
             exec(compile(text, "answer", "exec", dont_inherit=True), names)
@@ -30,6 +32,12 @@ def play(program: dict[str, Any], asked: BinaryIO, replies: BinaryIO) -> None:
     _say(replies, dump(("names", list(map(str, names)))))
     for line in asked:
         _say(replies, _reply(names, line))
+
+
+def module(name: str) -> dict[str, Any]:
+    """The names of a new module, which a data class looks up by the module's own name."""
+    sys.modules[name] = made = ModuleType(name)
+    return vars(made)
 
 
 def _reply(names: dict[str, Any], line: bytes) -> bytes:

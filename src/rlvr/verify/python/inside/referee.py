@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any, BinaryIO
 
 from rlvr.verify.python.inside.plain import dump, load
-from rlvr.verify.python.inside.player import READY
+from rlvr.verify.python.inside.player import READY, module
 
 MOST_BYTES = 16 * 2**20  # of a reply
 
@@ -24,7 +24,7 @@ class Other:
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
         self._requests, self._replies = requests, replies
         self.gone = False
-        self.asked = 0
+        self.used = 0  # how often the tests had something of it
 
     def line(self) -> bytes:
         """What it says next; empty when there is nothing more."""
@@ -55,7 +55,6 @@ class Other:
             Exception: One of Python's own, when the code has raised it, or an argument is no plain data.
         """
         line = dump((name, arguments, named))
-        self.asked += 1
         try:
             self._requests.write(line)
             self._requests.flush()
@@ -68,14 +67,18 @@ class Other:
         """A function that asks for the code's own, or a copy of what else the name stands for."""
 
         def function(*arguments: Any, **named: Any) -> Any:
+            self.used += 1
             return self.ask(name, arguments, named)[1]
 
         kind, value = self.ask(name, None, {})
-        return function if kind == "function" else value
+        if kind == "function":
+            return function
+        self.used += 1
+        return value
 
 
 def judge(program: dict[str, Any], requests: BinaryIO, replies: BinaryIO) -> str:
-    """`right` when all tests were run to their end and asked the code something; else `wrong`, or `error`.
+    """`right` when all tests were run to their end and used the code; else `wrong`, or `error`.
 
     Args:
         program: `setup`, texts that are run before the tests; `tests`, a text; and `entry_point`, the one name that the
@@ -86,21 +89,27 @@ def judge(program: dict[str, Any], requests: BinaryIO, replies: BinaryIO) -> str
     other = Other(requests, replies)
     if other.line() != READY:
         return "error"
-    names: dict[str, Any] = {"__name__": "tests"}
+    names = module("tests")
     for text in program["setup"]:
         exec(compile(text, "setup", "exec", dont_inherit=True), names)
     code = compile(program["tests"], "tests", "exec", dont_inherit=True)
     names.pop(program["entry_point"], None)  # the prompt's, which has no body
-    wanted = {program["entry_point"] or name for name in named_in(code)}
     try:
         _, theirs = other.reply()
-        for name in wanted.intersection(theirs).difference(names, dir(builtins)):
+        for name in wanted(program["entry_point"], code, names).intersection(theirs):
             names[name] = other.stand_in(name)
-        other.asked = 0
         exec(code, names)
     except BaseException:  # tests that fail, and those that leave
         return "wrong"
-    return "right" if other.asked and not other.gone else "wrong"
+    return "right" if other.used and not other.gone else "wrong"
+
+
+def wanted(entry_point: str, code: CodeType, names: dict[str, Any]) -> set[str]:
+    """What the tests take from the code: never a name of Python's own, but where they use no others (MBPP's `sum`)."""
+    if entry_point:
+        return {entry_point}
+    open_names = set(named_in(code)).difference(names)
+    return open_names.difference(dir(builtins)) or open_names
 
 
 def named_in(code: CodeType) -> Iterator[str]:
