@@ -96,7 +96,7 @@ for module in list(sys.modules.values()):
 def add(a, b):
     return 7
 """,
-    "names itself after what the tests use": "def abs(x):\n    return 0\n\ndef add(a, b):\n    return 5 if a == 2 else 0",
+    "names itself after what the tests use": "def abs(x):\n    return 0\n\ndef add(a, b):\n    return 5 * (a == 2)",
     "prints what is expected": "print(5)\nprint(0)\nprint('right')\n\ndef add(a, b):\n    print(a + b)",
     "raises a failed test": "def add(a, b):\n    raise AssertionError",
     "is an endless number": "def add(a, b):\n    return 1 << 2**34",
@@ -126,8 +126,17 @@ def reaching_out(secret: Path, target: Path, port: int, pid: int, address: int) 
     """
 
     def attempt(*lines: str, imports: str = "os") -> str:
-        body = "\n".join(f"        {line}" for line in lines)
-        return f"import {imports}\n\ndef add(a, b):\n    try:\n{body}\n    except OSError:\n        return 7\n    return a + b\n"
+        body = "\n        ".join(lines)
+        return f"""
+import {imports}
+
+def add(a, b):
+    try:
+        {body}
+    except OSError:
+        return 7
+    return a + b
+"""
 
     return {
         "reads a file": attempt(f"assert open({str(secret)!r}).read() == '42'"),
@@ -141,8 +150,7 @@ def reaching_out(secret: Path, target: Path, port: int, pid: int, address: int) 
         "asks the kernel for it": attempt(
             "libc = ctypes.CDLL(None, use_errno=True)",
             "here = ctypes.create_string_buffer(2)",
-            "mine, theirs = (ctypes.c_size_t * 2)(ctypes.addressof(here), 2), (ctypes.c_size_t * 2)"
-            f"({address}, 2)",
+            f"mine, theirs = (ctypes.c_size_t * 2)(ctypes.addressof(here), 2), (ctypes.c_size_t * 2)({address}, 2)",
             f"if libc.process_vm_readv({pid}, mine, 1, theirs, 1, 0) != 2: raise OSError",
             imports="ctypes",
         ),
@@ -155,6 +163,66 @@ def reaching_out(secret: Path, target: Path, port: int, pid: int, address: int) 
         "starts a process": attempt("if os.fork() == 0: os._exit(0)"),
         "starts a program": attempt("subprocess.run(['/bin/sh', '-c', 'true'])", imports="subprocess"),
     }
+
+
+BOMBS = {
+    "a fork bomb": """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+""",
+    "a bomb of threads": """
+import threading, time
+while True:
+    try:
+        threading.Thread(target=time.sleep, args=(99,)).start()
+    except RuntimeError:
+        pass
+""",
+    "endless output": """
+import os
+while True:
+    print("x" * 10**6)
+    os.write(2, b"x" * 10**6)
+""",
+    "endless replies": """
+import os
+while True:
+    for file in range(64):
+        try:
+            os.write(file, b"x" * 10**6)
+        except OSError:
+            pass
+""",
+    "waits without end, deaf to signals": """
+import ctypes, os, signal, time
+for number in range(1, 65):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)
+try:
+    os.setsid()
+except OSError:
+    pass
+open("deaf", "w").close()
+while True:
+    time.sleep(99)
+""",
+    "fills its folder": """
+import itertools
+for number in itertools.count():
+    try:
+        with open(f"{number % 5000}", "wb") as file:
+            file.write(b"x" * 2**26)
+    except OSError:
+        pass
+""",
+}
 
 
 def naive(code: str) -> bool:

@@ -2,27 +2,32 @@
 
 import ctypes
 import os
-import resource
+import signal
 import socket
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from rlvr.types import Status
-from rlvr.verify.python.sandbox import Sandbox, weakness
+from rlvr.verify.python.sandbox import Sandbox, find, weakness
 from rlvr.verify.python.trial import Trials
-from tests.verify.attacks import AIMED, FORGED, RIGHT, TASK, naive, reaching_out
+from tests.verify.attacks import AIMED, BOMBS, FORGED, RIGHT, TASK, naive, reaching_out
 
+FULL = pytest.mark.full
 OUTWARDS = reaching_out(Path("secret"), Path("target"), 0, 0, 0)
 
 
-@pytest.fixture(scope="module", params=["bwrap", "unshare"])
+@pytest.fixture(scope="module", params=["", pytest.param("bwrap", marks=FULL), pytest.param("unshare", marks=FULL)])
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    made = Sandbox(request.param)
+    """What a run would take, and then each by its name."""
+    made = Sandbox(request.param) if request.param else find()[0]
     if fault := weakness(made):
-        pytest.skip(f"this machine can't isolate by {request.param} ({fault})")
+        pytest.skip(f"this machine can't isolate by {made.name or 'anything'} ({fault})")
     return made
 
 
@@ -91,40 +96,14 @@ open("note", "w").write("x")
         assert status(sandbox, code) == "right"
 
 
-BOMBS = {
-    "a fork bomb": "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass",
-    "a bomb of threads": (
-        "import threading, time\nwhile True:\n    try:\n        threading.Thread(target=time.sleep, args=(99,)).start()\n"
-        "    except RuntimeError:\n        pass"
-    ),
-    "endless output": "import os\nwhile True:\n    print('x' * 10**6)\n    os.write(2, b'x' * 10**6)",
-    "endless replies": "import os\nwhile True:\n    for file in range(64):\n        try:\n            os.write(file, b'x' * 10**6)\n"
-    "        except OSError:\n            pass",
-    "waits without end, deaf to signals": (
-        "import ctypes, os, signal, time\nfor number in range(1, 65):\n    try:\n        signal.signal(number, signal.SIG_IGN)\n"
-        "    except (OSError, ValueError):\n        pass\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\ntry:\n    os.setsid()\n"
-        "except OSError:\n    pass\nwhile True:\n    time.sleep(99)"
-    ),
-    "fills its folder": (
-        "import itertools, os\nfor number in itertools.count():\n    try:\n        with open(f'{number % 5000}', 'wb') as file:\n"
-        "            file.write(b'x' * 2**26)\n    except OSError:\n        pass"
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BOMBS)
-def test_bombs_cost_their_own_time_only(sandbox: Sandbox, name: str):
+@pytest.mark.parametrize("name", [next(iter(BOMBS)), *(pytest.param(name, marks=FULL) for name in list(BOMBS)[1:])])
+def test_bombs_cost_their_own_time_only(sandbox: Sandbox, folders: str, name: str):
     """One second and a little, and no process is left."""
-    before, free = processes(), available_gib()
     started = time.monotonic()
     said = status(sandbox, BOMBS[name], timeout_s=1.0)
     assert time.monotonic() - started < 10
     assert said == ("wrong" if name == "endless replies" else "timeout")
-    assert available_gib() > free - 0.5
-    deadline = time.monotonic() + 5
-    while processes() - before and time.monotonic() < deadline:  # a killed one takes a moment to go
-        time.sleep(0.05)
-    assert processes() - before == set()
+    wait_until(lambda: processes(folders) == [])
 
 
 @pytest.mark.parametrize(
@@ -140,47 +119,47 @@ def test_memory_has_an_end(sandbox: Sandbox, code: str):
     assert status(sandbox, f"{code}\n{RIGHT}", memory_gib=0.25) == "wrong"
 
 
-def test_a_verifier_that_is_killed_leaves_nothing(sandbox: Sandbox, tmp_path: Path):
+@pytest.mark.full
+def test_a_verifier_that_is_killed_leaves_nothing(sandbox: Sandbox, folders: str, tmp_path: Path):
     """Code that sleeps for ever goes with the process that started it."""
-    import signal
-    import subprocess
-    import sys
-
-    before = processes()
+    deaf = BOMBS["waits without end, deaf to signals"]
     text = (
         "import sys; from rlvr.verify.python.sandbox import Sandbox; from rlvr.verify.python.trial import Trials; "
         f"Trials(Sandbox({sandbox.name!r}), 1, 60.0, 1.0).ask([({TASK!r}, sys.argv[1])])"
     )
-    killed = subprocess.Popen([sys.executable, "-c", text, BOMBS["waits without end, deaf to signals"]])
-    deadline = time.monotonic() + 30
-    while len(inside(processes() - before)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)  # it has become deaf
-    assert len(inside(processes() - before)) >= 2
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    deadline = time.monotonic() + 5
-    while inside(processes() - before) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert inside(processes() - before) == set()
+    run = subprocess.Popen([sys.executable, "-c", text, deaf], env={**os.environ, "TMPDIR": folders})
+    try:
+        wait_until(lambda: len(processes(folders)) >= 2)
+        time.sleep(1.0)  # it has become deaf
+        assert len(processes(folders)) >= 2
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    wait_until(lambda: processes(folders) == [])
 
 
-def processes() -> set[int]:
-    return {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the sandboxes' folders are made, by which their processes are known."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return str(tmp_path)
 
 
-def inside(pids: set[int]) -> set[int]:
-    """Those that run what is inside a sandbox."""
-    found = set()
-    for pid in pids:
+def processes(folders: str) -> list[Path]:
+    """Those of a sandbox that works in one of these folders."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if b"rlvr.verify.python.inside" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.add(pid)
+            command = (folder / "cmdline").read_text()
         except OSError:
-            pass
+            continue
+        if "rlvr.verify.python.inside" in command and folders in command:
+            found.append(folder)
     return found
 
 
-def available_gib() -> float:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 2**20
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -47,9 +47,11 @@ class TextSet:
     def columns(self) -> dict[str, str]:
         """Every column that is read, by the setting that names it."""
         answer = self.answer_column
-        named = {"answer_column": answer} if isinstance(answer, str) else {
-            f"answer_column.{name}": column for name, column in answer.items()
-        }
+        named = (
+            {"answer_column": answer}
+            if isinstance(answer, str)
+            else {f"answer_column.{name}": column for name, column in answer.items()}
+        )
         return {"problem_column": self.problem_column, **named}
 
 

@@ -1,4 +1,4 @@
-"""What a config's own rewards must keep to: functions that are there, weights of parts, a machine that isolates code."""
+"""What a config's own rewards must keep to: functions that are there, weights of parts, isolation of code."""
 
 from omegaconf import DictConfig
 

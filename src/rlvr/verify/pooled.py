@@ -46,9 +46,7 @@ class Pool(Protocol):
 class PooledVerifier:
     """Grades in killable processes; a subclass says what is asked and what needs no process."""
 
-    def __init__(
-        self, pool: Pool, max_failed_share: float, rewards: Rewards = ZERO_ONE, partial: bool = False
-    ) -> None:
+    def __init__(self, pool: Pool, max_failed_share: float, rewards: Rewards = ZERO_ONE, partial: bool = False) -> None:
         """Start nothing yet; the arguments are those of the subclasses."""
         if not rewards.right > 0 >= max(rewards.wrong, rewards.unformatted):
             raise ConfigError(f"verifier.rewards={rewards}: right must be above 0 and the others at most 0.")
@@ -104,6 +102,6 @@ class PooledVerifier:
         raise RunError(
             f"{len(failed)} of {len(items)} answers could not be graded, more than verifier.max_failed_share="
             f"{self._max_failed_share:g} of them, which makes noise of rewards; look at what they have in common, and "
-            f"give an answer more time (verifier.timeout_s={self._pool.timeout_s:g}) or memory (verifier.memory_gib), or "
-            f"raise the share: {examples}."
+            f"give an answer more time (verifier.timeout_s={self._pool.timeout_s:g}) or memory (verifier.memory_gib), "
+            f"or raise the share: {examples}."
         )

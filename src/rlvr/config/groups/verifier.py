@@ -57,7 +57,7 @@ class ReasoningGymVerifier(Priced):
 class PythonVerifier(Priced):
     """Runs code against the problem's tests."""
 
-    allow_unisolated: bool = key("where the machine can't isolate, run what the policy writes all the same", optional=True)
+    allow_unisolated: bool = key("run what the policy writes even where the machine can't isolate", optional=True)
 
 
 class FunctionVerifier(Pooled):

@@ -63,7 +63,7 @@ class Sandbox:
         Raises:
             OSError: When the machine has no room for one.
         """
-        settings = {"part": part, "isolated": bool(self.name), "base": folder, "visible": [], **limits}
+        settings: dict[str, Any] = {"part": part, "isolated": bool(self.name), "base": folder, "visible": [], **limits}
         settings |= dict(zip(("reads", "writes"), files, strict=False))
         if self.name == "unshare":
             settings["visible"] = visible()
@@ -125,7 +125,7 @@ def _modules() -> str:
 @cache
 def find() -> tuple[Sandbox, str]:
     """The first way that holds on this machine, by trying to get out of it, and what is wrong with those before it."""
-    faults = []
+    faults: list[str] = []
     for sandbox in (Sandbox("bwrap"), Sandbox("unshare")):
         fault = weakness(sandbox)
         if fault is None:
@@ -135,7 +135,7 @@ def find() -> tuple[Sandbox, str]:
 
 
 def refusal(key: str, allow_unisolated: bool) -> str | None:
-    """One sentence on a machine that can't isolate, for a verifier at a key of the config; None: it can, or need not."""
+    """One sentence on a machine that can't isolate, for a verifier at a key; None: it can, or need not."""
     sandbox, faults = find()
     if sandbox.name or allow_unisolated:
         return None
@@ -154,9 +154,8 @@ def weakness(sandbox: Sandbox) -> str | None:
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         program = {"path": outside.name, "port": listener.getsockname()[1]}
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         try:
-            process = sandbox.start("probe", program, limits, folder, **streams)
+            process = sandbox.start("probe", program, limits, folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
             return str(error)
         try:

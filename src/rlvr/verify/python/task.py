@@ -50,8 +50,8 @@ def read(answer: str) -> Task | None:
 def _texts(value: object) -> Sequence[str]:
     if value is None:
         return []
-    texts = value if isinstance(value, list) else [value]
-    if not all(isinstance(text, str) for text in texts):
+    texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    if len(texts) < (len(value) if isinstance(value, list) else 1):
         raise TypeError
     return texts
 

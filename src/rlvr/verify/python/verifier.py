@@ -46,7 +46,7 @@ class PythonVerifier(PooledVerifier):
             raise ConfigError(fault)
         sandbox, faults = find()
         if not sandbox.name:
-            console.print(f"verifier.allow_unisolated=true: what the policy writes can read and write files ({faults}).")
+            console.print(f"verifier.allow_unisolated=true: what the policy writes can reach files ({faults}).")
         super().__init__(Trials(sandbox, workers, timeout_s, memory_gib), max_failed_share, rewards)
 
     def questions(self, problem: Problem, text: str) -> Questions:

@@ -23,7 +23,7 @@ def main(settings: dict[str, Any]) -> None:
     said = os.fdopen(os.dup(1), "w")
     for standard in (0, 1):  # to nowhere, where the standard error leads already
         os.dup2(2, standard)
-    sys.stdin = open(0, closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
     protect(settings)
     if settings["part"] == "probe":
         said.write(escapes(program))

@@ -5,10 +5,17 @@ everything, no code. Pickle could carry both.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
+MADE: dict[str, Callable[[list[Any]], Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "iterator": iter,
+}
 ITEMS = 100_000  # of an iterator, before it counts as one that does not end
 
 
@@ -65,8 +72,7 @@ def _value(tagged: Any) -> Any:
         numbers = [int(part, 16) if kind == "int" else float.fromhex(part) for part in parts]
         return complex(*numbers) if kind == "complex" else numbers[0]
     if kind in ("bytes", "bytearray"):
-        return {"bytes": bytes, "bytearray": bytearray}[kind].fromhex(parts[0])
+        return bytes.fromhex(parts[0]) if kind == "bytes" else bytearray.fromhex(parts[0])
     if kind == "dict":
         return {_value(name): _value(one) for name, one in parts}
-    made = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "iterator": iter}[kind]
-    return made([_value(part) for part in parts])
+    return MADE[kind]([_value(part) for part in parts])

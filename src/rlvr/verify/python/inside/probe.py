@@ -1,7 +1,6 @@
 """What a sandbox must not allow, tried out before it is trusted."""
 
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +14,9 @@ def escapes(program: dict[str, Any]) -> str:
         program: The `path` of a file outside, and the `port` of a listener outside.
     """
     attempts: dict[str, Callable[[], object]] = {
-        "files can be read": lambda: open(program["path"]).read(),
-        "files can be written": lambda: open(program["path"], "a").write("x"),
-        "the network can be reached": lambda: socket.create_connection(("127.0.0.1", program["port"]), timeout=1),
+        "files can be read": lambda: os.open(program["path"], os.O_RDONLY),
+        "files can be written": lambda: os.open(program["path"], os.O_WRONLY),
+        "the network can be reached": lambda: _connect(program["port"]),
         "processes can be started": _fork,
     }
     return ", ".join(what for what, attempt in attempts.items() if _succeeds(attempt)) or NOTHING
@@ -29,6 +28,12 @@ def _succeeds(attempt: Callable[[], object]) -> bool:
     except OSError:
         return False
     return True
+
+
+def _connect(port: int) -> None:
+    import socket  # nobody else needs it
+
+    socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
 def _fork() -> None:

@@ -14,7 +14,7 @@ from rlvr.verify.python.inside.player import READY, module
 MOST_BYTES = 16 * 2**20  # of a reply
 
 
-class Gone(Exception):
+class GoneError(Exception):
     """The code's process has died, or says what nobody honest would."""
 
 
@@ -35,14 +35,14 @@ class Other:
         """A kind of reply, and a value.
 
         Raises:
-            Gone: When there is none.
+            GoneError: When there is none.
             Exception: One of Python's own, when the code has raised it.
         """
         try:
             kind, value = load(self.line())
         except Exception as error:
             self.gone = True  # whatever the tests make of the exception
-            raise Gone from error
+            raise GoneError from error
         if kind == "raised":
             raise _exception(*value)
         return kind, value
@@ -51,7 +51,7 @@ class Other:
         """Have a function called; without arguments, what the name stands for.
 
         Raises:
-            Gone: When there is no reply.
+            GoneError: When there is no reply.
             Exception: One of Python's own, when the code has raised it, or an argument is no plain data.
         """
         line = dump((name, arguments, named))
@@ -60,7 +60,7 @@ class Other:
             self._requests.flush()
         except OSError as error:
             self.gone = True
-            raise Gone from error
+            raise GoneError from error
         return self.reply()
 
     def stand_in(self, name: str) -> Any:
