@@ -116,7 +116,7 @@ def test_what_is_no_plain_data_does_not_pass():
 
 
 WORKS = {
-    "by place and name": ("def f(a, *b, c=0, **d):\n    return a, b, c, d", "f(1, 2, c=3, e=4) == (1, (2,), 3, dict(e=4))"),
+    "by place and name": ("def f(a, *b, c=0, **d):\n    return a, b, c, d", "f(1, 2, e=4) == (1, (2,), 0, {'e': 4})"),
     "several functions": ("def f(x):\n    return g(x)\ndef g(x):\n    return x + 1", "f(1) == g(1) == 2"),
     "a constant": ("LIMIT = (1, 2)", "LIMIT == (1, 2)"),
     "what it remembers": ("x = []\ndef f(y):\n    x.append(y)\n    return x", "f(1) == [1] and f(2) == [1, 2]"),
