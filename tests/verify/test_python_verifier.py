@@ -41,7 +41,12 @@ def grade(judge: PythonVerifier, *codes: str, tests: object = None, **more: str)
         ("```\nx = 1\n```", "x = 1"),
         ("```python\nx = 1\n```\nIt prints\n```text\n1\n```\nin\n```bash\npython x.py\n```", "x = 1"),
         ("~~~~python\ns = '''\n~~~\n```\n'''\n~~~~", "s = '''\n~~~\n```\n'''"),
-        ("  ```Python\n  x = 1\n  ```", "  x = 1"),
+        ("1. So:\n   ```Python\n   if x:\n       x = 1\n   ```", "if x:\n    x = 1"),
+        (
+            '```python\ndef f():\n    """So:\n    ```\n    f()\n    ```\n    """\n```',
+            'def f():\n    """So:\n    ```\n    f()\n    ```\n    """',
+        ),
+        ("```python\r\nx = '\x0c\u2028'\r\n```\r\n", "x = '\x0c\u2028'"),
         ('```python title="a.py"\nx = 1\n```', "x = 1"),
         ("```python\nx = 1\n```\n```python\nx = 2", ""),
         ("x = 1", ""),

@@ -136,6 +136,8 @@ def find() -> tuple[Sandbox, str]:
 
 def refusal(key: str, allow_unisolated: bool) -> str | None:
     """One sentence on a machine that can't isolate, for a verifier at a key; None: it can, or need not."""
+    if sys.platform != "linux":
+        return f"{key}: verifier=python limits and isolates by means that Linux has; this is {sys.platform}."
     sandbox, faults = find()
     if sandbox.name or allow_unisolated:
         return None

@@ -12,7 +12,7 @@ from rlvr.verify.python.task import read
 from rlvr.verify.python.trial import Trials
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 
-_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})[ \t]*([\w+-]*)[^`\n]*")
+_FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,})\s*(?P<label>(?P<language>[\w+-]*)[^`]*)")
 LANGUAGES = {"", "python", "python3", "py"}
 LONGEST = 100_000  # characters; more is no answer to anything
 
@@ -75,17 +75,29 @@ class PythonVerifier(PooledVerifier):
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """What stands in each block, without empty ends; one that is never closed is the last, and empty."""
-    fence, language, lines = "", "", list[str]()
-    for line in text.splitlines():
+    """What stands in each block, without empty ends; one that is never closed is the last, and empty.
+
+    As in Markdown, lines lose what the block itself is indented by, and marks that are indented by four more, as in a
+    function's docstring, close nothing.
+    """
+    opened: re.Match[str] | None = None
+    lines: list[str] = []
+    for line in text.replace("\r\n", "\n").split("\n"):
         mark = _FENCE.fullmatch(line)
-        if not fence and mark:
-            fence, language, lines = mark[1], mark[2].lower(), []
-        elif mark and mark[1].startswith(fence) and not mark[2]:
-            if language in LANGUAGES:
+        if opened is None:
+            opened, lines = mark, []
+            continue
+        indent = len(opened["indent"])
+        if (
+            mark
+            and mark["marks"].startswith(opened["marks"])
+            and not mark["label"]
+            and len(mark["indent"]) < indent + 4
+        ):
+            if opened["language"].lower() in LANGUAGES:
                 yield "\n".join(lines).strip("\n")
-            fence = ""
+            opened = None
         else:
-            lines.append(line)
-    if fence and language in LANGUAGES:
+            lines.append(line[min(indent, len(line) - len(line.lstrip(" "))) :])
+    if opened and opened["language"].lower() in LANGUAGES:
         yield ""
