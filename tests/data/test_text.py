@@ -12,7 +12,7 @@ from rlvr.data.cleaning import problem_id
 from rlvr.errors import ConfigError
 
 LONG = "A train leaves Rome at noon and goes north at sixty miles an hour until it meets another one with {} people."
-FILES = ("files", "humaneval", "mbpp")  # of which nobody but the reader knows where they are
+FILES = ("files", "humaneval", "mbpp", "apps")  # of which nobody but the reader knows where they are
 SUITES = sorted(path.stem for path in (CONFIGS / "data" / "suite").glob("*.yaml"))
 
 

@@ -18,7 +18,7 @@ from rlvr.verify.python.inside.probe import NOTHING
 
 Part = Literal["player", "referee", "probe"]
 # In the order in which they import from each other.
-MODULES = ("plain", "guard", "root", "player", "referee", "probe", "main")
+MODULES = ("plain", "guard", "root", "player", "script", "referee", "probe", "main")
 # Modules by their names, though no package of ours can be seen inside.
 BOOT = """
 import json, sys, types

@@ -70,7 +70,7 @@ class Trials:
 
     def _hold(self, task: Task, code: str, seconds: float) -> Status:
         deadline = time.monotonic() + seconds
-        played = {"setup": task.setup, "code": code}
+        played = {"setup": task.setup, "code": task.played(code)}
         judged = {"setup": task.setup, "tests": task.tests, "entry_point": task.entry_point}
         with contextlib.ExitStack() as processes:
             # Closed here once both are started: when one dies, the other then comes to the end of what it reads.
