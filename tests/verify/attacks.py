@@ -99,6 +99,7 @@ def add(a, b):
     "names itself after what the tests use": "def abs(x):\n    return 0\n\ndef add(a, b):\n    return 5 * (a == 2)",
     "prints what is expected": "print(5)\nprint(0)\nprint('right')\n\ndef add(a, b):\n    print(a + b)",
     "raises a failed test": "def add(a, b):\n    raise AssertionError",
+    "ends the tests' loop": "def add(a, b):\n    raise StopIteration",
     "is an endless number": "def add(a, b):\n    return 1 << 2**34",
     "is an endless text": "def add(a, b):\n    return 'x' * 2**29",
     "is deep": "def add(a, b):\n    x = []\n    for _ in range(10**5):\n        x = [x]\n    return x",

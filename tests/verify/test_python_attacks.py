@@ -119,6 +119,14 @@ def test_memory_has_an_end(sandbox: Sandbox, code: str):
     assert status(sandbox, f"{code}\n{RIGHT}", memory_gib=0.25) == "wrong"
 
 
+def test_the_number_of_files_has_an_end(sandbox: Sandbox):
+    if sandbox.name == "bwrap":
+        pytest.skip("bubblewrap has no such limit, and so is taken where nothing else holds")
+    code = f"for number in range(2000):\n    open(str(number), 'w').close()\n{RIGHT}"
+    assert status(sandbox, code) == "wrong"
+    assert status(sandbox, code.replace("2000", "500")) == "right"
+
+
 @pytest.mark.full
 def test_a_verifier_that_is_killed_leaves_nothing(sandbox: Sandbox, folders: str, tmp_path: Path):
     """Code that sleeps for ever goes with the process that started it."""

@@ -182,6 +182,11 @@ def test_code_that_is_gone_has_not_passed(judge: PythonVerifier):
     ]
 
 
+def test_an_exception_does_not_end_a_loop_of_the_tests(judge: PythonVerifier):
+    """As one that ends an iterator would, which makes `all` of nothing true."""
+    assert grade(judge, "def f(x):\n    raise StopIteration", tests="assert all(map(f, [1, 2]))") == ["wrong"]
+
+
 def test_tests_that_judge_nothing_judge_nobody_right(judge: PythonVerifier):
     """Tests that ask the code nothing, and those that leave before their end; what can't be set up is an error."""
     assert grade(judge, RIGHT, tests="assert True") == ["wrong"]
@@ -278,8 +283,8 @@ def test_a_machine_that_cannot_isolate_is_refused(tmp_path: Path, monkeypatch: p
             with pytest.raises(ConfigError) as caught:
                 check(cfg)
             assert str(caught.value) == (
-                f"{key}: this machine can't isolate the code that a policy writes (bwrap is not installed; unshare: "
-                "setpriv is not installed); install bubblewrap, where namespaces may be made, or set "
+                f"{key}: this machine can't isolate the code that a policy writes (unshare: setpriv is not "
+                "installed; bwrap is not installed); install bubblewrap, where namespaces may be made, or set "
                 f"{key}.allow_unisolated=true, where nothing is worth protecting from that code."
             )
             OmegaConf.update(cfg, f"{key}.allow_unisolated", True)

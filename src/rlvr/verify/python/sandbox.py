@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from rlvr.verify.python.inside.probe import NOTHING
@@ -118,15 +118,16 @@ def visible() -> list[str]:
 @cache
 def _modules() -> str:
     room = "rlvr.verify.python.inside"
-    texts = resources.files(room)
-    return json.dumps([(f"{room}.{name}", texts.joinpath(f"{name}.py").read_text()) for name in MODULES])
+    folder = Path(__file__).parent / "inside"
+    return json.dumps([(f"{room}.{name}", (folder / f"{name}.py").read_text()) for name in MODULES])
 
 
 @cache
 def find() -> tuple[Sandbox, str]:
     """The first way that holds on this machine, by trying to get out of it, and what is wrong with those before it."""
     faults: list[str] = []
-    for sandbox in (Sandbox("bwrap"), Sandbox("unshare")):
+    # The folder that bubblewrap makes has a size, but no limit of files, each of which takes memory of the kernel's.
+    for sandbox in (Sandbox("unshare"), Sandbox("bwrap")):
         fault = weakness(sandbox)
         if fault is None:
             return sandbox, "; ".join(faults)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from rlvr.console import console
 from rlvr.errors import ConfigError
 from rlvr.types import Problem
 from rlvr.verify.pooled import PooledVerifier, Questions
@@ -46,6 +45,8 @@ class PythonVerifier(PooledVerifier):
             raise ConfigError(fault)
         sandbox, faults = find()
         if not sandbox.name:
+            from rlvr.console import console  # slow to import, also for every process of another verifier
+
             console.print(f"verifier.allow_unisolated=true: what the policy writes can reach files ({faults}).")
         super().__init__(Trials(sandbox, workers, timeout_s, memory_gib), max_failed_share, rewards)
 

@@ -17,8 +17,8 @@ LEAST_BYTES = 32 * 2**20
 CALLS = {
     "x86_64": (
         0xC000003E,
-        # socket connect bind, shmget, clone fork vfork execve kill, ptrace, tkill tgkill, prctl
-        *(41, 42, 49, 29, 56, 57, 58, 59, 62, 101, 200, 234, 157),
+        # socket connect bind, shmget semget msgget, clone fork vfork execve kill, ptrace, tkill tgkill, prctl, syslog
+        *(41, 42, 49, 29, 64, 68, 56, 57, 58, 59, 62, 101, 200, 234, 157, 103),
         # rt_sigqueueinfo rt_tgsigqueueinfo, pivot_root chroot mount umount reboot, init_module
         *(129, 297, 155, 161, 165, 166, 169, 175),
         # kexec_load, add_key request_key keyctl, unshare, perf_event_open, name_to_handle_at open_by_handle_at, setns
@@ -28,8 +28,8 @@ CALLS = {
     ),
     "aarch64": (
         0xC00000B7,
-        # socket connect bind, shmget, clone execve kill, ptrace, tkill tgkill, prctl
-        *(198, 203, 200, 194, 220, 221, 129, 117, 130, 131, 167),
+        # socket connect bind, shmget semget msgget, clone execve kill, ptrace, tkill tgkill, prctl, syslog
+        *(198, 203, 200, 194, 190, 186, 220, 221, 129, 117, 130, 131, 167, 116),
         # rt_sigqueueinfo rt_tgsigqueueinfo, pivot_root chroot mount umount reboot, init_module
         *(138, 240, 41, 51, 40, 39, 142, 105),
         # kexec_load, add_key request_key keyctl, unshare, perf_event_open, name_to_handle_at open_by_handle_at, setns

@@ -123,6 +123,8 @@ def named_in(code: CodeType) -> Iterator[str]:
 def _exception(kind: str, message: str) -> Exception:
     named = getattr(builtins, str(kind), None)
     made: Callable[[str], Exception] = RuntimeError
-    if isinstance(named, type) and issubclass(named, Exception) and not issubclass(named, UnicodeError):
+    # Not those that want more than a message, nor what would end a loop of the tests as if it had come to its end.
+    special = (UnicodeError, StopIteration, StopAsyncIteration)
+    if isinstance(named, type) and issubclass(named, Exception) and not issubclass(named, special):
         made = named
     return made(str(message))
