@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 TESTS = ["assert add(2, 3) == 5", "assert add(-1, 1) == 0", "assert abs(add(2, 2) - 4) < 1e-9"]
@@ -115,12 +116,13 @@ def add(a, b):
 }
 
 
-def reaching_out(secret: Path, target: Path, port: int, pid: int, address: int) -> dict[str, str]:
+def reaching_out(secret: Path, target: Path, mailbox: Path, port: int, pid: int, address: int) -> dict[str, str]:
     """Code that reads, writes and calls what is outside.
 
     Args:
         secret: A file that holds `42`.
         target: A file that is not there.
+        mailbox: A socket in the file system that takes datagrams.
         port: Where somebody listens on this machine.
         pid: The process of the verifier.
         address: Where in its memory stands `42`.
@@ -145,6 +147,16 @@ def add(a, b):
         "reads the password file": attempt("assert open('/etc/passwd').read()"),
         "writes a file": attempt(f"open({str(target)!r}, 'w').write('x')", f"os.remove({str(target)!r})"),
         "deletes a file": attempt(f"open({str(target)!r}, 'w').close()", f"os.rename({str(target)!r}, '/tmp/gone')"),
+        "changes what others may do with a file": attempt(f"os.chmod({str(secret)!r}, 0o644)"),
+        "dates a file": attempt(f"os.utime({str(secret)!r})"),
+        "cuts a file": attempt(f"os.truncate({str(secret)!r}, 2)"),
+        "limits the verifier": attempt(
+            f"resource.prlimit({pid}, resource.RLIMIT_CORE, resource.prlimit({pid}, resource.RLIMIT_CORE))",
+            imports="resource",
+        ),
+        "slows the verifier": attempt(
+            f"os.setpriority(os.PRIO_PROCESS, {pid}, os.getpriority(os.PRIO_PROCESS, {pid}))"
+        ),
         "reads the verifier's memory": attempt(
             f"file = os.open('/proc/{pid}/mem', os.O_RDONLY)", f"assert os.pread(file, 2, {address}) == b'42'"
         ),
@@ -160,6 +172,9 @@ def add(a, b):
         "calls a listener": attempt(f"socket.create_connection(('127.0.0.1', {port}), 2).close()", imports="socket"),
         "sends a datagram": attempt(
             f"socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'42', ('127.0.0.1', {port}))", imports="socket"
+        ),
+        "sends a datagram by a path": attempt(
+            f"socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'42', {str(mailbox)!r})", imports="socket"
         ),
         "starts a process": attempt("if os.fork() == 0: os._exit(0)"),
         "starts a program": attempt("subprocess.run(['/bin/sh', '-c', 'true'])", imports="subprocess"),
@@ -210,7 +225,6 @@ try:
     os.setsid()
 except OSError:
     pass
-open("deaf", "w").close()
 while True:
     time.sleep(99)
 """,
@@ -226,6 +240,7 @@ for number in itertools.count():
 }
 
 
+@cache
 def naive(code: str) -> bool:
     """What a harness says that runs code and tests in one process, and looks at its exit code."""
     with tempfile.NamedTemporaryFile("w", suffix=".py") as file:

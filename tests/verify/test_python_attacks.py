@@ -19,10 +19,18 @@ from rlvr.verify.python.trial import Trials
 from tests.verify.attacks import AIMED, BOMBS, FORGED, RIGHT, TASK, naive, reaching_out
 
 FULL = pytest.mark.full
-OUTWARDS = reaching_out(Path("secret"), Path("target"), 0, 0, 0)
+OUTWARDS = reaching_out(Path("secret"), Path("target"), Path("mailbox"), 0, 0, 0)
 
 
-@pytest.fixture(scope="module", params=["", pytest.param("bwrap", marks=FULL), pytest.param("unshare", marks=FULL)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "",
+        pytest.param("bwrap", marks=FULL),
+        pytest.param("unshare", marks=FULL),
+        pytest.param("landlock", marks=FULL),
+    ],
+)
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """What a run would take, and then each by its name."""
     made = Sandbox(request.param) if request.param else find()[0]
@@ -42,9 +50,12 @@ def outward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     folder = tmp_path_factory.mktemp("outside")
     (folder / "secret").write_text("42")
     held = ctypes.create_string_buffer(b"42")
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+    box = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with box, socket.create_server(("127.0.0.1", 0), backlog=64) as listener, tempfile.TemporaryDirectory() as short:
+        box.bind(f"{short}/mailbox")
         port, address = listener.getsockname()[1], ctypes.addressof(held)
-        yield reaching_out(folder / "secret", folder / "target", port, os.getpid(), address)
+        paths = (folder / "secret", folder / "target", Path(short) / "mailbox")
+        yield reaching_out(*paths, port, os.getpid(), address)
     assert not (folder / "target").exists()
 
 
@@ -73,10 +84,10 @@ def test_honest_code_is_right(sandbox: Sandbox):
 
 
 def test_nothing_is_handed_in(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
-    """No variable of the environment, no open file but the pipes and nowhere, an empty folder that can be written."""
+    """No variable of the environment, no open file but the pipes and nowhere, a folder with nothing in it."""
     monkeypatch.setenv("RLVR_SECRET", "42")
     code = f"""
-import os, resource
+import os
 files = []
 for file in range(300):
     try:
@@ -85,12 +96,10 @@ for file in range(300):
     except OSError:
         pass
 assert "RLVR_SECRET" not in os.environ and "PATH" not in os.environ
-assert os.listdir(".") == []
+assert os.listdir(".") in ([], ["input"])
 assert len(files) == 6, files
 assert os.read(0, 1) == b""
-assert not {{"etc", "home", "root", "proc", "sys", "tmp"}} & (set(os.listdir("/")) - {{"etc", "root", "home"}})
-assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
-open("note", "w").write("x")
+open("input", "w").write("x")
 {RIGHT}"""
     with open(__file__) as _:
         assert status(sandbox, code) == "right"
@@ -124,7 +133,8 @@ def test_the_number_of_files_has_an_end(sandbox: Sandbox):
         pytest.skip("bubblewrap has no such limit, and so is taken where nothing else holds")
     code = f"for number in range(2000):\n    open(str(number), 'w').close()\n{RIGHT}"
     assert status(sandbox, code) == "wrong"
-    assert status(sandbox, code.replace("2000", "500")) == "right"
+    if sandbox.name != "landlock":  # which lets none be made
+        assert status(sandbox, code.replace("2000", "500")) == "right"
 
 
 @pytest.mark.full

@@ -272,6 +272,8 @@ def test_a_check_is_called_with_the_function():
 def test_a_machine_that_cannot_isolate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In one sentence, before anything starts, alone and as a part; unless that is allowed."""
     monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    weakness = sandbox.weakness
+    monkeypatch.setattr(sandbox, "weakness", lambda one: "refused" if one.name == "landlock" else weakness(one))
     sandbox.find.cache_clear()
     sandbox._prefix.cache_clear()
     part = ["verifier=weighted", "verifier@verifier.parts.answer=python"]
@@ -284,8 +286,8 @@ def test_a_machine_that_cannot_isolate_is_refused(tmp_path: Path, monkeypatch: p
                 check(cfg)
             assert str(caught.value) == (
                 f"{key}: this machine can't isolate the code that a policy writes (unshare: setpriv is not "
-                "installed; bwrap is not installed); install bubblewrap, where namespaces may be made, or set "
-                f"{key}.allow_unisolated=true, where nothing is worth protecting from that code."
+                "installed; bwrap is not installed; landlock: refused); let it make namespaces, or take Linux 6.2 or "
+                f"later, or set {key}.allow_unisolated=true, where nothing needs protection."
             )
             OmegaConf.update(cfg, f"{key}.allow_unisolated", True)
             check(cfg)

@@ -18,7 +18,7 @@ from rlvr.verify.python.inside.probe import NOTHING
 
 Part = Literal["player", "referee", "probe"]
 # In the order in which they import from each other.
-MODULES = ("plain", "guard", "root", "player", "script", "referee", "probe", "main")
+MODULES = ("plain", "guard", "root", "landlock", "player", "script", "referee", "probe", "main")
 # Modules by their names, though no package of ours can be seen inside.
 BOOT = """
 import json, sys, types
@@ -36,10 +36,10 @@ class Sandbox:
     """A way of isolating a process.
 
     Attributes:
-        name: The program that does it; empty: nothing does.
+        name: The program that does it, or what the process itself uses; empty: nothing does.
     """
 
-    name: Literal["bwrap", "unshare", ""]
+    name: Literal["unshare", "bwrap", "landlock", ""]
 
     def start(
         self,
@@ -63,10 +63,14 @@ class Sandbox:
         Raises:
             OSError: When the machine has no room for one.
         """
-        settings: dict[str, Any] = {"part": part, "isolated": bool(self.name), "base": folder, "visible": [], **limits}
+        settings: dict[str, Any] = {
+            "part": part,
+            "isolation": self.name,
+            "folder": folder,
+            "visible": visible(),
+            **limits,
+        }
         settings |= dict(zip(("reads", "writes"), files, strict=False))
-        if self.name == "unshare":
-            settings["visible"] = visible()
         python = [os.path.realpath(sys.executable), "-I", "-S", "-c", BOOT, _modules(), json.dumps(settings)]
         with tempfile.TemporaryFile() as given:
             given.write(json.dumps(program).encode())
@@ -127,7 +131,8 @@ def find() -> tuple[Sandbox, str]:
     """The first way that holds on this machine, by trying to get out of it, and what is wrong with those before it."""
     faults: list[str] = []
     # The folder that bubblewrap makes has a size, but no limit of files, each of which takes memory of the kernel's.
-    for sandbox in (Sandbox("unshare"), Sandbox("bwrap")):
+    # With Landlock alone no file can be made, and which files there are can be found out.
+    for sandbox in (Sandbox("unshare"), Sandbox("bwrap"), Sandbox("landlock")):
         fault = weakness(sandbox)
         if fault is None:
             return sandbox, "; ".join(faults)
@@ -143,8 +148,8 @@ def refusal(key: str, allow_unisolated: bool) -> str | None:
     if sandbox.name or allow_unisolated:
         return None
     return (
-        f"{key}: this machine can't isolate the code that a policy writes ({faults}); install bubblewrap, where "
-        f"namespaces may be made, or set {key}.allow_unisolated=true, where nothing is worth protecting from that code."
+        f"{key}: this machine can't isolate the code that a policy writes ({faults}); let it make "
+        f"namespaces, or take Linux 6.2 or later, or set {key}.allow_unisolated=true, where nothing needs protection."
     )
 
 

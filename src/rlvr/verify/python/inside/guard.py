@@ -7,9 +7,10 @@ signals, every look into another process, and a life beyond that of the process 
 import ctypes
 import os
 import resource
+import signal
 import struct
 
-NO_NEW_PRIVILEGES, SET_FILTER, FILTER_MODE, DROP_BOUNDING = 38, 22, 2, 24
+NO_NEW_PRIVILEGES, SET_FILTER, FILTER_MODE, DROP_BOUNDING, PARENT_DEATH = 38, 22, 2, 24, 1
 CAPABILITY_VERSION = 0x20080522
 FILE_MIB, OPEN_FILES = 16, 64
 LEAST_BYTES = 32 * 2**20
@@ -17,29 +18,46 @@ LEAST_BYTES = 32 * 2**20
 CALLS = {
     "x86_64": (
         0xC000003E,
-        # socket connect bind, shmget semget msgget, clone fork vfork execve kill, ptrace, tkill tgkill, prctl, syslog
-        *(41, 42, 49, 29, 64, 68, 56, 57, 58, 59, 62, 101, 200, 234, 157, 103),
-        # rt_sigqueueinfo rt_tgsigqueueinfo, pivot_root chroot mount umount reboot, init_module
-        *(129, 297, 155, 161, 165, 166, 169, 175),
-        # kexec_load, add_key request_key keyctl, unshare, perf_event_open, name_to_handle_at open_by_handle_at, setns
-        *(246, 248, 249, 250, 272, 298, 303, 304, 308),
-        # process_vm_readv process_vm_writev, finit_module, memfd_create, kexec_file_load, bpf, execveat, userfaultfd
-        *(310, 311, 313, 319, 320, 321, 322, 323),
+        # socket connect bind sendto sendmsg sendmmsg, shmget semget msgget mq_open, clone fork vfork execve execveat
+        *(41, 42, 49, 44, 46, 307, 29, 64, 68, 240, 56, 57, 58, 59, 322),
+        # kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo, ptrace process_vm_readv process_vm_writev kcmp
+        *(62, 200, 234, 129, 297, 101, 310, 311, 312),
+        # setrlimit prlimit64 setpriority ioprio_set migrate_pages move_pages, prctl, syslog
+        *(160, 302, 141, 251, 256, 279, 157, 103),
+        # sched_setparam sched_setscheduler sched_setaffinity sched_setattr
+        *(142, 144, 203, 314),
+        # chmod fchmod fchmodat chown fchown lchown fchownat, setxattr and removexattr in three ways each
+        *(90, 91, 268, 92, 93, 94, 260, 188, 189, 190, 197, 198, 199),
+        # utime utimes utimensat futimesat, inotify_add_watch, name_to_handle_at open_by_handle_at
+        *(132, 235, 280, 261, 254, 303, 304),
+        # pivot_root chroot mount umount reboot unshare setns, init_module finit_module kexec_load kexec_file_load
+        *(155, 161, 165, 166, 169, 272, 308, 175, 313, 246, 320),
+        # add_key request_key keyctl, perf_event_open, bpf, userfaultfd, memfd_create
+        *(248, 249, 250, 298, 321, 323, 319),
     ),
     "aarch64": (
         0xC00000B7,
-        # socket connect bind, shmget semget msgget, clone execve kill, ptrace, tkill tgkill, prctl, syslog
-        *(198, 203, 200, 194, 190, 186, 220, 221, 129, 117, 130, 131, 167, 116),
-        # rt_sigqueueinfo rt_tgsigqueueinfo, pivot_root chroot mount umount reboot, init_module
-        *(138, 240, 41, 51, 40, 39, 142, 105),
-        # kexec_load, add_key request_key keyctl, unshare, perf_event_open, name_to_handle_at open_by_handle_at, setns
-        *(104, 217, 218, 219, 97, 241, 264, 265, 268),
-        # process_vm_readv process_vm_writev, finit_module, memfd_create, kexec_file_load, bpf, execveat, userfaultfd
-        *(270, 271, 273, 279, 294, 280, 281, 282),
+        # socket connect bind sendto sendmsg sendmmsg, shmget semget msgget mq_open, clone execve execveat
+        *(198, 203, 200, 206, 211, 269, 194, 190, 186, 180, 220, 221, 281),
+        # kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo, ptrace process_vm_readv process_vm_writev kcmp
+        *(129, 130, 131, 138, 240, 117, 270, 271, 272),
+        # setrlimit prlimit64 setpriority ioprio_set migrate_pages move_pages, prctl, syslog
+        *(164, 261, 140, 30, 238, 239, 167, 116),
+        # sched_setparam sched_setscheduler sched_setaffinity sched_setattr
+        *(118, 119, 122, 274),
+        # fchmod fchmodat fchown fchownat, setxattr and removexattr in three ways each
+        *(52, 53, 55, 54, 5, 6, 7, 14, 15, 16),
+        # utimensat, inotify_add_watch, name_to_handle_at open_by_handle_at
+        *(88, 27, 264, 265),
+        # pivot_root chroot mount umount reboot unshare setns, init_module finit_module kexec_load kexec_file_load
+        *(41, 51, 40, 39, 142, 97, 268, 105, 273, 104, 294),
+        # add_key request_key keyctl, perf_event_open, bpf, userfaultfd, memfd_create
+        *(217, 218, 219, 241, 280, 282, 279),
     ),
 }
-# On both: pidfd_send_signal, io_uring's three, the new mount calls, pidfd_open clone3 pidfd_getfd, mount_setattr.
-NEW_CALLS = (424, 425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 435, 438, 442)
+# On both: pidfd_send_signal, io_uring's three, the new mount calls, pidfd_open clone3 pidfd_getfd, process_madvise,
+# mount_setattr, process_mrelease, memfd_secret, fchmodat2, setxattrat removexattrat.
+NEW_CALLS = (424, 425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 435, 438, 440, 442, 447, 448, 452, 463, 466)
 OTHER_NUMBERING = 0x40000000  # x86's second set of numbers for the same calls
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 ALLOW, REFUSE, END = 0x7FFF0000, 0x00050001, 0x80000000  # refused is EPERM
@@ -50,14 +68,7 @@ def c_library() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
     libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
-    libc.syscall.argtypes = [
-        ctypes.c_long,
-        ctypes.c_long,
-        ctypes.c_char_p,
-        ctypes.c_ulong,
-        ctypes.c_char_p,
-        ctypes.c_ulong,
-    ]
+    libc.syscall.restype = ctypes.c_long
     return libc
 
 
@@ -77,6 +88,15 @@ def limit(seconds: int, memory_bytes: int) -> None:
     ):
         resource.setrlimit(kind, (most, most))
     bytearray(LEAST_BYTES)
+
+
+def die_with_parent(libc: ctypes.CDLL) -> None:
+    """Should the process that started this one be killed, nobody else would end it.
+
+    Raises:
+        OSError: Never, on Linux.
+    """
+    checked(libc.prctl(PARENT_DEATH, signal.SIGKILL, 0, 0, 0), "prctl")
 
 
 def drop_privileges(libc: ctypes.CDLL) -> None:

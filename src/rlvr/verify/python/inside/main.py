@@ -5,11 +5,13 @@ import os
 import sys
 from typing import Any
 
-from rlvr.verify.python.inside.guard import c_library, drop_privileges, filter_calls, limit
+from rlvr.verify.python.inside.guard import c_library, die_with_parent, drop_privileges, filter_calls, limit
+from rlvr.verify.python.inside.landlock import restrict
 from rlvr.verify.python.inside.player import play
 from rlvr.verify.python.inside.probe import escapes
 from rlvr.verify.python.inside.referee import judge
 from rlvr.verify.python.inside.root import enter
+from rlvr.verify.python.inside.script import INPUT
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -17,7 +19,8 @@ def main(settings: dict[str, Any]) -> None:
 
     Args:
         settings: `part`, which is `player`, `referee` or `probe`; `reads` and `writes`, the open files to the other
-            process; `base` and `visible`, where a root is to be made; `isolated`; `seconds` and `memory_bytes`.
+            process; `isolation`, by what; `folder` and `visible`, where it works and what it may read; `seconds` and
+            `memory_bytes`.
     """
     program = json.load(sys.stdin)
     said = os.fdopen(os.dup(1), "w")
@@ -42,14 +45,19 @@ def protect(settings: dict[str, Any]) -> None:
     Raises:
         OSError: When the kernel refuses any of it, and it was to be isolated.
     """
-    libc = c_library()
-    if settings["visible"]:
-        enter(libc, settings["base"], settings["visible"])
+    libc, isolation = c_library(), settings["isolation"]
+    die_with_parent(libc)
+    if isolation == "unshare":
+        enter(libc, settings["folder"], settings["visible"])
+    if isolation == "landlock":
+        path = os.path.join(settings["folder"], INPUT)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))  # the only file that is ever written
+        restrict(libc, settings["visible"], path)
+    limit(settings["seconds"], settings["memory_bytes"])
     try:
-        if settings["isolated"]:
+        if isolation:
             drop_privileges(libc)
         filter_calls(libc)
     except OSError:
-        if settings["isolated"]:
+        if isolation:
             raise
-    limit(settings["seconds"], settings["memory_bytes"])

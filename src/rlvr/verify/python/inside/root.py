@@ -47,5 +47,8 @@ def _show(libc: ctypes.CDLL, path: str, target: str) -> None:
     checked(libc.mount(path.encode(), target.encode(), None, BIND | RECURSIVE, None), "mount")
     attributes = struct.pack("=QQQQ", READ_ONLY | NO_SETUID | NO_DEVICES, 0, 0, 0)
     here = -100  # AT_FDCWD; the path is absolute
-    done = libc.syscall(MOUNT_SETATTR, here, target.encode(), WHOLE_TREE, attributes, len(attributes))
+    numbers = (ctypes.c_long(number) for number in (MOUNT_SETATTR, here))
+    done = libc.syscall(
+        *numbers, target.encode(), ctypes.c_long(WHOLE_TREE), attributes, ctypes.c_long(len(attributes))
+    )
     checked(done, "mount_setattr")

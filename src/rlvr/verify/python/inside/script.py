@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from rlvr.verify.python.inside.player import module
 
+INPUT = "input"
+
 
 def script(code: str) -> Callable[[str], str]:
     """The program as a function of its standard input, each time run from its beginning.
@@ -17,9 +19,9 @@ def script(code: str) -> Callable[[str], str]:
     compiled = compile(code, "answer", "exec", dont_inherit=True)
 
     def program(given: str) -> str:
-        with open("input", "w") as file:
+        with open(INPUT, "w") as file:
             file.write(given)
-        _become_input(os.open("input", os.O_RDONLY))
+        _become_input(os.open(INPUT, os.O_RDONLY))
         printed = io.BytesIO()
         sys.stdin, sys.stdout = os.fdopen(0, closefd=False), io.TextIOWrapper(printed, write_through=True)
         names = module("__main__")
