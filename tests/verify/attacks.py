@@ -102,7 +102,7 @@ def add(a, b):
     "raises a failed test": "def add(a, b):\n    raise AssertionError",
     "ends the tests' loop": "def add(a, b):\n    raise StopIteration",
     "is an endless number": "def add(a, b):\n    return 1 << 2**34",
-    "is an endless text": "def add(a, b):\n    return 'x' * 2**29",
+    "is an endless text": "def add(a, b):\n    return 'x' * 2**25",
     "is deep": "def add(a, b):\n    x = []\n    for _ in range(10**5):\n        x = [x]\n    return x",
     "is itself": "def add(a, b):\n    x = []\n    x.append(x)\n    return x",
     "is no Python": "def add(a, b) return a + b",

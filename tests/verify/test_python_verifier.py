@@ -187,6 +187,20 @@ def test_an_exception_does_not_end_a_loop_of_the_tests(judge: PythonVerifier):
     assert grade(judge, "def f(x):\n    raise StopIteration", tests="assert all(map(f, [1, 2]))") == ["wrong"]
 
 
+def test_code_that_dies_between_two_calls_has_not_passed(judge: PythonVerifier):
+    tests = "import time\ntry:\n    f()\n    time.sleep(0.5)\n    f()\nexcept BaseException:\n    pass"
+    code = "import os, signal\nsignal.signal(signal.SIGALRM, lambda *_: os._exit(0))\n"
+    code += "def f():\n    signal.setitimer(signal.ITIMER_REAL, 0.05)"
+    assert grade(judge, code, tests=tests) == ["wrong"]
+
+
+def test_names_of_pythons_own_are_not_taken_from_the_code(judge: PythonVerifier):
+    """But the only one that tests use, which then is what they test."""
+    code = "def sum(a, b):\n    return a * b\ndef abs(x):\n    return 0"
+    assert grade(judge, code, tests="assert sum(2, 3) == 6") == ["right"]
+    assert grade(judge, code, tests="assert abs(sum(2, 3) - 7) < 1") == ["wrong"]
+
+
 def test_tests_that_judge_nothing_judge_nobody_right(judge: PythonVerifier):
     """Tests that ask the code nothing, and those that leave before their end; what can't be set up is an error."""
     assert grade(judge, RIGHT, tests="assert True") == ["wrong"]

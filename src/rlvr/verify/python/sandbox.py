@@ -113,7 +113,9 @@ def _program(name: str) -> str:
 @cache
 def visible() -> list[str]:
     """What Python needs: itself, its library, and the machine's shared libraries."""
-    wanted = [*LIBRARIES, f"{sys.base_prefix}/lib", sysconfig.get_path("stdlib"), os.path.realpath(sys.executable)]
+    own = [f"{sys.base_prefix}/lib", sysconfig.get_path("stdlib")]
+    # Python is started by its real path, and looks for its library beside that.
+    wanted = [*LIBRARIES, *own, *map(os.path.realpath, [*own, sys.executable])]
     there = [path for path in dict.fromkeys(wanted) if os.path.lexists(path)]
     inside = {path for path in there for other in there if path.startswith(f"{other}/")}
     return [path for path in there if path not in inside]

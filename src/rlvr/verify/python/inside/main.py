@@ -36,6 +36,7 @@ def main(settings: dict[str, Any]) -> None:
                 play(program, reads, writes)
             else:
                 said.write(judge(program, writes, reads))
+                said.flush()  # before the pipes are closed, which fails where the other process is gone
     said.flush()
 
 

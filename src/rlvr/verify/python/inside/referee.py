@@ -105,11 +105,11 @@ def judge(program: dict[str, Any], requests: BinaryIO, replies: BinaryIO) -> str
 
 
 def wanted(entry_point: str, code: CodeType, names: dict[str, Any]) -> set[str]:
-    """What the tests take from the code: never a name of Python's own, but where they use no others (MBPP's `sum`)."""
+    """What the tests take from the code: no name of Python's own, but where they use only that one (MBPP's `sum`)."""
     if entry_point:
         return {entry_point}
     open_names = set(named_in(code)).difference(names)
-    return open_names.difference(dir(builtins)) or open_names
+    return open_names if len(open_names) == 1 else open_names.difference(dir(builtins))
 
 
 def named_in(code: CodeType) -> Iterator[str]:
