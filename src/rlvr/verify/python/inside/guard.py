@@ -28,8 +28,8 @@ CALLS = {
         *(142, 144, 203, 314),
         # chmod fchmod fchmodat chown fchown lchown fchownat, setxattr and removexattr in three ways each
         *(90, 91, 268, 92, 93, 94, 260, 188, 189, 190, 197, 198, 199),
-        # utime utimes utimensat futimesat, inotify_add_watch, name_to_handle_at open_by_handle_at
-        *(132, 235, 280, 261, 254, 303, 304),
+        # utime utimes utimensat futimesat, inotify_add_watch fanotify_init, name_to_handle_at open_by_handle_at
+        *(132, 235, 280, 261, 254, 300, 303, 304),
         # pivot_root chroot mount umount reboot unshare setns, init_module finit_module kexec_load kexec_file_load
         *(155, 161, 165, 166, 169, 272, 308, 175, 313, 246, 320),
         # add_key request_key keyctl, perf_event_open, bpf, userfaultfd, memfd_create
@@ -47,8 +47,8 @@ CALLS = {
         *(118, 119, 122, 274),
         # fchmod fchmodat fchown fchownat, setxattr and removexattr in three ways each
         *(52, 53, 55, 54, 5, 6, 7, 14, 15, 16),
-        # utimensat, inotify_add_watch, name_to_handle_at open_by_handle_at
-        *(88, 27, 264, 265),
+        # utimensat, inotify_add_watch fanotify_init, name_to_handle_at open_by_handle_at
+        *(88, 27, 262, 264, 265),
         # pivot_root chroot mount umount reboot unshare setns, init_module finit_module kexec_load kexec_file_load
         *(41, 51, 40, 39, 142, 97, 268, 105, 273, 104, 294),
         # add_key request_key keyctl, perf_event_open, bpf, userfaultfd, memfd_create
