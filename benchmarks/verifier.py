@@ -1,15 +1,17 @@
 """How right and how fast the mathematics verifier is, on a file of problems with solutions: `make bench-verifier`.
 
-    python benchmarks/verifier.py math_train.parquet
+    python -m benchmarks.verifier math_train.parquet
 
-The file has the columns problem_id, answer and solution, the solution with its answer in a box. First the solutions are
-graded as completions; each should be right. Then each answer is altered so that it is wrong: another problem's answer,
-the sign of a number flipped, a digit changed, or a number off by one, in turn. What comes out equal all the same, by
-string or by value (read by math-verify, compared by evaluating), is left out and counted. math-verify alone extracts,
+The file has the columns problem_id, problem, answer and solution, the solution with its answer in a box. First the
+solutions are graded as completions; each should be right. Then each answer is altered so that it is wrong, in every way
+of `benchmarks/altered.py`; what comes out equal all the same, by string or by value (read by math-verify, compared by
+evaluating), is left out and counted. Then each question's own last formula is put into the box, and constants. What is
+accepted is listed; a question without a formula is left out, and counts all the same. math-verify alone extracts,
 parses and compares the same texts.
 
 Speed is beside math-verify alone on one core, one text after the other. `solutions` are as above; `sums` are harder,
-distinct questions that no shortcut decides: the answer plus and minus a number, wrong in every second problem.
+distinct questions that no shortcut decides: the answer plus and minus a number, wrong in every second problem, and
+graded by value alone.
 """
 
 import logging
@@ -23,14 +25,16 @@ from typing import Any
 import math_verify
 import pyarrow.parquet as pq
 
+from benchmarks.altered import ALTERATIONS, CONSTANTS, restated
 from rlvr.console import console
 from rlvr.tables import Grid
 from rlvr.types import Problem
 from rlvr.verify import MathVerifier
 from rlvr.verify.math.extract import boxes
+from rlvr.verify.math.latex import clean
 
 Item = tuple[Problem, str]
-KINDS = ("another's", "sign", "digit", "off by one")
+SHOWN_CONSTANTS = 3
 STARTUP_VERDICTS = 1024
 TURNS, TURN_VERDICTS = 8, 300
 WARM_UP = 32  # enough for every process to be there
@@ -42,7 +46,12 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     rows = pq.read_table(sys.argv[1]).to_pylist()
     verifier = MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0)
-    accuracy = [golds(rows, verifier), *wrongs(rows, verifier)]
+    accuracy = [
+        golds(rows, verifier),
+        *wrongs(rows, verifier),
+        *restatements(rows, verifier),
+        *constants(rows, verifier),
+    ]
     columns = ["answers", "graded", "left out", "judged right", "share", "math-verify alone"]
     console.print(Grid("Verdicts", columns, accuracy).rich())
     columns = ["answers", "verdicts", "by shortcut", "math-verify", f"{WORKERS} workers", "ratio"]
@@ -72,34 +81,68 @@ def golds(rows: Sequence[dict[str, Any]], verifier: MathVerifier) -> list[str]:
             show(f"solution {verdict.status}", row, boxed(row))
     right = sum(verdict.status == "right" for verdict in verdicts)
     theirs = sum(alone(*item) for item in items)
-    return ["solutions", f"{len(rows)}", "0", f"{right}", f"{right / len(rows):.2%}", f"{theirs / len(rows):.2%}"]
+    return counted("solutions", len(rows), 0, right, theirs)
 
 
 def wrongs(rows: Sequence[dict[str, Any]], verifier: MathVerifier) -> list[list[str]]:
     """Grade altered answers."""
     draw = random.Random(0)
     altered = []
-    for index, row in enumerate(rows):
-        kind = KINDS[index % len(KINDS)]
-        answer = alter(boxed(row), kind, draw)
-        if answer is None:
-            kind, answer = KINDS[0], boxed(draw.choice(rows))
-        altered.append((row, kind, answer))
+    for row in rows:
+        other = boxed(draw.choice(rows))
+        answers = {kind: alter(boxed(row), other, draw) for kind, alter in ALTERATIONS.items()}
+        altered += [(row, kind, answer) for kind, answer in answers.items() if answer is not None]
     items = [(problem(row), rf"\boxed{{{answer}}}") for row, _, answer in altered]
-    counts = {kind: [0, 0, 0, 0] for kind in KINDS}  # graded, left out, judged right, and by math-verify alone
+    counts = {kind: [0, 0, 0, 0] for kind in ALTERATIONS}  # graded, left out, judged right, and by math-verify alone
     for (row, kind, answer), item, verdict in zip(altered, items, verifier.grade(items), strict=True):
         right, theirs = verdict.status == "right", alone(*item)
-        equal = (right or theirs) and equal_after_all(row, answer)
+        equal = (right or theirs) and equal_after_all(row, answer, kind)
         counts[kind][equal] += 1
         counts[kind][2] += right and not equal
         counts[kind][3] += theirs and not equal
         if right:
-            show("left out, equal" if equal else "altered, judged right", row, answer)
+            show("left out, equal" if equal else f"{kind}, judged right", row, answer)
     counts["altered, all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
+    return [counted(name, *column) for name, column in counts.items()]
+
+
+def restatements(rows: Sequence[dict[str, Any]], verifier: MathVerifier) -> list[list[str]]:
+    """Grade the questions' own formulas, by the verifier's rule and by value alone."""
+    found = [(row, formula) for row in rows if (formula := restated(row["problem"]))]
+    items = [(problem(row), rf"\boxed{{{formula}}}") for row, formula in found]
+    verdicts = verifier.grade(items)
+    for (row, formula), verdict in zip(found, verdicts, strict=True):
+        if verdict.status == "right":
+            same = clean(formula) == clean(row["answer"])
+            show(f"restated, {'the answer itself' if same else 'no more to compute'}", row, formula)
+    by_value = MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0, final_form="any").grade(items)
+    rights = [sum(verdict.status == "right" for verdict in each) for each in (verdicts, by_value)]
+    theirs = sum(alone(*item) for item in items)
+    names = ("restated", "restated, final_form=any")
     return [
-        [name, f"{graded}", f"{out}", f"{right}", f"{right / graded:.2%}", f"{theirs / graded:.2%}"]
-        for name, (graded, out, right, theirs) in counts.items()
+        counted(name, len(rows), len(rows) - len(items), right, theirs)
+        for name, right in zip(names, rights, strict=True)
     ]
+
+
+def constants(rows: Sequence[dict[str, Any]], verifier: MathVerifier) -> list[list[str]]:
+    """Grade the same few answers to every question; those that are right most often."""
+    table = []
+    for constant in CONSTANTS:
+        items = [(problem(row), rf"\boxed{{{constant}}}") for row in rows]
+        right = sum(verdict.status == "right" for verdict in verifier.grade(items))
+        table.append((right, constant, items))
+    best = sorted(table, key=lambda each: -each[0])[:SHOWN_CONSTANTS]
+    return [
+        counted(f"always {constant}", len(items), 0, right, sum(alone(*item) for item in items))
+        for right, constant, items in best
+    ]
+
+
+def counted(name: str, graded: int, left_out: int, right: int, theirs: int) -> list[str]:
+    """A line of the table."""
+    shares = (f"{count / graded:.2%}" if graded else "" for count in (right, theirs))
+    return [name, f"{graded}", f"{left_out}", f"{right}", *shares]
 
 
 def show(what: str, row: dict[str, Any], answer: str) -> None:
@@ -107,27 +150,14 @@ def show(what: str, row: dict[str, Any], answer: str) -> None:
     console.print(f"{what}: {row['problem_id']} {row['answer']!r} <- {answer!r}", markup=False)
 
 
-def alter(answer: str, kind: str, draw: random.Random) -> str | None:
-    """A wrong answer made of a right one; None where this kind finds nothing to alter."""
-    numbers = [number for number in re.finditer(r"(?<![0-9._^{!])[0-9]+", answer) if kind != "another's"]
-    if kind == "sign":
-        numbers = [number for number in numbers if int(number[0])]
-    if not numbers:
-        return None
-    number = draw.choice(numbers)
-    before, digits, after = answer[: number.start()], number[0], answer[number.end() :]
-    if kind == "sign":
-        return before[:-1] + digits + after if before.endswith("-") else f"{before}-{digits}{after}"
-    if kind == "off by one":
-        return f"{before}{int(digits) + 1}{after}"
-    place = draw.randrange(len(digits))
-    digit = str((int(digits[place]) + draw.randint(1, 9)) % 10)
-    return before + digits[:place] + digit + digits[place + 1 :] + after
-
-
-def equal_after_all(row: dict[str, Any], answer: str) -> bool:
-    """Whether an altered answer is right all the same."""
-    texts = [re.sub(r"\s|\\text|[{}$]|\\%|\^\\circ|\\[,!]", "", text) for text in (row["answer"], boxed(row), answer)]
+def equal_after_all(row: dict[str, Any], answer: str, kind: str) -> bool:
+    """Whether an altered answer is right all the same; one more value is never."""
+    if kind in ("added item", "hedged", "dropped item"):
+        return False
+    texts = [
+        re.sub(r"^[a-z] *=|\s|\\text|[{}$]|\\%|\^\\circ|\\[,!]", "", text)
+        for text in (row["answer"], boxed(row), answer)
+    ]
     if texts[2] in texts[:2]:
         return True
     values = [
@@ -155,7 +185,7 @@ def speeds(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
     solutions = [(problem(row), row["solution"]) for row in rows]
     for name, items in (("solutions", solutions), ("sums", sums(rows))):
         items = random.Random(0).sample(items, TURNS * TURN_VERDICTS)
-        verifier = MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0)
+        verifier = MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0, final_form="any")
         verifier.grade(sums(rows)[-WARM_UP:])
         theirs_s = ours_s = 0.0
         for start in range(0, len(items), TURN_VERDICTS):
@@ -186,7 +216,7 @@ def startup(rows: Sequence[dict[str, Any]]) -> str:
     turns = []
     for seed in range(3):
         items = random.Random(seed).sample(sums(rows), STARTUP_VERDICTS + WARM_UP)
-        cold, warm = (MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0) for _ in range(2))
+        cold, warm = (MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0, final_form="any") for _ in range(2))
         warm.grade(items[:WARM_UP])
         items = items[WARM_UP:]
         turns.append([seconds(lambda v=v, items=items: v.grade(items)) for v in (cold, warm)])

@@ -7,7 +7,8 @@ surds, tuples, lists, inequalities, equations, named values, numbers with words.
 judged equal are a fault. That the verifier does not simply refuse is seen in the share of pairs that mean the same and
 are accepted, which is printed; it is less than one, since not every way of writing is read. Second, it draws one box, a
 short formula of any kind, and holds it against many references: one that several different references accept could be
-written always. The references are the file's answers, or answers drawn as above.
+written always. Third, it alters a reference, as `benchmarks/altered.py` does; if that is judged right and math-verify
+doesn't find it equal, it is a fault. The references are the file's answers, or answers drawn as above.
 
 Ends with exit code 1 if it has found anything.
 """
@@ -16,6 +17,7 @@ import argparse
 import contextlib
 import logging
 import random
+import re
 import signal
 import sys
 import time
@@ -24,6 +26,7 @@ from collections.abc import Iterator
 import pyarrow.parquet as pq
 from math_verify import parse, verify
 
+from benchmarks.altered import ALTERATIONS
 from benchmarks.answers import KINDS, Drawn, formula
 from rlvr.console import bar, console
 from rlvr.tables import Grid
@@ -32,6 +35,7 @@ from rlvr.verify.math.judge import judge
 LIMIT_S = 3
 MANY = 3  # references that no one box may fit
 HELD_AGAINST = 150
+MADE_WRONG = [alter for name, alter in ALTERATIONS.items() if name != "another's"]
 
 
 @contextlib.contextmanager
@@ -54,15 +58,18 @@ def accepted(reference: str, answer: str) -> bool:
     """The verdict; what raises or takes long is not right."""
     try:
         with limited():
-            return judge((reference, answer))
+            return judge((reference, answer), final_form=False)[0] == "right"
     except Exception:  # whatever a library raises; the worker says `error`
         return False
 
 
 def alike(one: str, two: str) -> bool:
     """Whether two references may mean the same, by the verifier either way round and by math-verify's own word."""
-    if accepted(one, two) or accepted(two, one):
-        return True
+    return accepted(one, two) or accepted(two, one) or their_word(one, two)
+
+
+def their_word(one: str, two: str) -> bool:
+    """math-verify's alone."""
     try:
         with limited():
             return verify(parse(f"${one}$"), parse(f"${two}$"))
@@ -92,6 +99,15 @@ def fits(draw: random.Random, references: list[str]) -> tuple[str, list[str]]:
     return box, different
 
 
+def altered(draw: random.Random, references: list[str]) -> tuple[str, str] | None:
+    """A reference and what was made of it, where that is accepted and should not be."""
+    reference = draw.choice(references)
+    answer = draw.choice(MADE_WRONG)(reference, draw.choice(references), draw)
+    if answer is None or re.sub(r"\s", "", answer) == re.sub(r"\s", "", reference) or not accepted(reference, answer):
+        return None
+    return None if their_word(reference, answer) else (reference, answer)
+
+
 def search(minutes: float, seed: int, references: list[str]) -> tuple[list[list[str]], list[int]]:
     """What was found, and how many pairs and boxes were tried, equal pairs accepted, of how many."""
     draw, found, counts = random.Random(seed), [], [0, 0, 0, 0]
@@ -107,6 +123,8 @@ def search(minutes: float, seed: int, references: list[str]) -> tuple[list[list[
                     counts[2], counts[3] = counts[2] + right, counts[3] + 1
                 elif right:
                     found.append(["unequal", one, other])
+                if wrong := altered(draw, references):
+                    found.append(["altered", *wrong])
             box, different = fits(draw, references)
             counts[1] += 1
             if len(different) == MANY:

@@ -66,6 +66,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
         from rlvr.preflight.machine import check_disk
         from rlvr.ranks import leave_group
         from rlvr.report import report_run, write_setting
+        from rlvr.report.sending import send_report
         from rlvr.sweep import objective
 
     plan = plan_of(cfg)
@@ -87,6 +88,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     if not made.trainer.is_global_zero:
         return None
     report_run(run_dir)
+    send_report(run_dir, made.trainer.loggers, made.trainer.global_step)
     return objective(run_dir, cfg.objective)
 
 

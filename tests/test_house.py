@@ -33,8 +33,8 @@ ORDER = [
         "folders",
         "loggers",
     ),
-    *("data", "rollout", "verify", "algo", "step", "scoring", "models", "strategy", "training", "eval", "checkpoint"),
-    *("callbacks", "preflight", "sweep", "sweep_end", "report", "build"),
+    *("data", "rollout", "verify", "algo", "step", "scoring", "models", "strategy", "training", "eval"),
+    *("metrics", "checkpoint", "callbacks", "preflight", "sweep", "sweep_end", "report", "build"),
 ]
 # Who alone may import a library, by path in the house.
 ONLY = {"vllm": "rollout/vllm.py", "deepspeed": "strategy/", "latex2sympy2_extended": "verify/math/reader.py"}

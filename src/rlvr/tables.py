@@ -38,4 +38,5 @@ class Grid:
         """For a page."""
         lines = [self.header, ["---"] + ["---:"] * (len(self.header) - 1), *self.rows]
         title = f"**{self.title}**\n\n" if titled else ""
-        return title + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+        escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in lines]  # a problem's name may hold one
+        return title + "\n".join(f"| {' | '.join(cells)} |" for cells in escaped) + "\n"

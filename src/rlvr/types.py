@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from itertools import compress
-from typing import Literal
+from typing import Literal, get_args
 
+# Between spellings of one answer in a `Problem`'s: any of them is right.
+ALTERNATIVE = "\x1e"
 FinishReason = Literal["stop", "length"]
-Status = Literal["right", "wrong", "timeout", "error"]
+Status = Literal["right", "unevaluated", "wrong", "timeout", "error"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class Verdict:
     r"""What the verifier says of one completion.
 
     Attributes:
-        status: What counts for Pass@k; a time-out or an error is counted apart from `wrong`.
+        status: What counts for Pass@k. An equal value that is still to be computed, a time-out and an error are counted
+            apart from `wrong`.
         reward: What the policy learns from; a wrong answer may be worth a part of a right one.
         formatted: Whether the answer stands where it was asked for, in a `\boxed{}` say.
         parts: Names and values of the rewards of which `reward` is the weighted sum, if it is one.

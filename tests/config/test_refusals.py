@@ -193,3 +193,10 @@ def test_eval_py_checks_its_problems(tmp_path):
     """They are made for an evaluation, too."""
     with pytest.raises(ConfigError, match=r"data\.numbers=2: only 57"):
         check_evaluation(composed([f"paths.log_dir={tmp_path}", "data.numbers=2"], "eval"))
+
+
+def test_what_the_report_alone_does_not_bring():
+    """Its installation is the smaller one; any other missing module is an error of ours, with its stack trace."""
+    said = explanation(ModuleNotFoundError("No module named 'torch'", name="torch"))
+    assert said == "torch is not installed; `pip install -e '.[train]'` brings what all but the report needs."
+    assert explanation(ModuleNotFoundError("No module named 'rlvr.gone'", name="rlvr.gone")) is None

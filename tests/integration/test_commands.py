@@ -87,6 +87,17 @@ def test_a_trained_policy_can_be_evaluated(sweep: Path):
     assert "k=4" in made.stdout
 
 
+def test_claims_can_be_put_to_the_test(sweep: Path):
+    """Trainings of seconds claim nothing: so it is said, and nothing is sampled."""
+    made = run("confirm.py", f"runs=[{sweep}/multirun]", f"paths.log_dir={sweep}/confirming")
+    assert made.returncode == 0, made.stderr
+    assert "heldout: 0 claims, 32 fresh samples each: 0 confirmed, 0 refuted, 0 open" in " ".join(made.stdout.split())
+    assert not (sweep / "confirming" / "samples").exists()
+    again = run("report.py", f"runs=[{sweep}/multirun]", f"hydra.run.dir={sweep}/confirmed")
+    assert again.returncode == 0, again.stderr
+    assert "0 lost [surely 0] and 0 won [surely 0]" in (sweep / "confirmed" / "report.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -103,6 +114,8 @@ def test_a_trained_policy_can_be_evaluated(sweep: Path):
         (["train.py", "paths.log_dir=/proc/logs"], "Error: paths.log_dir=/proc/logs: /proc can't be written"),
         (["train.py", "-m", "seed=0,1", "paths.log_dir=/proc/logs"], "Error: paths.log_dir=/proc/logs"),
         (["report.py"], "Error: runs: none of these runs is finished"),
+        (["confirm.py"], "Error: runs: none of these runs is finished"),
+        (["confirm.py", "times=2"], "Error: times=2: must be a whole number from 4 to 16"),
     ],
 )
 def test_mistakes_end_with_one_sentence(tmp_path: Path, arguments: list[str], said: str):

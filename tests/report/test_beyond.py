@@ -1,12 +1,12 @@
 """The report beyond Pass@k, against numbers made again from what is on disk."""
 
 from collections import defaultdict
-from itertools import pairwise, product
+from itertools import groupby, pairwise, product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from on_disk import METHODS, SPLITS, N, Samples, rows_of
+from on_disk import KS, METHODS, SPLITS, N, Samples, rows_of
 
 from rlvr.report.sections.beyond import cover_rows
 
@@ -14,7 +14,7 @@ from rlvr.report.sections.beyond import cover_rows
 def test_beyond_pass_at_k(report: Path, samples: Samples):
     """Log-coverage, stability, what was kept and what is new, from the samples on disk."""
     rows = {(row["split"], row["policy"], row["measure"]): row for row in rows_of(report, "beyond")}
-    assert len(rows) == len(SPLITS) * (6 + 8 * len(METHODS))
+    assert len(rows) == len(SPLITS) * (6 + 9 * len(METHODS))
     harmonic = [sum(1 / k for k in range(1, c + 1)) for c in range(N + 1)]
     for split, label in product(SPLITS, METHODS):
         pairs = [
@@ -69,3 +69,41 @@ def test_the_curve_of_a_few_samples(n: int):
     taus = [float(row["tau"]) for row in curve]
     assert 0 < taus[0] < taus[-1] < 1
     assert all(0 <= float(row["mean"]) <= 1 for row in curve)
+
+
+def test_bands_hold_the_curves_of_the_samples_on_disk(report: Path, samples: Samples):
+    """The mean difference at every k, wider than its pointwise interval, and the share of curves that have crossed."""
+    rows = rows_of(report, "bands")
+    assert len(rows) == len(SPLITS) * len(METHODS) * len(KS)
+    alone = {
+        (row["split"], row["policy"], row["k"]): row for row in rows_of(report, "pass_at_k") if row["minus"] == "base"
+    }
+    for row in rows:
+        base, now = (
+            samples.pass_at(row["method"], row["split"], policy, int(row["k"])) for policy in ("base", "trained")
+        )
+        assert float(row["mean"]) == pytest.approx(now - base)
+        one = alone[row["split"], row["method"], row["k"]]
+        assert [float(row[f"alone_{end}"]) for end in ("low", "high")] == [float(one[end]) for end in ("low", "high")]
+        width, pointwise = (float(each["high"]) - float(each["low"]) for each in (row, one))
+        assert width > pointwise
+        assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
+    for _, group in groupby(rows, key=lambda row: (row["split"], row["method"])):
+        shares = [float(row["crossed_by"]) for row in group]
+        assert shares == sorted(shares)
+    last = {(row["split"], row["method"]): float(row["crossed_by"]) for row in rows if row["k"] == str(N)}
+    for row in rows_of(report, "crossing"):
+        assert float(row["share_of_resamples"]) == pytest.approx(last[row["split"], row["method"]])
+
+
+def test_unseen_losses_of_the_samples_on_disk(report: Path, samples: Samples):
+    """Of what each seed's base solved, the problems that it solved less often than a claim takes."""
+    rows = [row for row in rows_of(report, "power") if row["least"]]
+    assert len(rows) == len(SPLITS) * len(METHODS) * 2
+    for row in rows:
+        counts = samples.counts(row["method"], row["split"], "base", int(row["seed"])).values()
+        assert int(row["solved"]) == sum(count > 0 for count in counts)
+        assert int(row["unseen"]) == sum(0 < count < int(row["least"]) for count in counts)
+    for row in rows_of(report, "power"):
+        if not row["least"]:
+            assert int(row["problems_needed"]) >= int(row["problems"]) * (float(row["difference"]) / 0.03) ** 2 - 1e-6

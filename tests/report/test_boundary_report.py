@@ -255,4 +255,4 @@ def test_interference(report: Path, four_runs: list[Path]):
     assert len(found) == len(logged) > 0
     for row, other in zip(found, logged, strict=True):
         assert {name: float(value) for name, value in row.items() if value and name not in ("method", "seed")} == other
-    assert ">Interference</h2>" in (report / "report.html").read_text()
+    assert ">Interference <a" in (report / "report.html").read_text()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from figures import coloured
+from foreign import without_torch
 from omegaconf import OmegaConf
 from on_disk import rows_of
 
@@ -101,6 +102,13 @@ def test_runs_of_older_versions(four_runs: list[Path], tmp_path: Path):
         assert lack in page
     assert {row["split"] for row in rows_of(tmp_path / "report", "paths")} == {"heldout"}
     rows_of(tmp_path / "report", "diversity", empty=True)
+
+
+def test_a_report_of_runs_needs_no_torch(four_runs: list[Path], tmp_path: Path):
+    """What was trained on one machine is read on another."""
+    done = without_torch(f"runs=[{four_runs[0]},{four_runs[2]}]", f"hydra.run.dir={tmp_path}/out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(rows_of(tmp_path / "out", "training")) == 2 * 4
 
 
 def test_a_seed_that_one_method_lacks_is_left_out(four_runs: list[Path], tmp_path: Path):

@@ -31,6 +31,7 @@ def test_by_hand():
         "rollout/truncated_share": pytest.approx(lengths.count(8) / 16),
         "rollout/tokens": sum(lengths),
         "verify/wrong_share": 0.5,
+        "verify/unevaluated_share": 0,
         "verify/timeout_share": 0.25,
         "verify/error_share": 0,
         "verify/unformatted_share": 0.25,

@@ -9,4 +9,4 @@ def wait_for_all(verifier: MathVerifier) -> None:
     pool, problem = verifier._pool, Problem("id", "prompt", (0,), "2")
     while len(pool._workers) < pool._size or not all(worker.ready for worker in pool._workers):
         items = [(problem, rf"\boxed{{1+{index}-{index}+1}}") for index in range(2 * pool._size)]
-        assert {verdict.status for verdict in verifier.grade(items)} == {"right"}
+        assert {verdict.status for verdict in verifier.grade(items)} == {"unevaluated"}

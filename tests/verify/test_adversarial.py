@@ -67,7 +67,7 @@ def test_hostile_completions_are_graded_in_time_and_never_right(verifier: MathVe
     assert resident_gib() - before_gib < 0.2
     assert len(children()) == processes
     assert "Z" not in children()
-    assert status(verifier, r"\boxed{41+1}") == "right"
+    assert status(verifier, r"\boxed{41+1}") == "unevaluated"
     assert status(verifier, r"\boxed{41+2}") == "wrong"
 
 
@@ -78,5 +78,5 @@ def test_hostile_completions_in_one_batch(verifier: MathVerifier, tmp_path: Path
     for index, text in enumerate(texts):
         items += [(PROBLEM, text), (PROBLEM, rf"\boxed{{{index}+42-{index}}}")]
     statuses = [verdict.status for verdict in verifier.grade(items)]
-    assert set(statuses[1::2]) == {"right"}
+    assert set(statuses[1::2]) == {"unevaluated"}
     assert "right" not in statuses[::2]

@@ -38,7 +38,7 @@ def grade(verifier, *pairs):
     [
         ("2", r"So \boxed{2}.", "right"),
         (r"\frac{1}{2}", r"\boxed{0.5}", "right"),
-        (r"\frac{1}{2}", r"\boxed{\frac{2}{4}}", "right"),
+        (r"\frac{1}{2}", r"\boxed{\frac{2}{4}}", "unevaluated"),
         (r"\text{June 20}", r"\boxed{\text{June20}}", "right"),
         (r"Adding up gives $\boxed{7}$.", r"\boxed{7.0}", "right"),
         ("2", r"\boxed{3}", "wrong"),
@@ -67,7 +67,7 @@ def test_the_prompt_is_not_graded(verifier):
 def test_verdicts_keep_the_order(verifier):
     """Verdicts come back in the order of the items, however the workers share them and whatever is repeated."""
     pairs = [(str(n), rf"\boxed{{{n % 3}+0}}") for n in range(12)] * 2
-    assert grade(verifier, *pairs) == (["right"] * 3 + ["wrong"] * 9) * 2
+    assert grade(verifier, *pairs) == (["unevaluated"] * 3 + ["wrong"] * 9) * 2
 
 
 def test_a_power_tower_costs_its_own_verdict_only(verifier):
@@ -77,8 +77,8 @@ def test_a_power_tower_costs_its_own_verdict_only(verifier):
     statuses = grade(verifier, ("2", TOWER), ("2", r"\boxed{4-2}"), ("2", r"\boxed{4-1}"))
     assert time.monotonic() - start < TIMEOUT_S + 2
     assert statuses[0] in ("timeout", "wrong", "error")
-    assert statuses[1:] == ["right", "wrong"]
-    assert grade(verifier, ("2", r"\boxed{5-3}"), ("2", r"\boxed{5-4}")) == ["right", "wrong"]
+    assert statuses[1:] == ["unevaluated", "wrong"]
+    assert grade(verifier, ("2", r"\boxed{5-3}"), ("2", r"\boxed{5-4}")) == ["unevaluated", "wrong"]
 
 
 def sleepy():
@@ -135,7 +135,7 @@ def test_workers_run_nothing_of_the_entry_script(tmp_path):
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, env=env, timeout=100, check=True)
-    assert (result.stdout, result.stderr) == ("script\nright\n", "")
+    assert (result.stdout, result.stderr) == ("script\nunevaluated\n", "")
 
 
 def test_boxes():

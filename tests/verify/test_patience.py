@@ -90,7 +90,7 @@ def test_many_towers_use_up_few_processes(monkeypatch: pytest.MonkeyPatch):
             items.append((Problem("id", "prompt", (0,), "2"), rf"\boxed{{{answer}}}"))
     statuses = [verdict.status for verdict in verifier.grade(items)]
     assert "right" not in statuses[::3]
-    assert set(statuses[1::3]) == {"right"}
+    assert set(statuses[1::3]) == {"unevaluated"}
     assert set(statuses[2::3]) == {"wrong"}
     assert len(made) < 20
 

@@ -27,6 +27,7 @@ from rlvr.rollout import (
     gpu_gib,
     named_weights,
 )
+from rlvr.verify import Verifier
 
 
 def evaluate(cfg: DictConfig, run_dir: Path) -> None:
@@ -45,17 +46,26 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     policy, tokenizer = model.load(pool, cfg.seed, Path(cfg.paths.cache_dir), dtype=None)
     verifier = instantiate(cfg.verifier)
     splits = source.splits(tokenizer, verifier.readable)
-    context = context_of(cfg, policy.config)
-    check_lengths(splits.heldout, 1, context)
-    longest = longest_sequence(splits.heldout, tokens, context)
+    check_lengths(splits.heldout, 1, context_of(cfg, policy.config))
     job = Job(splits.heldout, cfg.eval.n, sampling, call_seed(cfg.seed, "eval"), rules_of(cfg))
-    key = evaluation_key(named_weights(policy), job.seed, sampling, context, engine_kind(cfg))
-    store = SampleStore(Path(cfg.paths.log_dir) / "samples" / key)
     if ranks.rank == 0:
         write_report(run_dir, splits.readings, {"heldout": splits.heldout}, tokenizer)
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
-        if again := judge_again(job, verifier, store):
-            console.print(f"{again} samples of other grading rules were judged again.")
+    store = draw(cfg, job, policy, tokenizer, verifier, ranks)
+    leave_group()
+    if ranks.rank == 0:
+        chosen = HydraConfig.get().runtime.choices
+        outcome_of(job, store, name_of(cfg, chosen["model"]), chosen["eval"]).write(run_dir)
+
+
+def draw(cfg: DictConfig, job: Job, policy: Any, tokenizer: Any, verifier: Verifier, ranks: Ranks) -> SampleStore:
+    """Bring the store of what this policy samples in this way to all that the job asks for, from what is there."""
+    context = context_of(cfg, policy.config)
+    longest = longest_sequence(job.problems, job.sampling.max_new_tokens, context)
+    key = evaluation_key(named_weights(policy), job.seed, job.sampling, context, engine_kind(cfg))
+    store = SampleStore(Path(cfg.paths.log_dir) / "samples" / key)
+    if ranks.rank == 0 and (again := judge_again(job, verifier, store)):
+        console.print(f"{again} samples of other grading rules were judged again.")
     ranks.barrier()
     keep_freed_memory()
     engine = engine_alone(cfg, policy, tokenizer, longest)
@@ -63,10 +73,7 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
     sample(job, engine, verifier, store, ranks)
     ranks.barrier()
     engine.close()
-    leave_group()
-    if ranks.rank == 0:
-        chosen = HydraConfig.get().runtime.choices
-        outcome_of(job, store, name_of(cfg, chosen["model"]), chosen["eval"]).write(run_dir)
+    return store
 
 
 def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> RolloutEngine:

@@ -8,6 +8,7 @@ from typing import Any
 import lightning
 
 from rlvr.callbacks.listener import Listener
+from rlvr.callbacks.showing import show_completions
 from rlvr.console import console
 from rlvr.eval import Evaluated, Evaluation, RunRecord, SplitRecord, evaluate, evaluation_key, sample_file
 from rlvr.files import share_file
@@ -18,6 +19,7 @@ from rlvr.strategy import sharding_of
 from rlvr.training import RunContext
 from rlvr.types import Problem
 
+SHOWN = "heldout"  # split of which loggers show completions
 GuessRate = Callable[[Problem], float | None]
 
 
@@ -78,6 +80,8 @@ class PassAtKCallback(Listener):
                 counts = self._base(trainer, problems, f"Base, {split} problems", cached)
                 self.record.splits[split] = SplitRecord(counts, guess_rate=rates or None)
             samples = cached.with_suffix(".parquet")
+            if split == SHOWN and not resumed:
+                show_completions(trainer, problems, samples, 0)
             if trainer.is_global_zero and samples.exists():
                 share_file(samples, sample_file(self.context.run_dir, split, "base"))
         base = {split: record.base for split, record in self.record.splits.items()}
@@ -100,7 +104,12 @@ class PassAtKCallback(Listener):
         if step % self.every_n_steps == 0 and step < trainer.max_steps:
             some = {split: problems[: self.path_problems] for split, problems in self.problems.items()}
             titles = {"heldout": f"Step {step}", "train": f"Step {step}, training problems"}
-            found = {split: self._evaluate(trainer, some[split], titles[split]).counts() for split in some}
+            found = {}
+            for split, problems in some.items():
+                evaluated = self._evaluate(trainer, problems, titles[split])
+                found[split] = evaluated.counts()
+                if split == SHOWN:
+                    show_completions(trainer, problems, evaluated, step)
             self._keep(trainer, pl_module, step, found)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -110,6 +119,8 @@ class PassAtKCallback(Listener):
             evaluated = self._evaluate(trainer, problems, f"Trained, {split} problems")
             found[split] = self.record.splits[split].trained = evaluated.counts()
             evaluated.write(sample_file(self.context.run_dir, split, "trained"))
+            if split == SHOWN:
+                show_completions(trainer, problems, evaluated, trainer.global_step)
         self._keep(trainer, pl_module, trainer.global_step, found)
 
     def state_dict(self) -> dict[str, Any]:

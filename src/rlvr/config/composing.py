@@ -1,4 +1,7 @@
-"""What Hydra and OmegaConf refuse before an entry script's function runs, in one sentence instead of a page."""
+"""What Hydra and OmegaConf refuse before an entry script's function runs, in one sentence instead of a page.
+
+And what can't run where the report alone was installed.
+"""
 
 import difflib
 import re
@@ -8,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from rlvr.config.groups.run import Evaluate, Export, Profile, Report, Train
+from rlvr.config.groups.run import Confirm, Evaluate, Export, Profile, Report, Train
 from rlvr.config.keys import Built, Group
 from rlvr.config.targets import TARGETS
 from rlvr.config.values import groups_of, one_of
 
 CLOSE = 0.6
+TRAINING = {"torch", "lightning", "transformers", "torchmetrics"}  # of the extra `train`
 ADVICE = re.compile(r"'(?P<key>[^']+)'")
 
 
@@ -27,6 +31,8 @@ def explanation(error: BaseException) -> str | None:
         return _group_value()
     if isinstance(error, ConfigCompositionException):
         return _composition(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in TRAINING:
+        return f"{error.name} is not installed; `pip install -e '.[train]'` brings what all but the report needs."
     if isinstance(error, HydraException | OmegaConfBaseException):
         return f"{_one_line(str(error))}."
     return None
@@ -87,7 +93,7 @@ def _suggestion(key: str) -> str:
 
 def _declared() -> Iterator[tuple[str, str]]:
     """All dotted keys of all choices, each with the last name of what is built by it, or nothing."""
-    for entry in (Train, Evaluate, Report, Export, Profile):
+    for entry in (Train, Evaluate, Confirm, Report, Export, Profile):
         yield from _below("", entry, "")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from rlvr.config.groups.run import Evaluate, Export, Profile, Report, Train
+from rlvr.config.groups.run import Confirm, Evaluate, Export, Profile, Report, Train
 from rlvr.config.keys import Built, Group, Rule
 from rlvr.config.targets import TARGETS
 from rlvr.config.values import allowed, groups_of, shown
@@ -18,6 +18,7 @@ PAGE = ROOT / "docs" / "configuration.md"
 ENTRIES: dict[str, type[Group]] = {
     "train": Train,
     "eval": Evaluate,
+    "confirm": Confirm,
     "report": Report,
     "export": Export,
     "profile": Profile,
@@ -41,7 +42,7 @@ def page() -> str:
     for name, entry in ENTRIES.items():
         defaults = [OmegaConf.to_container(OmegaConf.load(CONFIGS / f"{name}.yaml"), resolve=False)]
         intro = f"## {name}.yaml\n\n{_sentence(entry)}\n"
-        inherited = Train.keys() if entry in (Evaluate, Profile) else {}
+        inherited = Train.keys() if entry in (Evaluate, Confirm, Profile) else {}
         keys = {key: value for key, value in entry.keys().items() if key not in inherited}
         parts += [intro, _table("", keys, defaults)]
         parts += _sections("", keys, defaults, told, nodes)

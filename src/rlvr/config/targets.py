@@ -90,4 +90,6 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.loggers.MetricsCsv": trainer.MetricsCsv,
     "lightning.pytorch.loggers.TensorBoardLogger": trainer.TensorBoard,
     "rlvr.loggers.wandb_logger": trainer.Wandb,
+    "rlvr.loggers.mlflow_logger": trainer.MLFlow,
+    "rlvr.loggers.TrackioLogger": trainer.Trackio,
 }

@@ -1,5 +1,6 @@
 """Reads rows of problems and answers with the `datasets` library: from the hub, its offline cache, or a file."""
 
+import ast
 import hashlib
 import json
 import logging
@@ -8,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from rlvr.errors import ConfigError
+from rlvr.types import ALTERNATIVE
 
 READERS = {".parquet": "parquet", ".jsonl": "json", ".csv": "csv"}
 Row = tuple[str, str]  # problem and answer
@@ -29,6 +31,8 @@ class TextSet:
         answer_column: Column with the reference answer, in the form that the verifier reads; or several, by the names
             that it knows them by, which become one JSON object.
         limit: Problems at most, the first ones after cleaning; null for all.
+        answers: What several answers in one row are, a list or a text that writes one: the answer is `all` or `any` of
+            them.
         answer_after: The answer follows the last of these in its column, as `####` in GSM8K; null for all of it.
         shown_tests: So many of the answer's `tests`, a list, stand below the problem.
     """
@@ -41,6 +45,7 @@ class TextSet:
     answer_column: str | Mapping[str, str]
     limit: int | None
     answer_after: str | None = None
+    answers: Literal["all", "any"] = "all"
     shown_tests: int = 0
 
     @property
@@ -158,18 +163,30 @@ def _problem(row: Mapping[str, Any], part: TextSet) -> str:
     problem = _text(row.get(part.problem_column))
     if not part.shown_tests or isinstance(part.answer_column, str):
         return problem
-    tests = row.get(part.answer_column.get("tests", ""))
-    shown = map(_text, tests[: part.shown_tests] if isinstance(tests, list) else [])
+    shown = map(_text, listed(row.get(part.answer_column.get("tests", "")))[: part.shown_tests])
     return "\n".join([problem, "It must pass tests such as:", *shown])
 
 
 def _answer(row: Mapping[str, Any], part: TextSet) -> str:
     if not isinstance(part.answer_column, str):
         return json.dumps({name: row.get(column) for name, column in part.answer_column.items()})
-    text = _text(row.get(part.answer_column))
+    value = row.get(part.answer_column)
+    if part.answers == "any":
+        return ALTERNATIVE.join(map(_text, listed(value) or [value]))
+    text = _text(value)
     if part.answer_after is None:
         return text
     return text.rpartition(part.answer_after)[2].strip() if part.answer_after in text else ""
+
+
+def listed(value: Any) -> list[Any]:
+    """The items of a list, or of a text that writes one as Python does; else none."""
+    if isinstance(value, str) and value.strip().startswith(("['", '["')):
+        try:
+            value = ast.literal_eval(value.strip())
+        except (SyntaxError, ValueError):
+            return []
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

@@ -4,21 +4,32 @@ from typing import TYPE_CHECKING
 
 from rlvr.eval.bootstrap import Crossing, Interval, bootstrap_crossing, bootstrap_mean
 from rlvr.eval.evaluation import Evaluation
-from rlvr.eval.guess import borrowed_rates
-from rlvr.eval.key import evaluation_key, short_hash
 from rlvr.eval.ledger import Change, Ledger, ledger
 from rlvr.eval.outcome import Outcome, outcome_of
 from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
 from rlvr.eval.record import RunRecord, SplitRecord
-from rlvr.eval.runner import Evaluated, evaluate, sample_file
-from rlvr.eval.sampler import Job, judge_again, sample
-from rlvr.eval.store import SampleStore
+from rlvr.eval.store import SampleStore, sample_file
 from rlvr.lazy import on_demand
 
 if TYPE_CHECKING:
-    from rlvr.eval.metric import PassAtK
-else:  # torchmetrics brings SciPy and Matplotlib, and a report or an evaluation has no use for it
-    __getattr__ = on_demand(__name__, {"PassAtK": "metric"})
+    from rlvr.eval.guess import borrowed_rates
+    from rlvr.eval.key import evaluation_key, short_hash
+    from rlvr.eval.runner import Evaluated, evaluate
+    from rlvr.eval.sampler import Job, judge_again, sample
+else:  # what samples needs torch; what reads samples, a report say, is installed without it
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "borrowed_rates": "guess",
+            "evaluation_key": "key",
+            "short_hash": "key",
+            "Evaluated": "runner",
+            "evaluate": "runner",
+            "Job": "sampler",
+            "judge_again": "sampler",
+            "sample": "sampler",
+        },
+    )
 
 __all__ = [
     "Change",
@@ -29,7 +40,6 @@ __all__ = [
     "Job",
     "Ledger",
     "Outcome",
-    "PassAtK",
     "RunRecord",
     "SampleStore",
     "SplitRecord",

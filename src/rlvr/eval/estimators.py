@@ -54,24 +54,34 @@ def bayes(correct_P: IntArray, n: int) -> tuple[float, float]:
 
 
 def support(base_SP: IntArray, now_SP: IntArray) -> dict[str, Interval]:
-    """Of problems that the base solved at least once the share that is kept; of those solved now the share that is new.
+    """Of problems that the base solved at least once the share that is kept (retention), of those solved now the share
+    that is new (discovery), and the harmonic mean of these two (support).
 
-    Source: arXiv 2507.14843 (support accounting). Intervals are those of the report's draws; a draw without such a
-    problem counts as 0.
+    Source: arXiv 2507.14843 (support accounting; it calls the mean the support dynamic score). Intervals are those of
+    the report's draws; a draw without such a problem counts as 0. Assumes that n samples tell what is in reach.
 
     Args:
         base_SP: Right answers of the base by seed and problem.
         now_SP: Of the trained policy.
     """
     had_SP, has_SP = base_SP > 0, now_SP > 0
-    kept_SP, new_SP = had_SP & has_SP, has_SP & ~had_SP
-    retention = _ratio(kept_SP, had_SP)
-    discovery = _ratio(new_SP, has_SP)
-    return {"retention": retention, "discovery": discovery}
+    kept = _with_draws(had_SP & has_SP)
+    retention = _ratio(kept, _with_draws(had_SP))
+    discovery = _ratio(_with_draws(has_SP & ~had_SP), _with_draws(has_SP))
+    both = _ratio(2 * retention * discovery, retention + discovery)
+    return {"retention": _interval(retention), "discovery": _interval(discovery), "support": _interval(both)}
 
 
-def _ratio(part_SP: NDArray[np.bool_], whole_SP: NDArray[np.bool_]) -> Interval:
-    part_R, whole_R = (resampled_means(each_SP.astype(np.float64)) for each_SP in (part_SP, whole_SP))
-    share_R = np.divide(part_R, whole_R, out=np.zeros_like(part_R), where=whole_R > 0)
-    low, high = np.percentile(share_R, [2.5, 97.5])
-    return Interval(float(part_SP.sum() / max(int(whole_SP.sum()), 1)), float(low), float(high))
+def _interval(value: FloatArray) -> Interval:
+    low, high = np.percentile(value[1:], [2.5, 97.5])
+    return Interval(float(value[0]), float(low), float(high))
+
+
+def _with_draws(true_SP: NDArray[np.bool_]) -> FloatArray:
+    """The share of true ones [1 + R], here and in each of the report's draws."""
+    value_SP = true_SP.astype(np.float64)
+    return np.concatenate([[value_SP.mean()], resampled_means(value_SP)])
+
+
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

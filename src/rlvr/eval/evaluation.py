@@ -6,10 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 
 from rlvr.eval.bootstrap import FloatArray, Interval, bootstrap_mean
 from rlvr.eval.pass_at_k import pass_at_k, powers_of_two
@@ -76,7 +74,7 @@ class Evaluation:
 
     def by_problem(self, k: int) -> FloatArray:
         """Pass@k of each problem."""
-        return np.asarray(pass_at_k(torch.tensor(self.correct), self.n, k).numpy())
+        return pass_at_k(self.correct, self.n, k)
 
     def pass_at(self, k: int) -> float:
         """Pass@k, mean over problems."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 from rlvr.eval.bootstrap import bootstrap_mean
 from rlvr.eval.evaluation import Counts, Curve, Evaluation, curve_from_json, curves_to_json
 from rlvr.eval.pass_at_k import powers_of_two
-from rlvr.eval.sampler import Job
-from rlvr.eval.store import SampleStore
 from rlvr.eval.vote import majority
 from rlvr.files import write_whole
+
+if TYPE_CHECKING:  # a report reads what is written here, and has no torch
+    from rlvr.eval.sampler import Job
+    from rlvr.eval.store import SampleStore
 
 FILE_NAME = "evaluation.json"
 READ = ("problem_id", "prompt_id", "sample", "status", "answer", "finish", "tokens", "logp")
@@ -66,7 +68,7 @@ class Outcome:
         return cls(**fields)
 
 
-def outcome_of(job: Job, store: SampleStore, label: str, suite: str) -> Outcome:
+def outcome_of(job: "Job", store: "SampleStore", label: str, suite: str) -> Outcome:
     """Put the first n samples of every problem together.
 
     Args:

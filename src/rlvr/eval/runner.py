@@ -23,11 +23,6 @@ ALL_TEXTS = 2**25
 FEW = 4
 
 
-def sample_file(run_dir: Path, split: str, policy: str) -> Path:
-    """Where a run leaves the samples of an evaluation; `policy` is base or trained."""
-    return run_dir / "evaluations" / f"{split}-{policy}.parquet"
-
-
 @dataclass(frozen=True)
 class Evaluated:
     """This rank's part of an evaluation's samples.

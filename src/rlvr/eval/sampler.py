@@ -93,6 +93,17 @@ def sample(job: Job, engine: RolloutEngine, verifier: Verifier, store: SampleSto
                 stream_groups(engine, grader, mine[chunk], count, job.sampling, call_seed(job.seed, first), first, done)
 
 
+def right_answers(job: Job, store: SampleStore) -> NDArray[np.int64]:
+    """Right answers of each of the job's P problems, all of whose samples are in the store."""
+    table = store.read(("problem_id", "prompt_id", "sample", "status"))
+    place_R = job.places(table)
+    right_R = pc.equal(table["status"], "right").to_numpy()
+    right_PN = np.full((len(job.problems), job.n), -1, dtype=np.int64)
+    right_PN.flat[place_R[place_R >= 0]] = right_R[place_R >= 0]
+    assert (right_PN >= 0).all(), f"{store.folder} lacks samples"
+    return np.asarray(right_PN.sum(axis=1))
+
+
 def graded(groups: Sequence[tuple[int, Group]], rules: str, verifier: Verifier) -> pa.Table:
     """A table of groups with the answers that vote and the name of the rules that judged."""
     firsts, of_problem = zip(*groups, strict=True)

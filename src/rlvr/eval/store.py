@@ -11,6 +11,11 @@ from rlvr.errors import RunError
 from rlvr.step import SCHEMA, read_table, write_table
 
 
+def sample_file(run_dir: Path, split: str, policy: str) -> Path:
+    """Where a run leaves the samples of an evaluation; `policy` is base or trained."""
+    return run_dir / "evaluations" / f"{split}-{policy}.parquet"
+
+
 class SampleStore:
     """A folder of parquet files, each written whole: a process that is killed leaves all that it had finished.
 

@@ -14,6 +14,8 @@ LOGGERS = {
     "lightning.pytorch.loggers.TensorBoardLogger": (("tensorboard", "tensorboardX"), "tensorboard"),
     "lightning.pytorch.loggers.WandbLogger": (("wandb",), "wandb"),
     "rlvr.loggers.wandb_logger": (("wandb",), "wandb"),
+    "rlvr.loggers.mlflow_logger": (("mlflow",), "mlflow"),
+    "rlvr.loggers.TrackioLogger": (("trackio",), "trackio"),
 }
 
 

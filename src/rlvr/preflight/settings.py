@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rlvr.config import Evaluate, Profile, Train, check_types
+from rlvr.config import Confirm, Evaluate, Profile, Train, check_types
 from rlvr.errors import ConfigError
 from rlvr.folders import unwritable
 from rlvr.preflight import rules
@@ -34,6 +34,16 @@ def check_evaluation(cfg: DictConfig) -> None:
     """
     check_types(cfg, Evaluate)
     _first_fault(cfg, (_evaluation, rules.countdown, rules.model_size, rules.warm_start, rewards, unwritable))
+
+
+def check_confirmation(cfg: DictConfig) -> None:
+    """The same for `confirm.py`'s config.
+
+    Raises:
+        ConfigError: With the sentence of the first check that fails.
+    """
+    check_types(cfg, Confirm)
+    _first_fault(cfg, (unwritable,))
 
 
 def check_profile(cfg: DictConfig) -> None:

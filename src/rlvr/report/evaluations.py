@@ -13,6 +13,7 @@ from rlvr.eval.outcome import FILE_NAME
 from rlvr.report.figures import evaluations_figure
 from rlvr.report.tables import shown_ks, with_interval
 from rlvr.tables import Grid
+from rlvr.types import STATUSES
 
 # Above these shares a reader is told.
 TRUNCATED, FAILED = 0.1, 0.01
@@ -53,11 +54,11 @@ def pass_table(outcomes: Sequence[Outcome]) -> Grid:
 
 def length_table(outcomes: Sequence[Outcome]) -> Grid:
     """How the completions were drawn, how they ended and what the verifier said."""
-    header = ["", "n", "T", "top_p", "max tokens", "mean tokens", "cut off", "right", "wrong", "timeout", "error"]
+    header = ["", "n", "T", "top_p", "max tokens", "mean tokens", "cut off", *STATUSES]
     rows = []
     for outcome in outcomes:
         evaluation, total = outcome.evaluation, sum(outcome.verdicts.values())
-        shares = (outcome.verdicts.get(status, 0) / total for status in ("right", "wrong", "timeout", "error"))
+        shares = (outcome.verdicts.get(status, 0) / total for status in STATUSES)
         rows.append(
             [
                 *(outcome.label, str(evaluation.n), f"{outcome.temperature:g}", f"{outcome.top_p:g}"),
@@ -71,7 +72,7 @@ def length_table(outcomes: Sequence[Outcome]) -> Grid:
 def doubts(outcome: Outcome) -> list[str]:
     """What makes these figures lower than the policy deserves."""
     cut = outcome.evaluation.truncated_share
-    failed = 1 - (outcome.verdicts.get("right", 0) + outcome.verdicts.get("wrong", 0)) / sum(outcome.verdicts.values())
+    failed = sum(outcome.verdicts.get(status, 0) for status in ("timeout", "error")) / sum(outcome.verdicts.values())
     notes = []
     if cut > TRUNCATED:
         notes.append(

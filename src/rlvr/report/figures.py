@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ COLOURS = {
     "W-REINFORCE": "#56B4E9",
     "PSR": "#8C6D31",
 }
+MARKERS = "osD^vPX*"  # so that methods are told apart in grey print, too
 COLUMNS = 3  # panels side by side
 SPARE_COLOURS = ("#5B4B8A", "#7F7F7F", "#B22222", "#2F4F4F")
 
@@ -50,11 +52,11 @@ def draw_pass_at_k(axes: Axes, methods: Sequence[Method], name: str) -> None:
         guess = [100 * split.guess_pass_at(k) for k in ks]
         axes.plot(ks, guess, color="0.6", linestyle=":", label="random guess")
     _curve(axes, ks, [methods[0].base(k) for k in ks], "0.15", "base", "--")
-    for method, colour in zip(methods, colours(methods), strict=True):
-        _curve(axes, ks, [method.trained(k) for k in ks], colour, method.label, "-")
-    _k_axis(axes, ks)
+    for method, colour, marker in zip(methods, colours(methods), cycle(MARKERS), strict=False):
+        _curve(axes, ks, [method.trained(k) for k in ks], colour, method.label, "-", marker)
+    k_axis(axes, ks)
+    axes.set_ylim(0, 102)
     axes.set_ylabel(f"Pass@k on {name} problems (%)")
-    axes.legend(loc="lower right")
 
 
 def draw_plane(axes: Axes, methods: Sequence[Method], name: str) -> None:
@@ -95,7 +97,7 @@ def draw_runs(axes: Axes, runs: Sequence[FloatArray], colour: str, label: str, *
 
 
 def legend_beside(axes: Axes, **style: Any) -> None:
-    """One legend for all panels, on their right."""
+    """One legend for all panels, on their right, where no line can run through it."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", **style)
@@ -111,13 +113,14 @@ def pass_at_k_figure(methods: Sequence[Method], path: Path, name: str) -> None:
     """`draw_pass_at_k` alone."""
     with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
         draw_pass_at_k(axes, methods, name)
+        legend_beside(axes)
 
 
 def path_figure(methods: Sequence[Method], path: Path, name: str) -> None:
     """`draw_plane` alone."""
     with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
         draw_plane(axes, methods, name)
-        axes.legend(loc="best")
+        legend_beside(axes)
 
 
 def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:
@@ -129,9 +132,10 @@ def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:
             _curve(axes, list(found), list(found.values()), colour, f"{outcome.label}, Pass@k", "-")
             votes = [100 * interval.mean for interval in outcome.majority.values()]
             axes.plot(list(outcome.majority), votes, color=colour, linestyle="--", label=f"{outcome.label}, maj@k")
-        _k_axis(axes, ks)
+        k_axis(axes, ks)
+        axes.set_ylim(0, 102)
         axes.set_ylabel(f"{outcomes[0].suite}, {len(outcomes[0].evaluation.problem_ids)} problems (%)")
-        axes.legend(loc="best")
+        legend_beside(axes)
 
 
 def rate_axes(axes: Axes, x: str, y: str) -> None:
@@ -142,12 +146,12 @@ def rate_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
 
 
-def _k_axis(axes: Axes, ks: list[int]) -> None:
+def k_axis(axes: Axes, ks: list[int]) -> None:
+    """K on a log scale, a tick each."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(ks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(ks, [str(k) for k in ks])
-    axes.set_ylim(0, 102)
     axes.set_xlabel("k, samples per problem")
 
 
@@ -172,11 +176,13 @@ def canvas(path: Path, columns: int, rows: int, size: tuple[float, float]) -> It
         plt.close(figure)
 
 
-def _curve(axes: Axes, ks: list[int], intervals: list[Interval], colour: str, label: str, line: str) -> None:
+def _curve(
+    axes: Axes, ks: list[int], intervals: list[Interval], colour: str, label: str, line: str, marker: str = ""
+) -> None:
     mean = [100 * interval.mean for interval in intervals]
     low = [100 * interval.low for interval in intervals]
     high = [100 * interval.high for interval in intervals]
-    axes.plot(ks, mean, color=colour, linestyle=line, label=label)
+    axes.plot(ks, mean, color=colour, linestyle=line, label=label, marker=marker, markersize=3.5)
     axes.fill_between(ks, low, high, color=colour, alpha=0.15, linewidth=0)
 
 

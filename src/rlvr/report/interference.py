@@ -7,7 +7,7 @@ from statistics import fmean
 from matplotlib.axes import Axes
 
 from rlvr.eval.difficulty import BIN_NAMES
-from rlvr.report.figures import canvas
+from rlvr.report.figures import canvas, legend_beside
 
 Row = Mapping[str, float]
 # From hard (dark) to easy, told apart in grey too.
@@ -44,7 +44,7 @@ def draw_interference(rows: Sequence[Row], left: Axes, right: Axes) -> None:
     for axes in (left, right):
         axes.axhline(0, color="0.15", linewidth=0.8)
         axes.set_xlabel("optimizer step")
-    left.legend(loc="best", fontsize=7)
+    legend_beside(left, fontsize=7)
 
 
 def _line(axes: Axes, rows: Sequence[Row], name: str, colour: str, label: str, over: int = 1, line: str = "-") -> None:

@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,6 +91,29 @@ class Section:
     blocks: list[Block] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """A part of the answer, and the title of the section that holds its table."""
+
+    text: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the numbers say of one set of problems, before any table.
+
+    Attributes:
+        title: The set.
+        sentences: Each with its intervals and a link.
+        note: What the intervals are of.
+    """
+
+    title: str
+    sentences: Sequence[Sentence]
+    note: str
+
+
 @dataclass
 class Output:
     """A report's folder, to which sections add their files."""
@@ -114,7 +138,7 @@ class Output:
         with canvas(self.folder / "figures" / f"{name}.png", columns, rows, size) as axes:
             yield axes
 
-    def write(self, title: str, lines: Sequence[str], sections: Sequence[Section]) -> None:
+    def write(self, title: str, answers: Sequence[Answer], lines: Sequence[str], sections: Sequence[Section]) -> None:
         """Write `report.html`, figures inside it, and `report.md` beside the figures."""
         pages = Environment(
             loader=PackageLoader("rlvr.report", "pages"),
@@ -123,9 +147,10 @@ class Output:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        pages.filters |= {"data_uri": self._data_uri, "width_rem": self._width_rem}
+        pages.filters |= {"data_uri": self._data_uri, "width_rem": self._width_rem, "slug": _slug}
+        told = {"title": title, "answers": answers, "lines": lines, "sections": sections}
         for name in ("report.html", "report.md"):
-            page = pages.get_template(f"{name}.jinja").render(title=title, lines=lines, sections=sections)
+            page = pages.get_template(f"{name}.jinja").render(told)
             write_whole(self.folder / name, page)
 
     def _data_uri(self, figure: str) -> str:
@@ -138,3 +163,8 @@ class Output:
 
     def _png(self, figure: str) -> bytes:
         return (self.folder / "figures" / f"{figure}.png").read_bytes()
+
+
+def _slug(title: str) -> str:
+    """The anchor that Markdown gives a heading."""
+    return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")

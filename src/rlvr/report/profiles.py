@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from rlvr.algo.profile import Profile
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.files import write_whole
 from rlvr.report.figures import COLOURS, canvas, colours_of
 from rlvr.tables import Grid, Row
+
+if TYPE_CHECKING:  # a report reads the numbers, and is installed without torch
+    from rlvr.algo.profile import Profile
 
 NUMBERS = "f_of_p.csv"
 TABLE_RATES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95)
@@ -24,7 +27,7 @@ TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 SAME = 2e-3  # of the largest value: curves that are nowhere further apart are one line
 LINE, WIDTH = 0.18, 48  # inches of a line of the legend, and its letters
 DASHES = ("-", "--", ":")
-Quantity = Callable[[Profile], FloatArray]
+Quantity = Callable[["Profile"], FloatArray]
 Lines = list[tuple[list[str], FloatArray]]
 Styles = dict[str, tuple[str, str]]
 
@@ -35,19 +38,19 @@ def rates() -> list[float]:
     return sorted({*TABLE_RATES, *(round(float(rate), 6) for rate in curve)})
 
 
-def absolute(profile: Profile) -> FloatArray:
+def absolute(profile: "Profile") -> FloatArray:
     """f(p)."""
     weight: FloatArray = profile.weight_R.numpy()
     return weight
 
 
-def relative(profile: Profile) -> FloatArray:
+def relative(profile: "Profile") -> FloatArray:
     """f(p)/f(.5): how much more a problem weighs than one that is solved half of the time; where that is 0, nan."""
     half = float(profile.weight_R[profile.rate_R == 0.5])
     return absolute(profile) / half if half else np.full(len(profile.weight_R), np.nan)
 
 
-def profile_tables(profiles: Mapping[str, Profile]) -> list[Grid]:
+def profile_tables(profiles: Mapping[str, "Profile"]) -> list[Grid]:
     """f(p)/f(.5), then f(p), at `TABLE_RATES`, a row a method."""
     header = ["p", *(f"{rate:g}".lstrip("0") for rate in TABLE_RATES)]
 
@@ -57,7 +60,7 @@ def profile_tables(profiles: Mapping[str, Profile]) -> list[Grid]:
     return [table("f(p)/f(.5)", relative, 2), table("f(p)", absolute, 3)]
 
 
-def write_profiles(profiles: Mapping[str, Profile], folder: Path) -> None:
+def write_profiles(profiles: Mapping[str, "Profile"], folder: Path) -> None:
     """`f_of_p.csv` with all numbers, `f_of_p.png` and `.pdf`."""
     write_numbers(profiles, folder)
     panels = {"f(p) / f(.5)": _lines(profiles, relative), "f(p)": _lines(profiles, absolute)}
@@ -69,7 +72,7 @@ def write_profiles(profiles: Mapping[str, Profile], folder: Path) -> None:
             _draw(axes, profiles, lines, name, styles)
 
 
-def write_numbers(profiles: Mapping[str, Profile], folder: Path) -> None:
+def write_numbers(profiles: Mapping[str, "Profile"], folder: Path) -> None:
     """`f_of_p.csv` alone, which a run leaves of its own method."""
     rows = [row for label, profile in profiles.items() for row in _rows(label, profile)]
     text = io.StringIO()
@@ -88,12 +91,12 @@ def read_sizes(folder: Path) -> tuple[FloatArray, FloatArray] | None:
     return rate_R, size_R
 
 
-def _cells(profile: Profile, quantity: Quantity, digits: int) -> list[str]:
+def _cells(profile: "Profile", quantity: Quantity, digits: int) -> list[str]:
     values = dict(zip(profile.rate_R.tolist(), quantity(profile).tolist(), strict=True))
     return ["-" if np.isnan(values[rate]) else f"{values[rate]:.{digits}f}" for rate in TABLE_RATES]
 
 
-def _rows(label: str, profile: Profile) -> list[Row]:
+def _rows(label: str, profile: "Profile") -> list[Row]:
     columns: dict[str, list[float]] = {
         "p": profile.rate_R.tolist(),
         "f": profile.weight_R.tolist(),
@@ -106,7 +109,7 @@ def _rows(label: str, profile: Profile) -> list[Row]:
     return [{"method": label, **{name: f"{x:.6g}" for name, x in zip(columns, line, strict=True)}} for line in lines]
 
 
-def _draw(axes: Axes, profiles: Mapping[str, Profile], lines: Lines, name: str, styles: Styles) -> None:
+def _draw(axes: Axes, profiles: Mapping[str, "Profile"], lines: Lines, name: str, styles: Styles) -> None:
     for labels, curve in lines:
         colour, dashes = styles[_lead(labels)]
         rate_R = profiles[labels[0]].rate_R.numpy()
@@ -143,7 +146,7 @@ def _styles(labels: Sequence[str]) -> Styles:
     return found
 
 
-def _lines(profiles: Mapping[str, Profile], quantity: Quantity) -> Lines:
+def _lines(profiles: Mapping[str, "Profile"], quantity: Quantity) -> Lines:
     """Curves with the methods that share each; one that is not defined is none."""
     found: Lines = []
     for label, profile in profiles.items():

@@ -2,12 +2,13 @@
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from omegaconf import DictConfig, OmegaConf
 
 from rlvr.errors import ConfigError
@@ -22,17 +23,19 @@ STARTING = ("hydra", "paths", "ckpt_path", "allow_changes", "seed")  # keys of o
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One training run, or the evaluation of one run's policy on a suite.
+    """One training run, or the evaluation of one run's policy on a suite, or samples that were made elsewhere.
 
     Attributes:
         folder: Where its files are.
         record: What it found.
         texts: Samples of an evaluation by (split, policy), where `src/eval.py` made them.
+        given: Samples made elsewhere, by policy (base or trained), with their texts or None; itself None of a run.
     """
 
     folder: Path
     record: RunRecord
     texts: tuple[tuple[str, str, Outcome], ...] = ()
+    given: Mapping[str, pa.Table | None] | None = None
 
     @property
     def label(self) -> str:
@@ -46,8 +49,8 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The method and the seed."""
-        return run_name(self.label, self.seed)
+        """The method and, of a run, the seed."""
+        return run_name(self.label, self.seed) if self.given is None else self.label
 
     @cached_property
     def config(self) -> dict[str, str]:

@@ -49,6 +49,9 @@ class Samples:
 
 def read_samples(run: RunFolder, split: str, policy: str, evaluation: Evaluation) -> Samples | None:
     """The samples of base or trained policy on a set of problems; None where they are not there or not the same."""
+    if run.given is not None:
+        table = run.given[policy]
+        return None if table is None else Samples(table)
     path = sample_file(run.folder, split, policy)
     samples = Samples(read_table(path, READ)) if path.is_file() else _of_outcome(run, split, policy)
     return samples if samples is not None and samples.agrees_with(evaluation) else None

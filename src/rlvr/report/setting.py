@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
 from rlvr.console import is_first_rank
 from rlvr.files import write_whole
 
@@ -94,6 +92,8 @@ def _commit() -> str | None:
 
 
 def _device() -> str:
+    import torch  # a run has it; a report reads what runs left, and is installed without
+
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         return f"{len(names)} x {', '.join(sorted(set(names)))}"

@@ -1,25 +1,36 @@
 """Writes the tables and figures of one run, and the report over several."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+
+from rich.markup import escape
 
 from rlvr.console import console
 from rlvr.eval import RunRecord
+from rlvr.report.answer import answers
 from rlvr.report.figures import pass_at_k_figure, path_figure
-from rlvr.report.page import Output, Table
+from rlvr.report.findings import Finding, findings
+from rlvr.report.keeping import Keeping, keeping
+from rlvr.report.page import Answer, Output, Section, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
+from rlvr.report.sections.bands import bands
 from rlvr.report.sections.beyond import beyond
 from rlvr.report.sections.boundary import boundary
+from rlvr.report.sections.claims import claims
 from rlvr.report.sections.curves import curves, plane
 from rlvr.report.sections.fair import fair
 from rlvr.report.sections.interference import interference
+from rlvr.report.sections.keeping import keeps
 from rlvr.report.sections.learned import learned
+from rlvr.report.sections.power import power
 from rlvr.report.sections.setting import setting
 from rlvr.report.sections.texts import texts
 from rlvr.report.sections.training import training
 from rlvr.report.sections.transitions import transitions
-from rlvr.report.study import SPLIT_NAMES, Study, suffix
+from rlvr.report.slide import draw_slide
+from rlvr.report.study import SPLIT_NAMES, Study, spelled, suffix
 from rlvr.report.tables import run_table
 from rlvr.tables import Grid
 
@@ -45,19 +56,44 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
         ConfigError: When they can't be compared, see `pool`.
     """
     study, out = Study.read(folders), Output(output_dir)
+    facts, ahead, told = decided(study)
+    leave_slide(study, told, output_dir)
     found = curves(study, out)
     walked = [plane(study, out), fair(study, out)] if study.walked else []
-    sections = [*walked[:1], found, *walked[1:]]
-    sections += [make(study, out) for make in (boundary, beyond, transitions, training)]
+    sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(ahead, out), boundary(study, out)]
+    sections += [make(facts, out) for make in (claims, power)]
+    sections += [make(study, out) for make in (beyond, transitions, training)]
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
-    out.write(TITLE, [_runs_line(study), *study.notes], sections)
-    for block in found.blocks:
+    out.write(TITLE, told, [_runs_line(study), *study.notes], sections)
+    show(found, told, study.notes)
+    console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
+
+
+def decided(study: Study) -> tuple[dict[str, list[Finding]], dict[str, Keeping], list[Answer]]:
+    """Findings and methods at equal Pass@1, by set of problems, and what they say."""
+    facts = findings(study)
+    ahead = {split: kept for split in facts if (kept := keeping(study, split))}
+    return facts, ahead, answers(facts, ahead)
+
+
+def leave_slide(study: Study, told: Sequence[Answer], output_dir: Path) -> None:
+    """`answer.png` and `answer.pdf`: the answer on the first set of problems, for a talk."""
+    split = next((split for split in study.methods if split != "train"), next(iter(study.methods)))
+    draw_slide(told[0], study.methods[split], spelled(split), output_dir / "answer.png")
+
+
+def show(section: Section, told: Sequence[Answer], notes: Sequence[str]) -> None:
+    """A section's tables on the terminal, the answer, and what a reader should know."""
+    for block in section.blocks:
         if isinstance(block, Table):
             console.print()
             console.print(block.grid.rich())
-    for note in study.notes:
-        console.print(f"[yellow]Note:[/] {note}")
-    console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
+    for one in told:
+        console.print(f"\n[bold]{escape(one.title)}[/]")
+        for place, sentence in enumerate(one.sentences, start=1):
+            console.print(f"{place}. {escape(sentence.text)}")
+    for note in notes:
+        console.print(f"[yellow]Note:[/] {escape(note)}")
 
 
 def _runs_line(study: Study) -> str:

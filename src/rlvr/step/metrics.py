@@ -2,6 +2,7 @@
 
 from rlvr.ranks import Ranks
 from rlvr.step.batch import RolloutBatch
+from rlvr.types import STATUSES
 
 
 def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
@@ -37,7 +38,7 @@ def batch_metrics(batch: RolloutBatch, ranks: Ranks) -> dict[str, float]:
         "rollout/completion_length": total["tokens"] / completions,
         "rollout/truncated_share": total["truncated"] / completions,
         "rollout/tokens": float(total["tokens"]),
-        **{f"verify/{name}_share": total[name] / completions for name in ("wrong", "timeout", "error", "unformatted")},
+        **{f"verify/{name}_share": total[name] / completions for name in (*STATUSES[1:], "unformatted")},
         "loss/no_gradient_share": 1 - total["live"] / max(batch.selected, 1),
         **{name: count / sampled for name, count in total.items() if name.startswith("bucket/")},
     }
@@ -63,7 +64,7 @@ def _counts(batch: RolloutBatch) -> dict[str, float]:
         "truncated": sum(one.finish == "length" for one in completions),
         "reward": sum(verdict.reward for verdict in verdicts),
         **{f"reward/{name}": sum(worth for one, worth in rewards if one == name) for name in dict(rewards)},
-        **{status: statuses.count(status) for status in ("right", "wrong", "timeout", "error")},
+        **{status: statuses.count(status) for status in STATUSES},
         "unformatted": sum(not verdict.formatted for verdict in verdicts),
         **{f"bucket/{m}": successes.count(m) for m in range(live_PG.shape[1] + 1)},
     }

@@ -14,7 +14,7 @@ ENOUGH_FAILURES = 8
 EXAMPLES = 3
 EXAMPLE_CHARACTERS = 160
 # Of several replies about one completion, the first of these counts.
-ORDER: tuple[Status, ...] = ("right", "timeout", "error", "wrong")
+ORDER: tuple[Status, ...] = ("right", "timeout", "error", "unevaluated", "wrong")
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class PooledVerifier:
         """The questions that decide on a completion."""
         raise NotImplementedError
 
-    def plain(self, question: Question) -> bool | None:
-        """The answer to a question that needs no process, else None."""
+    def plain(self, question: Question) -> Status | None:
+        """The status where a question needs no process, else None."""
         return None
 
     def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
@@ -85,10 +85,10 @@ class PooledVerifier:
         replies: dict[Question, Reply] = {}
         hard = []
         for question in questions:
-            if (right := self.plain(question)) is None:
+            if (status := self.plain(question)) is None:
                 hard.append(question)
             else:
-                replies[question] = ("right" if right else "wrong", 0.0)
+                replies[question] = (status, 0.0)
         return replies | dict(zip(hard, self._pool.ask(hard), strict=True))
 
     def _stop_where_failing(self, items: Sequence[tuple[Problem, str]], verdicts: Sequence[Verdict]) -> None:

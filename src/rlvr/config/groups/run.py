@@ -1,4 +1,5 @@
-"""The entry scripts' own configs: `train.yaml`, `eval.yaml`, `report.yaml`, `export.yaml`, `profile.yaml`."""
+"""The entry scripts' own configs: `train.yaml`, `eval.yaml`, `confirm.yaml`, `report.yaml`, `export.yaml`,
+`profile.yaml`."""
 
 from typing import Literal
 
@@ -96,11 +97,38 @@ class Evaluate(Common):
     )
 
 
+class Confirm(Group):
+    """`python src/confirm.py`: fresh samples for the problems that the ledger claims as lost or won."""
+
+    runs: list[str] = key("folders of finished runs, of multiruns or of evaluations")
+    times: int = key("fresh samples a problem and policy, as a multiple of the evaluation's", low=4, high=16)
+    paths: Paths = key("where things are written")
+
+
+class Columns(Group):
+    """Which column of a file of samples holds what; null: the one with a known name."""
+
+    problem: str | None = key("the problem: a name, a number or its text")
+    sample: str | None = key("number of the sample among those of its problem")
+    correct: str | None = key("right or wrong")
+    prompt: str | None = key("what the policy was asked")
+    text: str | None = key("what it answered")
+    tokens: str | None = key("length of the answer, or its tokens")
+    logp: str | None = key("log-probability of the whole answer, or of each token, nats")
+    policy: str | None = key("the policy, where one file holds several")
+
+
 class Report(Group):
-    """`python src/report.py`: runs side by side."""
+    """`python src/report.py`, or `rlvr-report`: runs side by side, or samples made elsewhere."""
 
     runs: list[str] = key("folders of finished runs or of multiruns")
     output_dir: str = key("where table and figures go")
+    samples: str | dict[str, str | list[str]] | None = key("files of each policy by its name, or one file of all")
+    base: str = key("name of the policy that the others are compared with")
+    n: int | None = key("of each problem the first so many; null: all", unit="samples", low=1)
+    threshold: float | None = key("scores of at least this are right; null: scores must be 0 or 1")
+    filter: str | None = key("of lm-evaluation-harness's filters the one that counts, where a file has several")
+    columns: Columns = key("which column holds what, where its name is not a known one")
 
 
 class Export(Group):

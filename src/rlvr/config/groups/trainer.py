@@ -164,3 +164,21 @@ class Wandb(Logger):
     project: str = key("project there")
     name: Any = key("the run's name there")
     offline: bool = key("ask for no server; `wandb sync` sends it later")
+
+
+class MLFlow(Logger):
+    """MLflow."""
+
+    extras: ClassVar[tuple[str, ...]] = ("tags", "prefix", "artifact_location", "run_id", "synchronous", "log_model")
+    tracking_uri: str | None = key("a server or a database; null: MLFLOW_TRACKING_URI, else files in the run's folder")
+    save_dir: str = key("the run's folder")
+    experiment_name: str = key("experiment there")
+    run_name: Any = key("the run's name there")
+
+
+class Trackio(Logger):
+    """trackio."""
+
+    save_dir: str = key("where `trackio show` finds the runs")
+    project: str = key("project there")
+    name: Any = key("the run's name there")

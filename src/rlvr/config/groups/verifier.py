@@ -45,6 +45,9 @@ class MathVerifier(Priced):
     """Mathematical equality."""
 
     box: Literal["last", "any"] = key("any: right when any box of the completion is", optional=True)
+    final_form: Literal["required", "any"] = key(
+        "required: no more left to compute than the reference leaves", optional=True
+    )
     require_box: bool = key("false: without a box, what follows 'answer is', or stands last, is graded", optional=True)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from rlvr.eval import Interval, bootstrap_mean
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.eval.estimators import IntArray, bayes, cover, g_pass, log_coverage, support
-from rlvr.report.figures import colours
+from rlvr.report.figures import colours, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
@@ -43,8 +43,8 @@ def beyond(study: Study, out: Output) -> Section:
             "chance that at least half of k samples are right. Bayes: the mean success rate of these very problems, "
             "with the standard deviation that sampling leaves; all other intervals are for new problems and seeds. "
             "Retention: of the problems that the base solved, those still solved; discovery: of those solved now, the "
-            "ones that the base never solved. Both count one right answer among n, so that luck is in them, as in the "
-            "ledger's raw counts."
+            "ones that the base never solved; support: the harmonic mean of these two. All count one right answer "
+            "among n, so that luck is in them, as in the ledger's raw counts."
         )
     )
     return section
@@ -130,5 +130,5 @@ def _figure(split: str, methods: Sequence[Method], curve: Sequence[Row], out: Ou
         axes.set_xlabel("tau, least success rate that counts")
         axes.set_ylabel(f"Cover@tau on {spelled(split)} problems (%)")
         axes.set_ylim(bottom=0)
-        axes.legend(loc="lower left")
+        legend_beside(axes)
     return Figure(name, f"Cover@tau on {spelled(split)} problems", "csv/cover.csv")

@@ -12,6 +12,8 @@ from rlvr.report.study import Study, spelled
 from rlvr.report.tables import shown_ks
 from rlvr.tables import Grid, Row
 
+TITLE = "Pass@k"
+
 
 def plane(study: Study, out: Output) -> Section:
     """The headline: each run's way from its base, a point an evaluation."""
@@ -45,13 +47,14 @@ def curves(study: Study, out: Output) -> Section:
     """Pass@k with intervals, differences to base and GRPO, and where curves cross."""
     rows: list[Row] = []
     crossings: list[Row] = []
-    section = Section("Pass@k")
+    section = Section(TITLE)
     columns = min(2, len(study.methods))
     with out.figure("pass_at_k", columns, -(-len(study.methods) // columns)) as panels:
         for axes in panels[len(study.methods) :]:
             axes.set_visible(False)
         for axes, (split, methods) in zip(panels, study.methods.items(), strict=False):
             draw_pass_at_k(axes, methods, spelled(split))
+        legend_beside(panels[0])
     several = any(len(methods[0].runs) > 1 for methods in study.methods.values())
     caption = f"Pass@k, all seeds of a method together; bands are 95 % bootstrap intervals {OVER[several]}."
     section.blocks.append(Figure("pass_at_k", caption, "csv/pass_at_k.csv"))

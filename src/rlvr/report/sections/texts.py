@@ -1,10 +1,9 @@
 """What the policies write: how many different right answers, and completions side by side."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
 
 from rlvr.eval import Evaluation, bootstrap_mean, ledger, pass_at_k
 from rlvr.report.page import Block, Note, Output, Pair, Section, Side, Table
@@ -18,6 +17,7 @@ from rlvr.tables import Grid, Row
 AMONG = 8
 # Problems shown of each kind, and texts of a policy and verdict.
 SHOWN, TEXTS = 1, 3
+OUTSIDE = "a sample of theirs, or of their base's, came without one"
 
 
 def texts(study: Study, out: Output) -> Section:
@@ -28,33 +28,32 @@ def texts(study: Study, out: Output) -> Section:
     means: list[Row] = []
     shown: list[Row] = []
     for split, methods in study.methods.items():
-        found = {method.label: _both(method) for method in methods}
-        missing = [label for label, seeds in found.items() if not seeds]
-        if missing:
-            blocks.append(
-                Note(
-                    f"No texts on {spelled(split)} problems of {', '.join(missing)}: these runs left no "
-                    "samples, or not those that belong to their counts."
-                )
-            )
+        missing: list[str] = []
         lines: list[list[str]] = []
         for method in methods:
-            if seeds := found[method.label]:
-                rows = [row for index, both in seeds.items() for row in _diversity(split, method, index, both)]
-                diversity += rows
-                means.append({"split": split, "method": method.label, **mean_diversity(rows)})
-                lines.append(_diversity_line(means[-1]))
+            rows: list[Row] = []
+            for index, both in _both(method):
+                if not rows and split == next(iter(study.methods)):
+                    found_pairs, found_rows = _pairs(split, method, index, both)
+                    pairs += found_pairs
+                    shown += found_rows
+                rows += _diversity(split, method, index, both)
+            if not rows:
+                missing.append(method.label)
+                continue
+            diversity += rows
+            means.append({"split": split, "method": method.label, **mean_diversity(rows)})
+            lines.append(_diversity_line(means[-1]))
+        if missing:
+            outside = any(run.given is not None for method in methods for run in method.runs)
+            why = OUTSIDE if outside else "these runs left no samples, or not those that belong to their counts"
+            blocks.append(Note(f"No texts on {spelled(split)} problems of {', '.join(missing)}: {why}."))
         if lines:
             head = ["", "problems", "base", "trained", "difference"]
             title = (
                 f"Different texts among {among(methods[0].n)} right answers, {spelled(split)} problems [95 % interval]"
             )
             blocks.append(Table(Grid(f"{title}; * excludes 0", head, lines), "csv/diversity_means.csv"))
-        for method in methods if split == next(iter(study.methods)) else []:
-            for index, both in list(found[method.label].items())[:1]:
-                found_pairs, rows = _pairs(split, method, index, both)
-                pairs += found_pairs
-                shown += rows
     out.csv("diversity", diversity)
     out.csv("diversity_means", means)
     out.csv("sample_pairs", shown)
@@ -67,7 +66,7 @@ def different(count_T: Sequence[int], draws: int) -> float:
     A text is among them with the chance that Pass@k computes, with its count for the right answers.
     """
     total = sum(count_T)
-    return float(pass_at_k(torch.tensor(list(count_T)), total, draws).sum())
+    return float(pass_at_k(count_T, total, draws).sum())
 
 
 def among(n: int) -> int:
@@ -96,17 +95,15 @@ def mean_diversity(rows: Sequence[Row]) -> Row:
 Both = tuple[Samples, Samples]
 
 
-def _both(method: Method) -> dict[int, Both]:
-    """Samples of base and trained policy by the index of their run, where they are there."""
-    found = {}
+def _both(method: Method) -> Iterator[tuple[int, Both]]:
+    """Samples of base and trained policy by the index of their run, where they are there; a run's at a time."""
     for index, (run, evaluations) in enumerate(zip(method.runs, method.pairs(), strict=True)):
         base, trained = (
             read_samples(run, method.split_name, policy, evaluation)
             for policy, evaluation in zip(("base", "trained"), evaluations, strict=True)
         )
         if base is not None and trained is not None:
-            found[index] = (base, trained)
-    return found
+            yield index, (base, trained)
 
 
 def _diversity(split: str, method: Method, index: int, both: Both) -> list[Row]:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.eval.difficulty import EDGES
-from rlvr.report.figures import COLUMNS, colours, rate_axes
+from rlvr.report.figures import COLUMNS, colours, legend_beside, rate_axes
 from rlvr.report.page import Block, Figure, Output, Section
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
@@ -114,7 +114,7 @@ def _shares(split: str, methods: list[Method], rows: list[Row], out: Output) -> 
             axes.set_xlabel("base success rate; problems")
             axes.set_ylabel(label)
             axes.set_ylim(-3, 103)
-        once.legend(loc="best", fontsize=7)
+        legend_beside(once, fontsize=7)
     caption = (
         f"{spelled(split).capitalize()} problems by how often the base solves them: share that the trained policy "
         f"solves at least once in {methods[0].n} samples, and its mean success rate."

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from rlvr.verify.math.asked import value_of
 from rlvr.verify.math.commas import without_outer
 from rlvr.verify.math.latex import clean
 from rlvr.verify.math.single import One, approximations, chain, one, split
@@ -51,6 +52,22 @@ def readings(text: str) -> tuple[Answer, ...]:
         return tuple(_answer(spelling) for spelling in spellings if spelling)
     except RecursionError:  # hundreds of brackets
         return ()
+
+
+@lru_cache(maxsize=8192)
+def asked(text: str) -> tuple[Answer, ...]:
+    """What an answer says of a formula that the question may have asked for, as m + n = 42."""
+    sides = value_of(without_outer(clean(text)))
+    return (replace(_answer(sides[1]), name=sides[0]),) if sides else ()
+
+
+def texts(answer: Answer) -> Iterator[str]:
+    """The mathematics of each of its values, without what they are claimed to be equal to."""
+    if isinstance(answer, One):
+        yield answer.tex
+    else:
+        for item in answer.items:
+            yield from texts(item)
 
 
 def _answer(tex: str) -> Answer:

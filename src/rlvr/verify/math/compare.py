@@ -3,23 +3,42 @@
 from collections.abc import Callable, Iterable
 from itertools import product
 
-from rlvr.verify.math.answer import Answer, Many, readings
+from rlvr.verify.math.answer import Answer, Many, asked, readings, texts
 from rlvr.verify.math.latex import clean
-from rlvr.verify.math.number import is_decimal, is_near, stands_for
+from rlvr.verify.math.number import is_decimal, is_near, stands_for, unreduced
 from rlvr.verify.math.order import named_in_order
-from rlvr.verify.math.single import One, same_words, words_of
+from rlvr.verify.math.single import One, same_words, split, words_of
 
 MAX_UNORDERED = 64
 
 # Whether two formulas are equal, or the second, behind \\approx, is the first one rounded; None where that isn't known.
 Decide = Callable[[str, str], bool | None]
+Finished = Callable[[Answer, Answer], bool]
 
 
-def same(reference: str, answer: str, decide: Decide) -> bool | None:
-    """Whether an answer says what the reference says, in any of their readings."""
+def reduced(reference: Answer, answer: Answer) -> bool:
+    """Whether an answer's fractions are in lowest terms, where the reference's are: 4/2 is not 2."""
+    wanted, given = (sum(map(unreduced, texts(each))) for each in (reference, answer))
+    return given <= wanted
+
+
+def _any_form(reference: Answer, answer: Answer) -> bool:
+    return True
+
+
+def same(reference: str, answer: str, decide: Decide, finished: Finished = _any_form) -> bool | None:
+    """Whether an answer says what the reference says, in any of their readings.
+
+    Args:
+        reference: The right answer as the data set has it.
+        answer: A completion's.
+        decide: Compares formulas.
+        finished: Whether of two readings that say the same the second leaves no more to compute than the first.
+    """
     if _damaged_matrix(reference) and clean(reference).replace("\\\\", "") == clean(answer).replace("\\\\", ""):
         return True
-    return _any(_equal(a, b, decide) for a, b in product(readings(reference), readings(answer)))
+    verdicts = ((_equal(a, b, decide), a, b) for a, b in product(readings(reference), readings(answer) + asked(answer)))
+    return _any(equal and finished(a, b) for equal, a, b in verdicts)
 
 
 def _damaged_matrix(reference: str) -> bool:
@@ -30,9 +49,9 @@ def _damaged_matrix(reference: str) -> bool:
 def _equal(a: Answer, b: Answer, decide: Decide) -> bool | None:
     differently_named = bool(a.name and b.name and a.name != b.name)
     if isinstance(a, One) and isinstance(b, One):
-        if differently_named or "=" in a.tex + b.tex:
+        if differently_named or _is_equation(a.tex) or _is_equation(b.tex):
             equations = _spelled_out(a), _spelled_out(b)
-            return equations[0] == equations[1] or (all("=" in each for each in equations) and decide(*equations))
+            return equations[0] == equations[1] or (all(map(_is_equation, equations)) and decide(*equations))
         if a.option and b.option and a.option != b.option:
             return False
         # The answer's own claims must hold as well; the reference's are taken for granted, if they aren't absurd.
@@ -50,6 +69,11 @@ def _equal(a: Answer, b: Answer, decide: Decide) -> bool | None:
     if unordered and len(a.items) <= MAX_UNORDERED:
         return _equal_unordered(a, b, decide)
     return (a.kind == b.kind or unordered) and _all(_equal(x, y, decide) for x, y in pairs)
+
+
+def _is_equation(tex: str) -> bool:
+    """The sum over k from k = 1 on is none."""
+    return len(split(tex, "=")) > 1
 
 
 def _spelled_out(one: One) -> str:

@@ -4,6 +4,8 @@ import ast
 import re
 from functools import lru_cache
 
+from rlvr.types import ALTERNATIVE
+
 # The final answer stands at the end: a runaway completion's bulk isn't searched, nor can a box that it never closes
 # grow without bound. This many characters are about 3,072 tokens, the published response length.
 TAIL_CHARACTERS = 10_000
@@ -59,6 +61,11 @@ def unboxed(text: str) -> str:
     if numbers := _NUMBER.findall(line):
         return str(numbers[-1])
     return line.rstrip(".") if anchored else ""
+
+
+def references(answer: str) -> list[str]:
+    """The spellings of a data set's answer, of which any is right; mostly one."""
+    return list(map(reference, answer.split(ALTERNATIVE)))
 
 
 @lru_cache(maxsize=8192)

@@ -5,21 +5,20 @@ currency, percent and degree signs) comes out between double quotes: `12"cm"^{2}
 """
 
 import re
-import unicodedata
 
+from rlvr.verify.math.characters import in_latex
 from rlvr.verify.math.commas import without_marked, without_spaced
 from rlvr.verify.math.spelling import (
-    CHARACTERS,
     COMMANDS,
     CONJUNCTIONS,
     FUNCTIONS,
     INFINITY,
-    LOWERED,
     MATRICES,
-    RAISED,
+    OPERATORS,
+    SAID,
     SKIPPED,
     TEXT,
-    WORDS,
+    UNITS,
 )
 
 # Answers are short; what is longer or nested deeper is no answer, and costs no time.
@@ -34,11 +33,11 @@ _GLUED_COMMAND = re.compile(
 )
 _CUT_TEXT = ("normal", "bf", "rm")
 _SEPARATOR = re.compile(r"\s*(?:,(?![0-9]{3})|\band\b|\bor\b)\s*")
-_PHRASE = re.compile(r"\s*([-+]?[0-9][0-9.,:/]*(?=[ A-Za-z]))?(.+)")  # a number that it begins with is outside it
+_PHRASE = re.compile(r"\s*([-+]?[0-9][0-9.,:/]*(?=[ A-Za-z%]))?(.+)")  # a number that it begins with is outside it
 _GROUPS = re.compile(r"(?<![0-9.])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
-_RAISED, _LOWERED = re.compile(f"[{''.join(RAISED)}]+"), re.compile(f"[{''.join(LOWERED)}]+")
 QUOTE = '"'
-ORDINALS = ('"st"', '"nd"', '"rd"', '"th"')
+ORDINALS = ("st", "nd", "rd", "th")
+_IN_FORMULAS = tuple("+-*([{_0123456789")
 _NAME_COMMAND = re.compile(r"\\(min|max) ")  # v_{max}
 # A space counts in quotes, between digits, and where it ends a command.
 _SPACE = re.compile(r'("[^"]*")|(\\[A-Za-z]+ )(?=[A-Za-z])|([0-9] )(?=[0-9])| ')
@@ -46,7 +45,7 @@ _SPACE = re.compile(r'("[^"]*")|(\\[A-Za-z]+ )(?=[A-Za-z])|([0-9] )(?=[0-9])| ')
 
 def clean(text: str) -> str:
     """The answer in one spelling; empty where it can't be an answer."""
-    text = without_marked(_in_ascii(text).translate(CHARACTERS))
+    text = without_marked(in_latex(text))
     # Zero-width characters, and those that turn the direction of reading, have no place in an answer.
     if len(text) > MAX_CHARACTERS or not text.isprintable():
         return ""
@@ -61,20 +60,6 @@ def clean(text: str) -> str:
     return text.lstrip(" ,;:").rstrip(" .,;:")
 
 
-def _in_ascii(text: str) -> str:
-    """Exponents, indices and fractions that are characters of their own, as LaTeX: ⁻¹ is ^{-1}, 2¾ is 2 3/4."""
-    if text.isascii():
-        return text
-    text = _RAISED.sub(lambda match: f"^{{{''.join(map(RAISED.__getitem__, match[0]))}}}", text)
-    text = _LOWERED.sub(lambda match: f"_{{{''.join(map(LOWERED.__getitem__, match[0]))}}}", text)
-    return "".join(_fraction(each) for each in text)
-
-
-def _fraction(character: str) -> str:
-    parts = unicodedata.normalize("NFKC", character).split("⁄")
-    return rf"\frac{{{parts[0]}}}{{{parts[1]}}}" if len(parts) == 2 and all(map(str.isdigit, parts)) else character
-
-
 class _Reader:
     """Reads tokens one after the other; each method returns the spelling of what it has read."""
 
@@ -83,6 +68,7 @@ class _Reader:
         self._depth = 0
         self._in_matrix = False
         self._last = " "
+        self._behind = ""
 
     def until(self, closing: str | None) -> str:
         """Everything up to `closing`, which is read too."""
@@ -93,6 +79,7 @@ class _Reader:
         while self._tokens and (token := self._tokens.pop()) != closing:
             pieces.append(self._spelled(token))
             self._last = (pieces[-1] or self._last)[-1]
+            self._behind = pieces[-1].strip() or self._behind
         self._depth -= 1
         return "".join(pieces)
 
@@ -114,6 +101,8 @@ class _Reader:
             return COMMANDS[name]
         if name in TEXT:
             return self._text()
+        if name == "operatorname":
+            return self._operator()
         if name in SKIPPED:
             self._argument()
             return ""
@@ -131,6 +120,11 @@ class _Reader:
             name = glued[1]
             self._tokens.append(glued[2])
         return self._with_arguments(name)
+
+    def _operator(self) -> str:
+        """A function by its name."""
+        name = self._raw_argument()
+        return f"\\{name} " if name in OPERATORS else rf"\operatorname{{{name}}}"
 
     def _with_arguments(self, name: str) -> str:
         """A command that is kept, and groups that follow it in their braces."""
@@ -150,16 +144,27 @@ class _Reader:
             return ","
         if token in _CUT_TEXT and self._next_is("{"):
             return ""
-        known = token.lower() in WORDS and not self._last.isalpha()
+        name = token.lower()
+        known = not self._last.isalpha() and (self._is_said(name) or (name in UNITS and self._is_unit()))
         word = known or (len(token) >= 4 and not self._last.isdigit())
         return f'"{token}"' if word else token
+
+    def _is_said(self, name: str) -> bool:
+        """NO is no, but in AN = NO two points."""
+        return name in SAID and self._depth == 1 and not self._next_is("=") and self._behind != "="
+
+    def _is_unit(self) -> bool:
+        """Whether the name of a unit is one: behind a value, and outside of formulas; 2mg+k and x mg are products."""
+        after = next((token for token in reversed(self._tokens) if not token.isspace()), "")
+        value = self._behind[:1] == "\\" or self._behind[-1:].isdigit() or self._behind[-1:] in ("}", ")", QUOTE, ".")
+        return self._depth == 1 and value and after[:1] not in _IN_FORMULAS and after[1:] not in FUNCTIONS
 
     def _script(self, mark: str) -> str:
         argument = self._argument(whole_number=True)
         if mark == "^" and argument.strip() in (r"\circ", "o"):
             return '"°"'
-        if argument.strip("'") == "" or argument in ORDINALS:  # f^{\prime}, 5^{\text{th}}
-            return argument
+        if argument.strip("'") == "" or argument.strip(QUOTE) in ORDINALS:  # f^{\prime}, 5^{\text{th}}
+            return argument if "'" in argument else f'"{argument.strip(QUOTE)}"' * bool(argument)
         return f"{mark}{{{_NAME_COMMAND.sub(_in_letters, argument).replace(QUOTE, '')}}}"
 
     def _argument(self, whole_number: bool = False) -> str:
@@ -205,7 +210,10 @@ class _Reader:
 
     def _text(self) -> str:
         """Words, quoted; what separates answers elsewhere does so between words too."""
-        return ",".join(_PHRASE.sub(_quoted, part) for part in _SEPARATOR.split(self._raw_argument()))
+        words = self._raw_argument()
+        if words in OPERATORS:
+            return f"\\{words} "
+        return ",".join(_PHRASE.sub(_quoted, part) for part in _SEPARATOR.split(words))
 
     def _environment(self, name: str) -> str:
         kind = self._raw_argument()
@@ -244,4 +252,6 @@ def _in_letters(command: re.Match[str]) -> str:
 def _quoted(phrase: re.Match[str]) -> str:
     """Words in quotes, a number in front of them not."""
     number, words = phrase[1] or "", phrase[2].strip()
+    if words == "%":
+        return f'{number}"%"'
     return f'{number}"{words}"' if re.search("[A-Za-z]", words) and words not in ("e", "i", "d") else phrase[0]

@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from math import gcd
 
 _SIGN = r"(?P<sign>[+-]?)"
 _DECIMAL = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
@@ -17,6 +18,8 @@ _PATTERNS = [
     re.compile(rf"{_SIGN}(?P<whole>[0-9]+)?\\frac\{{(?P<top>[+-]?{_DECIMAL})\}}\{{(?P<bottom>[+-]?{_DECIMAL})\}}"),
     re.compile(rf"{_SIGN}(?:(?P<whole>[0-9]+) )?(?P<top>{_DECIMAL})/(?P<bottom>{_DECIMAL})"),
 ]
+_FRACTION = re.compile(r"\\frac\{-?([0-9]+)\}\{-?([0-9]+)\}|(?<![0-9.}])\(?-?([0-9]+)\)?/\(?-?([0-9]+)\)?(?![0-9.])")
+_REPEATING = re.compile(r"\.[0-9]*\\overline\{[0-9]+\}")
 MAX_EXPONENT = 400
 # As many digits of pi or 1/3 as make a decimal stand for it.
 ENOUGH_DIGITS = 6
@@ -48,6 +51,12 @@ def _value(parts: dict[str, str | None]) -> Fraction | None:
             return None
         value += Fraction(int(repeated), (10 ** len(repeated) - 1) * 10 ** len(digits.partition(".")[2]))
     return value * Fraction(10) ** exponent
+
+
+def unreduced(tex: str) -> int:
+    """How many fractions are not in lowest terms, or still decimals that go on for ever."""
+    pairs = ([int(each) for each in match.groups() if each] for match in _FRACTION.finditer(tex))
+    return sum(gcd(top, bottom) > 1 or bottom == 1 for top, bottom in pairs) + len(_REPEATING.findall(tex))
 
 
 def is_decimal(tex: str) -> bool:

@@ -27,14 +27,22 @@ _MISREAD = re.compile(rf"(?P<other>\\(?:{_ACCENTS})\{{[^{{}}]*\}}|\\Gamma ?\()|\
 _NAMES = {r"\gamma": r"\mathscr{gamma}", r"\Gamma": r"\mathscr{Gamma}", "I": r"\mathscr{current}"}
 _TRANSPOSED = re.compile(r"\^\{T\}")
 _FACTOR = re.compile(r"(?<=[0-9])\(|(?<=\\pi)\(|(?<![A-Za-z\\])i\(")
-_i = Symbol("i", real=True)
+IMAGINARY = Symbol("i", real=True)
 
 Chain = And  # x = y = z
 
 
-@lru_cache(maxsize=4096)
 def parsed(tex: str) -> Basic | None:
     """A formula in `clean`'s spelling as sympy's; None where it can't be read."""
+    formula = written(tex)
+    if isinstance(formula, Expr) and IMAGINARY in formula.free_symbols:
+        return formula.subs(IMAGINARY, I)
+    return formula
+
+
+@lru_cache(maxsize=4096)
+def written(tex: str) -> Basic | None:
+    """The same with a symbol for the imaginary unit, since sympy works out what has its own."""
     if (value := number(tex)) is not None:
         return Rational(value.numerator, value.denominator)
     tex = _PRIMED.sub(_prime_as_subscript, tex)
@@ -52,9 +60,7 @@ def parsed(tex: str) -> Basic | None:
         raise
     except Exception:  # whatever the parser raises on a model's text
         return None
-    if not isinstance(formula, Basic):
-        return None
-    return formula.subs(_i, I) if isinstance(formula, Expr) and _i in formula.free_symbols else formula
+    return formula if isinstance(formula, Basic) else None
 
 
 def _prime_as_subscript(match: re.Match[str]) -> str:
@@ -63,8 +69,8 @@ def _prime_as_subscript(match: re.Match[str]) -> str:
 
 def _sum(match: re.Match[str]) -> str:
     """3 1/2 is a mixed number, 3 4/2 a product."""
-    whole, top, bottom = match.groups()
-    return rf"({whole}+\frac{{{top}}}{{{bottom}}})" if int(top) < int(bottom) else match[0]
+    whole, top, bottom = map(int, match.groups())
+    return rf"(\frac{{{whole * bottom + top}}}{{{bottom}}})" if top < bottom else match[0]
 
 
 class _Reader(_Latex2Sympy):

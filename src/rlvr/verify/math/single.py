@@ -8,10 +8,12 @@ from rlvr.verify.math.number import number
 from rlvr.verify.math.units import CURRENCIES, unit_of
 
 _NO_VARIABLE = re.compile(r'\\(?:frac|sqrt|pi|cdot|times|binom|infty|ln|log|sin|cos|tan)(?![A-Za-z])|"[^"]*"')
+_BOUND = re.compile(r"\\(?:sum|prod|int|lim|gcd|lcm|bmod|mod|max|min|det)(?![A-Za-z])")
 _BASED = re.compile(
     r"([+-]?)\(?\"?([0-9][0-9A-Z]*|[A-Z][0-9A-Z]*[0-9][0-9A-Z]*)\"?\)?_\{\"?([0-9]+|two|three|five|eight|ten)\"?\}"
 )
-_OPTION = re.compile(r"(?:\"\(?([A-Z])[).]+\"|\(([A-Z])\))([0-9\\\"$.-].*)")
+_OPTION = re.compile(r"(?:\"\(?([A-Z])[).]+\"|\(?([A-Z])\))([0-9\\\"$.-].*)")
+_CHOICE = re.compile(r"\"?([A-Z])[).:]\"?")
 _CURRENCY = re.compile(r"([+-]?)(\"[^\"]+\")(.+)")
 _BASES = {"two": "2", "three": "3", "five": "5", "eight": "8", "ten": "10"}
 LONGEST_NAME = 5
@@ -61,14 +63,21 @@ def split(tex: str, separators: str) -> list[str]:
 def chain(tex: str) -> One:
     """0.56 = 56 % is 56 %, and claims that 0.56 is the same; x + 1 = 5 is no value but an equation."""
     parts = split(tex, "=")
-    if len(parts) < 2 or re.search("[A-Za-z]", _NO_VARIABLE.sub("", tex)):
+    if len(parts) < 2 or any(re.search("[A-Za-z]", _NO_VARIABLE.sub("", part)) for part in _told(parts)):
         return one(tex)
     *claims, value = map(one, parts)
     return replace(value, claims=tuple(claims))
 
 
+def _told(parts: list[str]) -> list[str]:
+    """Those that have to be numbers: not the sum over k that the last one is the value of."""
+    return [part for part in parts[:-1] if not _BOUND.search(part)] + parts[-1:]
+
+
 def one(tex: str) -> One:
     """What stands between separators and names."""
+    if match := _CHOICE.fullmatch(tex):
+        return One(match[1])
     if match := _OPTION.fullmatch(tex):
         return replace(one(match[3]), option=match[1] or match[2])
     if match := _BASED.fullmatch(tex):
@@ -124,6 +133,6 @@ def spelled(tex: str) -> str:
 
 def _word(text: str) -> str:
     """A is not a, AB not Ab and ABCD not abcd, but Yes and YES are yes."""
-    text = re.sub(r"['().-]", "", text)
+    text = re.sub(r"['().]|-(?![0-9])", "", text)
     word = text == text.capitalize() != text[:1] or (text.isupper() and len(text) > LONGEST_NAME)
     return text.casefold() if word or text.lower() in SHOUTED else text

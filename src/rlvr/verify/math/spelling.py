@@ -17,6 +17,8 @@ CHARACTERS = str.maketrans(
     }
 )
 
+ASCII_SIGNS = {"<=": r"\leq ", ">=": r"\geq ", "==": "=", "!=": r"\neq ", "**": "^"}
+
 # Runs of these are one exponent or index: ¹² is ^{12}.
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni", strict=True))
 LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙᵢ", "0123456789+-()ni", strict=True))
@@ -45,7 +47,9 @@ MATRICES = _words("pmatrix bmatrix Bmatrix smallmatrix array matrix")
 
 FUNCTIONS = _words("sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan log ln exp sqrt gcd lcm min max")
 FUNCTIONS += ["pi"]
+OPERATORS = ("gcd", "lcm")  # which are written as words, too
 CONJUNCTIONS = ("and", "or")
 INFINITY = ("infinity", "infty", "inf")
-# Letters that are words without `\text`, however few they are.
-WORDS = {"yes", "no"} | BARE_UNITS
+# Letters that are words without `\text`, however few they are; units behind a value only.
+SAID = {"yes", "no"}
+UNITS = BARE_UNITS

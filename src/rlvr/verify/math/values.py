@@ -14,6 +14,7 @@ from sympy import (
     Float,
     I,
     Limit,
+    Mod,
     Pow,
     Rational,
     Symbol,
@@ -52,7 +53,7 @@ def equal(a: Expr, b: Expr) -> bool:
         verdict = zero(a - b, point)
         if verdict is False:
             return False
-        enough -= verdict is True
+        enough -= verdict is True or (constant and verdict is None and _near(a, b))
     return enough <= 0
 
 
@@ -81,7 +82,7 @@ def points(a: Expr, b: Expr) -> list[Point]:
 def numeric(formula: Expr, point: Point | None = None) -> Expr | None:
     """A value to a few digits; None where there is none."""
     number = formula.evalf(DIGITS, subs=point or None)
-    if not number.is_number or not number.is_finite or number.has(*_UNKNOWN):
+    if not number.is_number or not number.is_finite or number.has(Mod, *_UNKNOWN):
         return None
     re, im = number.as_real_imag()
     return re if abs(im) <= FAR * abs(re) else number
@@ -135,6 +136,14 @@ def _far(a: Expr, b: Expr) -> bool:
         return False
     largest = max(abs(x), abs(y))
     return bool(largest > SMALL and abs(x - y) > FAR * largest)
+
+
+def _near(a: Expr, b: Expr) -> bool:
+    """Whether two constants agree as far as they are worked out, where nothing simplifies an integral or a limit."""
+    if not (a.has(*_UNKNOWN) or b.has(*_UNKNOWN)):
+        return False
+    x, y = (each.evalf(DIGITS) for each in (a, b))
+    return bool(x.is_Float and y.is_Float and abs(x - y) <= SMALL * max(abs(x), abs(y)))
 
 
 def _drawn(a: Expr, b: Expr) -> Iterator[Point]:

@@ -3,12 +3,13 @@
 import importlib.util
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from rlvr.errors import ConfigError
-from rlvr.types import Problem
-from rlvr.verify.math.compare import same
-from rlvr.verify.math.extract import boxes, reference, unboxed
+from rlvr.types import Problem, Status
+from rlvr.verify.math.compare import reduced, same
+from rlvr.verify.math.extract import boxes, references, unboxed
 from rlvr.verify.math.latex import clean
 from rlvr.verify.pool import KillablePool
 from rlvr.verify.pooled import PooledVerifier, Questions
@@ -26,6 +27,7 @@ class MathVerifier(PooledVerifier):
         memory_gib: float,
         box: Literal["last", "any"] = "last",
         require_box: bool = True,
+        final_form: Literal["required", "any"] = "required",
         max_failed_share: float = 1.0,
         rewards: Rewards = ZERO_ONE,
     ) -> None:
@@ -38,6 +40,7 @@ class MathVerifier(PooledVerifier):
             box: Which `\boxed{}` counts, the last one or any.
             require_box: Without a box an answer is wrong; otherwise what stands behind "answer is", or the last formula
                 or number, is graded.
+            final_form: Where it is required, an answer that leaves more to compute than the reference is `unevaluated`.
             max_failed_share: Share of a batch that may time out or fail before the run ends.
             rewards: What verdicts are worth.
 
@@ -48,7 +51,11 @@ class MathVerifier(PooledVerifier):
             raise ConfigError('verifier=math: the package latex2sympy2_extended is missing; pip install -e ".[math]".')
         if box not in ("last", "any"):
             raise ConfigError(f"verifier.box={box}: unknown; choose last or any.")
-        super().__init__(KillablePool(load_judge, workers, timeout_s, memory_gib), max_failed_share, rewards)
+        if final_form not in ("required", "any"):
+            raise ConfigError(f"verifier.final_form={final_form}: unknown; choose required or any.")
+        self.final = final_form == "required"
+        pool = KillablePool(partial(load_judge, self.final), workers, timeout_s, memory_gib)
+        super().__init__(pool, max_failed_share, rewards)
         self.box = box
         self.require_box = require_box
 
@@ -58,28 +65,36 @@ class MathVerifier(PooledVerifier):
         answers = found if self.box == "any" else found[-1:]
         if not found and not self.require_box:
             answers = [unboxed(text)]
-        gold = reference(problem.answer)
-        questions = [(gold, answer) for answer in dict.fromkeys(answers) if answer]
+        golds = references(problem.answer)
+        questions = [(gold, answer) for answer in dict.fromkeys(answers) if answer for gold in golds]
         return Questions(questions, formatted=bool(found and questions))
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
         """Those that have one spelling, after solutions were cut down to their last box."""
-        return [bool(clean(reference(answer))) for answer in answers]
+        return [all(map(clean, references(answer))) for answer in answers]
 
     def answer(self, text: str) -> str:
         """The last box, or what stands for it, in one spelling."""
         found = boxes(text)
         return clean(found[-1] if found else "" if self.require_box else unboxed(text))
 
-    def plain(self, question: Question) -> bool | None:
+    def plain(self, question: Question) -> Status | None:
         """Decides what needs no mathematics: numbers, texts, and the same formula in another spelling."""
         wanted, given = question
-        return same(wanted, given, lambda reference, answer: None)
+        equal = same(wanted, given, _unsure)
+        if not (equal and self.final):
+            return {True: "right", False: "wrong", None: None}[equal]
+        right = same(wanted, given, _unsure, reduced)
+        return {True: "right", False: "unevaluated", None: None}[right]
 
 
-def load_judge() -> Judge:
+def _unsure(reference: str, answer: str) -> None:
+    """Mathematics, which is the worker processes' part."""
+
+
+def load_judge(final_form: bool) -> Judge:
     """Import the reader of formulas, in a worker, and return the function that compares two answers."""
     from rlvr.verify.math.judge import judge
 
     logging.disable(logging.CRITICAL)  # it warns that there is no timeout; the parent keeps the time
-    return judge
+    return partial(judge, final_form=final_form)

@@ -1,0 +1,57 @@
+"""trackio: curves in a folder of one's own, without an account."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class TrackioLogger(Logger):
+    """Lightning has none for it.
+
+    Args:
+        save_dir: Where `trackio show` finds the runs.
+        project: What it puts together.
+        name: The run's.
+    """
+
+    def __init__(self, save_dir: str, project: str, name: str) -> None:
+        super().__init__()
+        self._save_dir, self._project, self._name = save_dir, project, name
+        self._run: Any = None
+
+    @property
+    def experiment(self) -> Any:
+        """Trackio's run, started at its first use; one that goes on in its folder adds to the same."""
+        if self._run is None:
+            os.environ.setdefault("TRACKIO_DIR", str(Path(self._save_dir).absolute()))  # read when it is imported
+            import trackio
+
+            self._run = trackio.init(project=self._project, name=self._name, resume="allow", embed=False)
+        return self._run
+
+    @property
+    def name(self) -> str:
+        """The project."""
+        return self._project
+
+    @property
+    def version(self) -> str:
+        """The run."""
+        return self._name
+
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """`config.yaml` has them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add a row."""
+        self.experiment.log(dict(metrics), step=step)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """What comes after the training, figures say, is still logged; the process's end ends the run."""

@@ -1,0 +1,172 @@
+"""The answer before the tables: five sentences of what the numbers decide, none of which says more than they do."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+
+from rlvr.eval import Interval
+from rlvr.eval.claims import KINDS
+from rlvr.eval.confirmation import Confirmation, Judged
+from rlvr.eval.power import POWER
+from rlvr.report.findings import FEWEST_PROBLEMS, Finding
+from rlvr.report.keeping import Keeping
+from rlvr.report.page import Answer, Sentence
+from rlvr.report.sections import bands, claims, curves, power
+from rlvr.report.sections import keeping as keeping_section
+from rlvr.report.sections.claims import SAID
+from rlvr.report.study import spelled
+
+VERDICTS = {"rose": "rose under", "fell": "fell under", "open": "may have moved either way under"}
+
+
+def answers(found: Mapping[str, Sequence[Finding]], ahead: Mapping[str, Keeping]) -> list[Answer]:
+    """Of every set of problems that is not trained on; of that, where there is no other.
+
+    Args:
+        found: Findings by set of problems.
+        ahead: Methods at equal Pass@1 by set of problems, where they can be compared.
+    """
+    heldout = [split for split in found if split != "train"] or list(found)
+    return [answer(split, found[split], ahead.get(split)) for split in heldout]
+
+
+def answer(split: str, found: Sequence[Finding], kept: Keeping | None) -> Answer:
+    """Five sentences on one set of problems."""
+    seeds = len(found[0].method.runs)
+    of = "new problems and seeds" if seeds > 1 else "new problems (of one seed: they say nothing of another)"
+    note = (
+        f"Intervals are 95 %, for {of}; those of the first two sentences hold for every k and every method at once. "
+        f"{'A direction is said where all seeds agree. ' * (seeds > 1)}Each sentence's table says what it assumes."
+    )
+    sentences = [moved(split, found), crossing(found), changed(found), keeps(kept, len(found)), missed(found)]
+    return Answer(f"The answer, {spelled(split)} problems", sentences, note)
+
+
+def moved(split: str, found: Sequence[Finding]) -> Sentence:
+    """Did Pass@1 rise, and by how much?"""
+    groups = {verdict: [one for one in found if one.movement == verdict] for verdict in VERDICTS}
+    parts = [
+        f"{VERDICTS[verdict]} {listed([f'{one.method.label} ({points(one.band[0])})' for one in those])}"
+        for verdict, those in groups.items()
+        if those
+    ]
+    few = ""
+    if found[0].problems < FEWEST_PROBLEMS:
+        few = f"; with fewer than {FEWEST_PROBLEMS} problems intervals miss too often, and no curve is said to move"
+    text = f"On {found[0].problems} {spelled(split)} problems Pass@1 {'; it '.join(parts)}{few}."
+    return Sentence(text, curves.TITLE if few else bands.TITLE)
+
+
+def crossing(found: Sequence[Finding]) -> Sentence:
+    """Does the curve cross its base's, and where?"""
+    return Sentence(f"The Pass@k curve of {'; that of '.join(_crossing(one) for one in found)}.", bands.TITLE)
+
+
+def _crossing(one: Finding) -> str:
+    label, largest = one.method.label, one.ks[-1]
+    there = f"at k = {largest}: {points(one.band[-1])}"
+    if one.between:
+        first, second = one.between
+        sides = ("above", "below") if one.crossed == "crossed" else ("below", "above")
+        estimate = f"near k = {one.k_star:.3g}, " if sides[0] == "above" and first <= one.k_star <= second else ""
+        where = f"{sides[0]} its base's at k = {first} and {sides[1]} it at k = {second}"
+        return f"{label} is {where}: it crosses {estimate}between these [{first}, {second}] ({there})"
+    if one.crossed == "above":
+        return f"{label} is above its base's at every k that was looked at, 1 to {largest} ({there})"
+    if one.crossed == "below":
+        sure = listed([str(k) for k, sign in zip(one.ks, one.signs, strict=True) if sign == -1])
+        return f"{label} is below its base's at k = {sure}, and at no k surely above it ({there})"
+    share = 100 * float(one.crossed_by[-1])
+    return f"{label} may or may not cross its base's ({there}; {share:.0f} % of resampled curves have by then)"
+
+
+def changed(found: Sequence[Finding]) -> Sentence:
+    """How many problems were lost and won, and how many of these in fresh samples?"""
+    parts = "; ".join(_changed(one) for one in found)
+    head = f"Of {found[0].problems} problems the ledger claims, with at most one false claim in twenty on average"
+    return Sentence(f"{head}: {parts}.", claims.TITLE)
+
+
+def _changed(one: Finding) -> str:
+    claimed = f"under {one.method.label} " + " and ".join(
+        f"{per_seed(one.counts(kind))} {SAID[kind]} [surely {per_seed([each.surely(kind) for each in one.claims])}]"
+        for kind in KINDS
+    )
+    drawn = [each for each in one.confirmations if each is not None]
+    if not any(one.counts("loss") + one.counts("entry")):
+        return claimed
+    if len(drawn) < len(one.confirmations):
+        return f"{claimed}, not yet drawn again"
+    return (
+        f"{claimed}, of which {per_seed([each.samples for each in drawn])} fresh samples a problem {_confirmed(drawn)}"
+    )
+
+
+def _confirmed(drawn: Sequence[Confirmation]) -> str:
+    judged = [each.judged() for each in drawn]
+    sure = " and ".join(
+        f"{per_seed([_count(those, 'confirmed', kind) for those in judged])} {SAID[kind]} "
+        f"[surely {per_seed([each.surely(kind) for each in drawn])}]"
+        for kind in KINDS
+    )
+    refuted, left = (per_seed([_count(those, verdict) for those in judged]) for verdict in ("refuted", "open"))
+    return f"confirm {sure}, refute {refuted} and leave {left} open"
+
+
+def _count(judged: Sequence[Judged], verdict: str, kind: str = "") -> int:
+    return sum(one.verdict == verdict and kind in ("", one.fresh.kind) for one in judged)
+
+
+def keeps(kept: Keeping | None, methods: int) -> Sentence:
+    """Which method keeps most at equal Pass@1?"""
+    if kept is None:
+        why = "there is one method" if methods == 1 else "too few methods were seen to rise above their base on the way"
+        return Sentence(f"Nothing can be compared at equal Pass@1: {why}.", curves.TITLE)
+    first, second, *_ = kept.mean
+    far = f"{points(kept.next_best)} of Pass@{kept.k} on {kept.problems} problems"
+    if kept.sure:
+        text = f"At equal Pass@1 {first} keeps most: {far} above the next, {second}."
+    else:
+        text = f"At equal Pass@1 no method surely keeps most: {first} is ahead of {second} by {far}."
+    return Sentence(text, keeping_section.TITLE)
+
+
+def missed(found: Sequence[Finding]) -> Sentence:
+    """What could this design not have seen?"""
+    largest = found[0].ks[-1]
+    seen = listed([f"{_up(100 * float(one.seen[-1]))} points under {one.method.label}" for one in found])
+    change = f"In {100 * POWER:.0f} of 100 such studies a change of Pass@{largest} is found if it is as large as {seen}"
+    if found[0].problems < FEWEST_PROBLEMS:
+        change = "No change of a curve is claimed on so few problems, however large"
+    hidden = listed([_hidden(one) for one in found])
+    more = f"one more lost problem would have gone unclaimed if the base solved it too seldom: {hidden}"
+    return Sentence(f"{change}; {more}.", power.TITLE)
+
+
+def _hidden(one: Finding) -> str:
+    """Means over seeds."""
+    unseen, problems = one.unseen, one.problems
+    share = Interval(*(problems * end for end in (unseen.share.mean, unseen.share.low, unseen.share.high)))
+    solved = sum(unseen.solved) / len(unseen.solved)
+    counted = f"{share.mean:.0f} [{share.low:.0f}, {share.high:.0f}] of the {solved:.0f} solved by it"
+    return f"{counted} under {one.method.label}"
+
+
+def _up(value: float) -> str:
+    """Rounded upwards, so that no more is promised."""
+    return f"{ceil(10 * value - 1e-9) / 10:.1f}"
+
+
+def points(interval: Interval) -> str:
+    """For example `+12.8 points [10.1, 15.4]`."""
+    mean, low, high = (round(100 * value, 1) + 0.0 for value in (interval.mean, interval.low, interval.high))
+    return f"{mean:+.1f} points [{low:.1f}, {high:.1f}]"
+
+
+def per_seed(counts: Sequence[int]) -> str:
+    """A count for each seed; one where all are the same."""
+    return listed([f"{count:,}" for count in (counts[:1] if len(set(counts)) == 1 else counts)])
+
+
+def listed(items: Sequence[str]) -> str:
+    """`A, B and C`."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,0 +1,6 @@
+"""The report over samples that were drawn and graded elsewhere."""
+
+from rlvr.report.outside.reading import Wanted
+from rlvr.report.outside.writing import report_samples
+
+__all__ = ["Wanted", "report_samples"]

@@ -1,0 +1,201 @@
+"""Graded samples from files of any origin; a row that can't be understood is refused in one sentence."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rlvr.errors import ConfigError
+from rlvr.report.outside.files import Row, rows_of
+from rlvr.report.outside.formats import HARNESS, Columns, columns_of
+from rlvr.report.outside.values import (
+    UnfitError,
+    is_right,
+    log_probability,
+    plain_text,
+    problem_name,
+    sample_number,
+    token_count,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How files are to be read: the settings of the report's command.
+
+    Attributes:
+        base: Name of the policy that the others are compared with.
+        n: Samples of each problem, the first ones; None: all.
+        threshold: Scores of at least this are right; None: scores are 0 or 1.
+        filter: Of lm-evaluation-harness's filters the one that counts; None: there is one.
+        columns: By what a column holds its name, or None where it is a known one.
+    """
+
+    base: str = "base"
+    n: int | None = None
+    threshold: float | None = None
+    filter: str | None = None
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One graded answer; None where the file does not say.
+
+    Attributes:
+        right: Whether it is right.
+        prompt: What was asked.
+        text: What was answered.
+        tokens: How long it is.
+        logp: Log-probability of all of it, nats.
+        order: File, number of the sample, row and place in it: by this the first samples of a problem are chosen.
+    """
+
+    right: bool
+    prompt: str | None
+    text: str | None
+    tokens: int | None
+    logp: float | None
+    order: tuple[int, int, int, int]
+
+
+@dataclass
+class Policy:
+    """Everything that was read of a policy.
+
+    Attributes:
+        label: Its name.
+        files: Where it was read, and as what.
+        samples: By problem.
+    """
+
+    label: str
+    files: dict[Path, Columns] = field(default_factory=dict)
+    samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+
+def read_policies(paths: Sequence[Path], wanted: Wanted, label: str | None) -> list[Policy]:
+    """The policies that some files hold, in the order of their first rows.
+
+    Args:
+        paths: Files of one policy or, without `label`, of several.
+        wanted: How to read them.
+        label: The policy; None: a column names it.
+
+    Raises:
+        ConfigError: When a file has no row, or one that can't be understood.
+    """
+    policies: dict[str, Policy] = {}
+    for index, path in enumerate(paths):
+        rows = _that_count(path, wanted.filter)
+        if (first := next(rows, None)) is None:
+            raise ConfigError(f"{path}: holds no sample; give a file with a row for each.")
+        columns = columns_of(path, first[1], wanted.columns, several=label is None)
+        seen: dict[tuple[str, str, int | str], int] = {}
+        for number, raw in chain([first], rows):
+            row = _Row(path, number, columns, columns.format.plain(raw))
+            name = row.cell("policy", problem_name) if label is None else label
+            problem = row.cell("problem", problem_name)
+            policy = policies.setdefault(name, Policy(name))
+            policy.files[path] = columns
+            for called, sample in row.samples(index, wanted.threshold):
+                if called is not None and (name, problem, called) in seen:
+                    raise ConfigError(
+                        f"{path}, row {number}: is sample {called} of problem {problem} again, after row "
+                        f"{seen[name, problem, called]}; leave one out, or number them apart."
+                    )
+                if called is not None:
+                    seen[name, problem, called] = number
+                policy.samples[problem].append(sample)
+    return list(policies.values())
+
+
+def _that_count(path: Path, wanted: str | None) -> Iterator[tuple[int, Row]]:
+    """All rows or, where lm-evaluation-harness has used several filters on the same answers, those of one of them."""
+    filters: dict[str, None] = {}
+    for number, row in rows_of(path):
+        if HARNESS.marks <= row.keys():
+            filters[str(row.get("filter"))] = None
+            if wanted is None and len(filters) > 1:
+                first, second = filters
+                raise ConfigError(
+                    f"{path}, row {number}: is of filter {second}, and rows before it are of {first}; choose one with "
+                    "filter=NAME."
+                )
+            if wanted is not None and row.get("filter") != wanted:
+                continue
+        yield number, row
+    if wanted is not None and wanted not in filters:
+        has = f"has {', '.join(filters)}; choose one of these" if filters else "has no filters; leave filter= out"
+        raise ConfigError(f"filter={wanted}: {path} {has}.")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row whose columns are known; where right or wrong is a list, a row of so many samples."""
+
+    path: Path
+    number: int
+    columns: Columns
+    row: Row
+
+    def cell(self, what: str, read: Callable[[Any], T]) -> T:
+        """What a column says that every row has."""
+        return self._read(what, self.columns.cell(self.row, what), read)
+
+    def samples(self, file: int, threshold: float | None) -> Iterator[tuple[int | str | None, Sample]]:
+        """The samples, each with its number among those of its problem where a column says it."""
+        count = self._count()
+        listed = {what: self._listed(what, count) for what in ("sample", "correct", "text", "tokens", "logp")}
+        prompt = self._optional("prompt", self.columns.cell(self.row, "prompt"), plain_text)
+        for place in range(count or 1):
+            called = None
+            if "sample" in self.columns.of:
+                called = self._read("sample", listed["sample"][place], sample_number)
+            yield (
+                called,
+                Sample(
+                    right=self._read("correct", listed["correct"][place], lambda value: is_right(value, threshold)),
+                    prompt=prompt,
+                    text=self._optional("text", listed["text"][place], plain_text),
+                    tokens=self._optional("tokens", listed["tokens"][place], token_count),
+                    logp=self._optional("logp", listed["logp"][place], log_probability),
+                    order=(file, called if isinstance(called, int) else 0, self.number, place),
+                ),
+            )
+
+    def _count(self) -> int | None:
+        """How many samples the row holds, where it holds a list of them."""
+        verdicts = self.columns.cell(self.row, "correct")
+        return len(verdicts) if isinstance(verdicts, list) else None
+
+    def _listed(self, what: str, count: int | None) -> list[Any]:
+        """A column's value for each of the row's samples."""
+        value = self.columns.cell(self.row, what)
+        verdicts = self.columns.of["correct"]
+        if count is None and what == "text" and isinstance(value, list) and all(isinstance(one, str) for one in value):
+            if len(value) != 1:
+                error = UnfitError(f"holds {len(value)} answers and {verdicts} one verdict; every sample needs its own")
+                raise self._refusal(what, error)
+            return value
+        if count is None or value is None:
+            return [value] * (count or 1)
+        if not isinstance(value, list) or len(value) != count or not count:
+            raise self._refusal(what, UnfitError(f"must be a list of as many as {verdicts} has, {count}"))
+        return value
+
+    def _optional(self, what: str, value: Any, read: Callable[[Any], T]) -> T | None:
+        return None if value is None else self._read(what, value, read)
+
+    def _read(self, what: str, value: Any, read: Callable[[Any], T]) -> T:
+        try:
+            return read(value)
+        except UnfitError as error:
+            raise self._refusal(what, error) from error
+
+    def _refusal(self, what: str, error: UnfitError) -> ConfigError:
+        return ConfigError(f"{self.path}, row {self.number}: {self.columns.of[what]} {error}.")

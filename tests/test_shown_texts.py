@@ -1,0 +1,107 @@
+"""Loggers show completions, figures and files, each library's own way, without a network."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from rlvr.callbacks.showing import show_completions
+from rlvr.eval.runner import Evaluated
+from rlvr.loggers import Tolerant, TrackioLogger, mlflow_logger, wandb_logger
+from rlvr.ranks import Ranks
+from rlvr.report.sending import send_report
+from rlvr.step import table_of
+from rlvr.types import Completion, Group, Problem, Verdict
+
+PROBLEMS = [Problem(f"problem-{index}", f"What is {index} | 1?", (0,), "1") for index in range(6)]
+
+
+def evaluated() -> Evaluated:
+    """Six problems with three samples each, the first of them right."""
+    rollouts = tuple(Completion((1,), (0.0,), f"It is {place}.", "stop") for place in range(3))
+    verdicts = (Verdict("right", 1.0), Verdict("wrong", 0.0), Verdict("wrong", 0.0))
+    tables = [table_of([Group(problem, rollouts, verdicts, 7)]) for problem in PROBLEMS]
+    return Evaluated(tables, 3, Ranks(0, 1))
+
+
+def shown(logger: Any, run_dir: Path) -> None:
+    """What a run hands to its loggers: numbers, completions, its curve and its report."""
+    (run_dir / "figures").mkdir(parents=True)
+    matplotlib.image.imsave(run_dir / "figures/pass_at_k.png", np.zeros((4, 6, 3)))
+    (run_dir / "pass_at_k.md").write_text("| k | 1 |\n")
+    tolerant = Tolerant(logger)
+    tolerant.log_metrics({"eval/pass@1": 0.5}, step=7)
+    trainer = SimpleNamespace(loggers=[tolerant], is_global_zero=True)
+    show_completions(trainer, PROBLEMS, evaluated(), 7)
+    send_report(run_dir, trainer.loggers, 7)
+    assert tolerant._logger is not None, "it raised"
+
+
+def test_tensorboard(tmp_path: Path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install '.[tensorboard]'")
+    from lightning.pytorch.loggers import TensorBoardLogger
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shown(TensorBoardLogger(str(tmp_path), name="tb", version=""), tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "tb")).Reload()
+    (completions,) = events.Tensors("completions/text_summary")
+    text = completions.tensor_proto.string_val[0].decode()
+    assert completions.step == 7
+    assert [text.count(f"problem-{index}") for index in range(6)] == [2, 2, 2, 2, 0, 0]
+    assert text.count("| right | 1.0 |") == 4
+    assert text.count(r"What is 3 \| 1?") == 2
+    (image,) = events.Images("pass_at_k")
+    assert (image.width, image.height, image.step) == (6, 4, 7)
+    assert "| k | 1 |" in str(events.Tensors("report/pass_at_k.md/text_summary")[0].tensor_proto)
+
+
+def test_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    logger = wandb_logger(offline=True, save_dir=str(tmp_path), project="rlvr")
+    shown(logger, tmp_path / "run")
+    logger.experiment.finish()
+    media = sorted(path.parent.name for path in tmp_path.glob("wandb/offline-run-*/files/media/*/*"))
+    assert media == ["images", "table"]
+    (table,) = tmp_path.glob("wandb/offline-run-*/files/media/table/*.json")
+    assert table.read_text().count("It is 0.") == 4
+
+
+def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("mlflow", reason="mlflow is not installed: pip install '.[mlflow]'")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    shown(mlflow_logger(None, str(tmp_path), experiment_name="rlvr", run_name="seed0"), tmp_path / "run")
+    kept = {path.name: path for path in tmp_path.glob("mlflow/*/*/artifacts/**/*.*")}
+    assert set(kept) == {"step-7.md", "pass_at_k.png", "pass_at_k.md"}
+    assert kept["step-7.md"].read_text().count("It is 0.") == 4
+
+
+def test_trackio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # before it is imported
+    trackio = pytest.importorskip("trackio", reason="trackio is not installed: pip install '.[trackio]'")
+    logger = TrackioLogger(str(tmp_path / "trackio"), "rlvr", "seed0")
+    shown(logger, tmp_path / "run")
+    logger.experiment.finish()
+    assert list((tmp_path / "trackio").glob("**/*.png"))
+    (run,) = trackio.Api().runs("rlvr")
+    assert run.name == "seed0"
+
+
+def test_one_that_fails_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Whatever it was handed."""
+
+    def broken(self: Any) -> Any:
+        raise OSError("no server")
+
+    monkeypatch.setattr(TrackioLogger, "experiment", property(broken))
+    trainer = SimpleNamespace(loggers=[Tolerant(TrackioLogger(str(tmp_path), "rlvr", "seed0"))], is_global_zero=True)
+    show_completions(trainer, PROBLEMS, evaluated(), 7)
+    show_completions(trainer, PROBLEMS, evaluated(), 8)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("TrackioLogger is left out from here on") == 1
