@@ -1,3 +1,5 @@
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -34,6 +36,24 @@ def test_answers_behind_a_mark_and_in_a_list(tmp_path):
     assert read(text_set(path, answer_after="####"), "data.train").rows == [("a", "1,005"), ("b", "")]
     path = write(tmp_path / "b.jsonl", ("a", ["$1$", "$2$"]), ("b", ["$3$"]), ("c", []))
     assert [answer for _, answer in read(text_set(path), "data.train").rows] == ["$1$, $2$", "$3$", ""]
+
+
+def test_several_columns_make_one_answer(tmp_path):
+    """A JSON object under the verifier's names of them, of lists and texts as they are; some tests may be shown."""
+    path = tmp_path / "code.jsonl"
+    path.write_text('{"text": "a", "asserts": ["f() == 1", "f() == \'x\'"], "imports": null}\n')
+    part = text_set(path, problem_column="text", answer_column={"tests": "asserts", "setup": "imports"}, shown_tests=1)
+    ((problem, answer),) = read(part, "data.train").rows
+    assert problem == "a\nIt must pass tests such as:\nf() == 1"
+    assert json.loads(answer) == {"tests": ["f() == 1", "f() == 'x'"], "setup": None}
+    path = tmp_path / "code.csv"
+    path.write_text("text,asserts,name\na,f() == 007,007\n")
+    names = {"tests": "asserts", "entry_point": "name"}
+    ((problem, answer),) = read(text_set(path, problem_column="text", answer_column=names), "data.train").rows
+    assert (problem, json.loads(answer)) == ("a", {"tests": "f() == 007", "entry_point": "007"})
+    part = text_set(path, problem_column="text", answer_column={"tests": "assert"})
+    with pytest.raises(ConfigError, match=r"^data\.train\.answer_column\.tests=assert: .* only the columns text, asse"):
+        read(part, "data.train")
 
 
 def test_faults_name_the_setting(tmp_path):

@@ -17,6 +17,7 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.verify.CountdownVerifier": verifier.CountdownVerifier,
     "rlvr.verify.MathVerifier": verifier.MathVerifier,
     "rlvr.verify.ReasoningGymVerifier": verifier.ReasoningGymVerifier,
+    "rlvr.verify.PythonVerifier": verifier.PythonVerifier,
     "rlvr.verify.FunctionVerifier": verifier.FunctionVerifier,
     "rlvr.verify.WeightedVerifier": verifier.WeightedVerifier,
     "rlvr.verify.Rewards": verifier.Rewards,

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,11 +28,13 @@ class TextSet:
         split: Split, a slice such as `train[:100]` included; a file has only `train`, unsliced.
         revision: Commit, tag or branch of a hub name.
         problem_column: Column with the problem.
-        answer_column: Column with the reference answer, in the form that the verifier reads.
+        answer_column: Column with the reference answer, in the form that the verifier reads; or several, by the names
+            that it knows them by, which become one JSON object.
         limit: Problems at most, the first ones after cleaning; null for all.
         answers: What several answers in one row are, a list or a text that writes one: the answer is `all` or `any` of
             them.
         answer_after: The answer follows the last of these in its column, as `####` in GSM8K; null for all of it.
+        shown_tests: So many of the answer's `tests`, a list, stand below the problem.
     """
 
     path: str
@@ -39,10 +42,22 @@ class TextSet:
     split: str
     revision: str | None
     problem_column: str
-    answer_column: str
+    answer_column: str | Mapping[str, str]
     limit: int | None
     answer_after: str | None = None
     answers: Literal["all", "any"] = "all"
+    shown_tests: int = 0
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Every column that is read, by the setting that names it."""
+        answer = self.answer_column
+        named = (
+            {"answer_column": answer}
+            if isinstance(answer, str)
+            else {f"answer_column.{name}": column for name, column in answer.items()}
+        )
+        return {"problem_column": self.problem_column, **named}
 
 
 @dataclass(frozen=True)
@@ -79,11 +94,10 @@ def read(part: TextSet, key: str) -> Table:
     """
     file = Path(part.path)
     table, revision = _file(part, file, key) if file.suffix in READERS else _hub(part, key)
-    for setting in ("problem_column", "answer_column"):
-        column = getattr(part, setting)
+    for setting, column in part.columns.items():
         if table and column not in table[0]:
             raise ConfigError(f"{key}.{setting}={column}: {part.path} has only the columns {', '.join(table[0])}.")
-    rows = [(_text(row.get(part.problem_column)), _answer(row.get(part.answer_column), part)) for row in table]
+    rows = [(_problem(row, part), _answer(row, part)) for row in table]
     return Table(part.path, " ".join(filter(None, (part.name, part.split))), revision, rows)
 
 
@@ -94,7 +108,7 @@ def _file(part: TextSet, file: Path, key: str) -> tuple[list[dict[str, Any]], No
     reader = READERS[file.suffix]
     options: dict[str, Any] = {"data_files": {"train": str(file)}}
     if reader == "csv":  # guesses types, which would make 7 into 7.0 and lose the answer `None`
-        options |= {"converters": {part.problem_column: str, part.answer_column: str}, "keep_default_na": False}
+        options |= {"converters": dict.fromkeys(part.columns.values(), str), "keep_default_na": False}
     try:
         # Streaming reads the file itself, where the default reads a copy that it keeps in a cache.
         return list(datasets.load_dataset(reader, split=part.split, streaming=True, **options)), None
@@ -145,7 +159,18 @@ def _library(key: str) -> ModuleType:
     return datasets
 
 
-def _answer(value: Any, part: TextSet) -> str:
+def _problem(row: Mapping[str, Any], part: TextSet) -> str:
+    problem = _text(row.get(part.problem_column))
+    if not part.shown_tests or isinstance(part.answer_column, str):
+        return problem
+    shown = map(_text, listed(row.get(part.answer_column.get("tests", "")))[: part.shown_tests])
+    return "\n".join([problem, "It must pass tests such as:", *shown])
+
+
+def _answer(row: Mapping[str, Any], part: TextSet) -> str:
+    if not isinstance(part.answer_column, str):
+        return json.dumps({name: row.get(column) for name, column in part.answer_column.items()})
+    value = row.get(part.answer_column)
     if part.answers == "any":
         return ALTERNATIVE.join(map(_text, listed(value) or [value]))
     text = _text(value)

@@ -1,18 +1,21 @@
-"""What a config's own rewards must keep to: functions that are there, and weights of parts."""
+"""What a config's own rewards must keep to: functions that are there, weights of parts, isolation of code."""
 
 from omegaconf import DictConfig
 
 from rlvr.verify import function, weighted
+from rlvr.verify.python import sandbox
 
 
 def rewards(cfg: DictConfig) -> str | None:
-    """Every function can be called, every part has a weight; the file of a function is run for it."""
+    """Every function can be called, every part has a weight, code can be isolated; both are tried, not believed."""
     return _fault("verifier", cfg.verifier)
 
 
 def _fault(key: str, node: DictConfig) -> str | None:
     if node._target_ == "rlvr.verify.FunctionVerifier":
         return function.refusal(f"{key}.function", node.function)
+    if node._target_ == "rlvr.verify.PythonVerifier":
+        return sandbox.refusal(key, node.get("allow_unisolated", False))
     if node._target_ != "rlvr.verify.WeightedVerifier":
         return None
     inner = (_fault(f"{key}.parts.{name}", part) for name, part in node.parts.items())

@@ -3,6 +3,7 @@
 from rlvr.verify.countdown import CountdownVerifier
 from rlvr.verify.function import FunctionVerifier
 from rlvr.verify.math import MathVerifier
+from rlvr.verify.python import PythonVerifier
 from rlvr.verify.reasoning import ReasoningGymVerifier
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.verifier import Verifier
@@ -13,6 +14,7 @@ __all__ = [
     "CountdownVerifier",
     "FunctionVerifier",
     "MathVerifier",
+    "PythonVerifier",
     "ReasoningGymVerifier",
     "Rewards",
     "Verifier",

@@ -11,6 +11,7 @@ from rlvr.errors import ConfigError, cause_of
 from rlvr.plugins import digest, from_file, run
 from rlvr.types import Problem, Verdict
 from rlvr.verify.math.extract import boxes, tagged
+from rlvr.verify.pool import KillablePool
 from rlvr.verify.pooled import PooledVerifier, Questions
 from rlvr.verify.worker import Judge, Question, Reply
 
@@ -53,7 +54,8 @@ class FunctionVerifier(PooledVerifier):
                 f"verifier.content={content}: {path} holds something else, {digest(held)}, since it has changed; leave "
                 "the key out, and start again."
             )
-        super().__init__(partial(load_function, path, held, name), workers, timeout_s, memory_gib, max_failed_share)
+        load = partial(load_function, path, held, name)
+        super().__init__(KillablePool(load, workers, timeout_s, memory_gib), max_failed_share)
         self._failed = failed
 
     def questions(self, problem: Problem, text: str) -> Questions:

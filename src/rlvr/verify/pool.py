@@ -35,7 +35,7 @@ class KillablePool:
             memory_gib: Address space of one process.
         """
         self._load, self._size = load, workers
-        self._memory_gib = memory_gib
+        self.timeout_s, self._memory_gib = timeout_s, memory_gib
         self._patience = Patience(timeout_s)
         self._workers: list[_Worker] = []
         # At exit, and when nobody holds the pool any more.
@@ -85,7 +85,7 @@ class KillablePool:
                 self._greet(worker)
             self._drop(worker)
         while len(self._workers) < count:
-            self._workers.append(_Worker(self._load, self._patience.limit_s, self._memory_gib))
+            self._workers.append(_Worker(self._load, self.timeout_s, self._memory_gib))
 
     def _listen(self, replies: list[Reply], waiting: deque[int]) -> None:
         """Wait for the next reply or deadline, and note what came of it."""

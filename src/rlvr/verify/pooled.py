@@ -1,13 +1,13 @@
 """What the verifiers with worker processes share: asking once, rewards, and a stop where grading fails."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from rlvr.errors import ConfigError, RunError
 from rlvr.types import Problem, Status, Verdict
-from rlvr.verify.pool import KillablePool
 from rlvr.verify.rewards import ZERO_ONE, Rewards
-from rlvr.verify.worker import Judge, Question, Reply
+from rlvr.verify.worker import Question, Reply
 
 # Fewer failures than this say nothing about a share.
 ENOUGH_FAILURES = 8
@@ -30,24 +30,27 @@ class Questions:
     formatted: bool
 
 
+class Pool(Protocol):
+    """Processes that judge.
+
+    Attributes:
+        timeout_s: Wall-clock time for one question.
+    """
+
+    timeout_s: float
+
+    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+        """The reply to each question, in order."""
+
+
 class PooledVerifier:
     """Grades in killable processes; a subclass says what is asked and what needs no process."""
 
-    def __init__(
-        self,
-        load: Callable[[], Judge],
-        workers: int,
-        timeout_s: float,
-        memory_gib: float,
-        max_failed_share: float,
-        rewards: Rewards = ZERO_ONE,
-        partial: bool = False,
-    ) -> None:
-        """Start nothing yet; the arguments are those of the subclasses and of KillablePool."""
+    def __init__(self, pool: Pool, max_failed_share: float, rewards: Rewards = ZERO_ONE, partial: bool = False) -> None:
+        """Start nothing yet; the arguments are those of the subclasses."""
         if not rewards.right > 0 >= max(rewards.wrong, rewards.unformatted):
             raise ConfigError(f"verifier.rewards={rewards}: right must be above 0 and the others at most 0.")
-        self._pool = KillablePool(load, workers, timeout_s, memory_gib)
-        self._timeout_s = timeout_s
+        self._pool = pool
         self._max_failed_share = max_failed_share
         self._rewards = rewards
         self._partial = partial
@@ -99,6 +102,6 @@ class PooledVerifier:
         raise RunError(
             f"{len(failed)} of {len(items)} answers could not be graded, more than verifier.max_failed_share="
             f"{self._max_failed_share:g} of them, which makes noise of rewards; look at what they have in common, and "
-            f"give an answer more time (verifier.timeout_s={self._timeout_s:g}) or memory (verifier.memory_gib), or "
-            f"raise the share: {examples}."
+            f"give an answer more time (verifier.timeout_s={self._pool.timeout_s:g}) or memory (verifier.memory_gib), "
+            f"or raise the share: {examples}."
         )

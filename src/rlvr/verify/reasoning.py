@@ -8,6 +8,7 @@ from functools import lru_cache
 from rlvr.errors import ConfigError
 from rlvr.types import Problem
 from rlvr.verify.math.extract import boxes, tagged
+from rlvr.verify.pool import KillablePool
 from rlvr.verify.pooled import PooledVerifier, Questions
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question
@@ -40,7 +41,8 @@ class ReasoningGymVerifier(PooledVerifier):
         """
         if importlib.util.find_spec("reasoning_gym") is None:
             raise ConfigError('verifier=reasoning_gym: the package reasoning-gym is missing; pip install -e ".[math]".')
-        super().__init__(load_scorers, workers, timeout_s, memory_gib, max_failed_share, rewards, partial)
+        pool = KillablePool(load_scorers, workers, timeout_s, memory_gib)
+        super().__init__(pool, max_failed_share, rewards, partial)
 
     def questions(self, problem: Problem, text: str) -> Questions:
         r"""What stands in the last `<answer>`, or else in the last `\boxed{}`.

@@ -37,11 +37,14 @@ class TextSet(Built):
     split: str = key("split, a slice such as train[:100] included; a file has only train")
     revision: str | None = key("commit, tag or branch of a hub name")
     problem_column: str = key("column with the problem")
-    answer_column: str = key("column with the reference answer, in a form that the verifier reads")
+    answer_column: str | dict[str, str] = key(
+        "column with the reference answer, in a form that the verifier reads; or several, by its names of them"
+    )
     answers: Literal["all", "any"] = key(
         "several answers in one row: all of them are the answer, or any is", optional=True
     )
     answer_after: str | None = key("the answer follows the last of these; null: all of the column", optional=True)
+    shown_tests: int = key("so many of answer_column.tests, a list, stand below the problem", low=0, optional=True)
     limit: int | None = key("problems at most", low=1)
 
 

@@ -57,6 +57,12 @@ class ReasoningGymVerifier(Priced):
     partial: bool = key("a wrong answer is worth what the scorer gives it", optional=True)
 
 
+class PythonVerifier(Priced):
+    """Runs code against the problem's tests."""
+
+    allow_unisolated: bool = key("run what the policy writes even where the machine can't isolate", optional=True)
+
+
 class FunctionVerifier(Pooled):
     """A function of your own."""
 

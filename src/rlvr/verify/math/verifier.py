@@ -11,6 +11,7 @@ from rlvr.types import Problem, Status
 from rlvr.verify.math.compare import reduced, same
 from rlvr.verify.math.extract import boxes, references, unboxed
 from rlvr.verify.math.latex import clean
+from rlvr.verify.pool import KillablePool
 from rlvr.verify.pooled import PooledVerifier, Questions
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Judge, Question
@@ -53,7 +54,8 @@ class MathVerifier(PooledVerifier):
         if final_form not in ("required", "any"):
             raise ConfigError(f"verifier.final_form={final_form}: unknown; choose required or any.")
         self.final = final_form == "required"
-        super().__init__(partial(load_judge, self.final), workers, timeout_s, memory_gib, max_failed_share, rewards)
+        pool = KillablePool(partial(load_judge, self.final), workers, timeout_s, memory_gib)
+        super().__init__(pool, max_failed_share, rewards)
         self.box = box
         self.require_box = require_box
 
