@@ -17,7 +17,6 @@ from rlvr.report.keeping import keeping, kept
 from rlvr.report.outside import Wanted, report_samples
 from rlvr.report.paths import RunPath
 from rlvr.report.runs import RunFolder
-from rlvr.report.slide import fitted
 from rlvr.report.study import Study
 
 N = 64
@@ -256,13 +255,3 @@ def test_two_models_of_another_program(tmp_path: Path):
     assert "On 40 given problems Pass@1" in top
     assert re.search(r"under mine \d+ lost \[surely \d+\] and 0 won \[surely 0\], not yet drawn again", top)
     assert "Nothing can be compared at equal Pass@1: there is one method." in top
-
-
-@pytest.mark.parametrize("count", [1, 8, 40])
-def test_a_slide_has_every_word(count: int):
-    """In letters as large as fit."""
-    sentences = [f"Sentence {place} says something of {count} methods. " * count for place in range(5)]
-    lines, size = fitted(sentences)
-    words = " ".join(lines).split()
-    assert [word for word in words if not re.fullmatch(r"[1-5]\.", word)] == " ".join(sentences).split()
-    assert size == {1: 13, 8: 9, 40: 6}[count]
