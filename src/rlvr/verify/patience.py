@@ -14,7 +14,7 @@ COSTLY = 4
 # From these weights on questions of a shape have a part of the time, or none but one in so many.
 SUSPECT, HOPELESS = 4, 20
 SHORT, SHORTEST_S = 0.1, 0.2
-RETRIED = 64
+RETRIED = 128
 REMEMBERED = 4096
 CHARACTERS = 400
 _REPEATED = re.compile(r"(.{1,12}?)\1+", re.DOTALL)
