@@ -21,6 +21,7 @@ from rlvr.report.sections.boundary import boundary
 from rlvr.report.sections.claims import claims
 from rlvr.report.sections.curves import curves, plane
 from rlvr.report.sections.fair import fair
+from rlvr.report.sections.further import further
 from rlvr.report.sections.interference import interference
 from rlvr.report.sections.keeping import keeps
 from rlvr.report.sections.learned import learned
@@ -62,7 +63,7 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
     walked = [plane(study, out), fair(study, out)] if study.walked else []
     sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(ahead, out), boundary(study, out)]
     sections += [make(facts, out) for make in (claims, power)]
-    sections += [make(study, out) for make in (beyond, transitions, training)]
+    sections += [make(study, out) for make in (beyond, further, transitions, training)]
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
     out.write(TITLE, told, [_runs_line(study), *study.notes], sections)
     show(found, told, study.notes)

@@ -19,6 +19,7 @@ from rlvr.report.sections.beyond import beyond
 from rlvr.report.sections.boundary import boundary
 from rlvr.report.sections.claims import claims
 from rlvr.report.sections.curves import curves
+from rlvr.report.sections.further import further
 from rlvr.report.sections.power import power
 from rlvr.report.sections.texts import texts
 from rlvr.report.sections.transitions import transitions
@@ -58,7 +59,7 @@ def report_samples(samples: Named, wanted: Wanted, output_dir: Path) -> None:
     leave_slide(study, told, output_dir)
     first = curves(study, out)
     sections = [first, bands(facts, out), boundary(study, out), claims(facts, out), power(facts, out)]
-    sections += [make(study, out) for make in (beyond, transitions, texts)]
+    sections += [make(study, out) for make in (beyond, further, transitions, texts)]
     out.write(TITLE, told, [_policies_line(found), *study.notes], [*sections, what_was_read(found, out)])
     show(first, told, study.notes)
     console.print(f"Report of {len(found)} policies: [bold]{output_dir / 'report.html'}[/]")

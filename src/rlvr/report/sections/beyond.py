@@ -28,7 +28,7 @@ def beyond(study: Study, out: Output) -> Section:
     curve: list[Row] = []
     section = Section("Beyond Pass@k")
     for split, methods in study.methods.items():
-        policies = _policies(methods)
+        policies = counts_of(methods)
         measured, found = _measured(policies), cover_rows(split, policies)
         rows += [row for policy, values in measured.items() for row in _rows(split, policy, values)]
         curve += found
@@ -54,7 +54,7 @@ Policy = tuple[int, IntArray]
 """n, and right answers [S, P]."""
 
 
-def _policies(methods: Sequence[Method]) -> dict[str, Policy]:
+def counts_of(methods: Sequence[Method]) -> dict[str, Policy]:
     """The base of the first method, and every method."""
     pairs = {method.label: method.pairs() for method in methods}
     counted = {label: np.array([now.correct for _, now in found]) for label, found in pairs.items()}

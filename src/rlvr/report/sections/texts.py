@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from rlvr.eval import Evaluation, bootstrap_mean, ledger, pass_at_k
+from rlvr.eval.diversity import chao1, effective_number, unseen_mass
 from rlvr.report.page import Block, Note, Output, Pair, Section, Side, Table
 from rlvr.report.pool import Method
 from rlvr.report.samples import Samples, read_samples
@@ -17,6 +18,7 @@ from rlvr.tables import Grid, Row
 AMONG = 8
 # Problems shown of each kind, and texts of a policy and verdict.
 SHOWN, TEXTS = 1, 3
+MEASURES = {"effective": effective_number, "unseen": unseen_mass, "chao1": chao1}
 OUTSIDE = "a sample of theirs, or of their base's, came without one"
 
 
@@ -30,6 +32,7 @@ def texts(study: Study, out: Output) -> Section:
     for split, methods in study.methods.items():
         missing: list[str] = []
         lines: list[list[str]] = []
+        effective: list[list[str]] = []
         for method in methods:
             rows: list[Row] = []
             for index, both in _both(method):
@@ -42,8 +45,11 @@ def texts(study: Study, out: Output) -> Section:
                 missing.append(method.label)
                 continue
             diversity += rows
-            means.append({"split": split, "method": method.label, **mean_diversity(rows)})
-            lines.append(_diversity_line(means[-1]))
+            about: Row = {"split": split, "method": method.label}
+            mine = {measure: mean_diversity(rows, measure) for measure in ("different", *MEASURES)}
+            means += [{**about, "measure": measure, **found} for measure, found in mine.items()]
+            lines.append(_diversity_line(about | mine["different"]))
+            effective.append(_diversity_line(about | mine["effective"]))
         if missing:
             outside = any(run.given is not None for method in methods for run in method.runs)
             why = OUTSIDE if outside else "these runs left no samples, or not those that belong to their counts"
@@ -54,6 +60,8 @@ def texts(study: Study, out: Output) -> Section:
                 f"Different texts among {among(methods[0].n)} right answers, {spelled(split)} problems [95 % interval]"
             )
             blocks.append(Table(Grid(f"{title}; * excludes 0", head, lines), "csv/diversity_means.csv"))
+            title = f"Effective number of different right answers, {spelled(split)} problems [95 % interval]"
+            blocks.append(Table(Grid(f"{title}; * excludes 0", head, effective), "csv/diversity_means.csv"))
     out.csv("diversity", diversity)
     out.csv("diversity_means", means)
     out.csv("sample_pairs", shown)
@@ -74,12 +82,13 @@ def among(n: int) -> int:
     return min(AMONG, max(2, n // 2))
 
 
-def mean_diversity(rows: Sequence[Row]) -> Row:
+def mean_diversity(rows: Sequence[Row], measure: str = "different") -> Row:
     """Mean over problems on which both policies have enough right answers, seeds averaged first."""
     by_problem: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
-        if row["base_different"] is not None and row["trained_different"] is not None:
-            pair = (float(row["base_different"]), float(row["trained_different"]))
+        before, now = (row[f"{policy}_{measure}"] for policy in ("base", "trained"))
+        if before is not None and now is not None:
+            pair = (float(before), float(now))
             by_problem.setdefault(str(row["problem_id"]), []).append(pair)
     about: Row = {"problems": len(by_problem)}
     if not by_problem:
@@ -116,7 +125,9 @@ def _diversity(split: str, method: Method, index: int, both: Both) -> list[Row]:
         for name, found in zip(("base", "trained"), counts, strict=True):
             count_T = found.get(problem, [])
             row |= {f"{name}_right": sum(count_T), f"{name}_distinct": len(count_T)}
-            row[f"{name}_different"] = different(count_T, least) if sum(count_T) >= least else None
+            enough = sum(count_T) >= least
+            row[f"{name}_different"] = different(count_T, least) if enough else None
+            row |= {f"{name}_{what}": of(count_T) if enough else None for what, of in MEASURES.items()}
         rows.append(row)
     return rows
 
