@@ -44,7 +44,8 @@ def beyond(study: Study, out: Output) -> Section:
             "with the standard deviation that sampling leaves; all other intervals are for new problems and seeds. "
             "Retention: of the problems that the base solved, those still solved; discovery: of those solved now, the "
             "ones that the base never solved; support: the harmonic mean of these two. All count one right answer "
-            "among n, so that luck is in them, as in the ledger's raw counts."
+            "among n, so that luck is in them, as in the ledger's raw counts. Whether a right answer also has a valid "
+            "derivation (CoT-Pass@k, arXiv 2506.14245) is not measured: no program here checks one."
         )
     )
     return section
