@@ -58,6 +58,7 @@ def test_tensorboard(tmp_path: Path):
     assert "| k | 1 |" in str(events.Tensors("report/pass_at_k.md/text_summary")[0].tensor_proto)
 
 
+@pytest.mark.full
 def test_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
     monkeypatch.setenv("WANDB_SILENT", "true")

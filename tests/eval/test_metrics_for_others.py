@@ -64,6 +64,7 @@ def _shard(rank: int, size: int, file: str, into: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.full
 def test_sharded_it_is_the_same_to_the_bit(tmp_path: Path):
     """Every process gets it; with unequal parts, and with a process that has no problem."""
     arguments = (2, str(tmp_path / "meet"), str(tmp_path))

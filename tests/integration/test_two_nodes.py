@@ -155,6 +155,7 @@ def srun(folder: Path, *overrides: str) -> list[subprocess.Popen[bytes]]:
     return [start(command, folder / f"srun-{task}.txt", {**common, **own[task]}) for task in range(2)]
 
 
+@pytest.mark.full
 def test_two_tasks_of_srun(tmp_path: Path):
     """They train together; told to end, one or both, they save and all say so; started again, they go on."""
     tasks = srun(tmp_path, "trainer.max_steps=100")

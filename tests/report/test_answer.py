@@ -233,6 +233,7 @@ def test_on_the_page(tmp_path: Path):
     assert [(row["solved"], row["unseen"]) for row in unseen] == [("40", "0")]
 
 
+@pytest.mark.full
 def test_fresh_samples_of_other_claims_are_not_shown(tmp_path: Path):
     """The run was evaluated anew since: its claims have not been drawn again."""
     (folder,) = written(tmp_path, record("A", half(40, 30, 30), np.where(np.arange(40) < 4, 0, 30), N))
@@ -241,6 +242,7 @@ def test_fresh_samples_of_other_claims_are_not_shown(tmp_path: Path):
     assert "not yet drawn again" in (tmp_path / "report" / "report.md").read_text()
 
 
+@pytest.mark.full
 def test_two_models_of_another_program(tmp_path: Path):
     """Samples alone: the same five sentences, and links to sections that this page has."""
     rates = np.linspace(0.05, 0.9, 40)

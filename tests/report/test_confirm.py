@@ -50,6 +50,7 @@ def rows(logs: Path) -> list[dict]:
     return [row for store in stores for row in store]
 
 
+@pytest.mark.full
 def test_exactly_what_is_claimed_is_drawn(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """Of base and trained policy, four times as many samples, other ones than the evaluation's, counted as graded."""
     confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
@@ -68,6 +69,7 @@ def test_exactly_what_is_claimed_is_drawn(folders: list[Path], cache_dir: Path, 
             assert fresh.kind == "loss"
 
 
+@pytest.mark.full
 def test_two_runs_share_their_bases_samples(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """Three folders of samples: one base, two trained policies."""
     confirm(claimed(folders), TIMES, paths(cache_dir, tmp_path))
@@ -76,6 +78,7 @@ def test_two_runs_share_their_bases_samples(folders: list[Path], cache_dir: Path
     assert base[0] == base[1]
 
 
+@pytest.mark.full
 def test_it_goes_on_where_it_was_stopped(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """Files that are lost are drawn again, the others stay, and the counts are the same; a third start draws none."""
     confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
@@ -92,6 +95,7 @@ def test_it_goes_on_where_it_was_stopped(folders: list[Path], cache_dir: Path, t
     assert sorted(tmp_path.glob("samples/*/*.parquet")) == again
 
 
+@pytest.mark.full
 def test_the_report_says_what_became_of_the_claims(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """These policies have hardly moved, and so no loss is confirmed."""
     confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
@@ -107,6 +111,7 @@ def test_the_report_says_what_became_of_the_claims(folders: list[Path], cache_di
     assert f"of which {TIMES * N} fresh samples a problem confirm" in page
 
 
+@pytest.mark.full
 def test_evaluations_on_a_suite(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """The base's evaluation brings the base, that of a run's policy brings the policy; fresh samples of either."""
     model = {"base": ["model.steps=150"], "now": ["model=pretrained", f"model.name='{folders[0]}/policy'"]}
@@ -131,6 +136,7 @@ def test_evaluations_on_a_suite(folders: list[Path], cache_dir: Path, tmp_path: 
     assert right == {tuple(one.base for one in confirmation.drawn), tuple(one.now for one in confirmation.drawn)}
 
 
+@pytest.mark.full
 def test_a_run_that_cannot_be_sampled_again_is_refused(folders: list[Path], tmp_path: Path):
     """In one sentence."""
     run = shutil.copytree(folders[0], tmp_path / "run")

@@ -66,6 +66,7 @@ def test_every_format_gives_the_same_whole_report(program: str, tmp_path: Path):
         assert absent in page
 
 
+@pytest.mark.full
 def test_one_command_without_torch(tmp_path: Path):
     """Files of a script of one's own, one of each kind."""
     base = foreign.ten_lines(tmp_path / "base.parquet", BASE)
@@ -88,6 +89,7 @@ def test_a_refusal_is_one_sentence(tmp_path: Path):
     assert "Traceback" not in done.stdout + done.stderr + both.stdout + both.stderr
 
 
+@pytest.mark.full
 def test_one_file_of_several_policies(tmp_path: Path):
     """The base by its name; tables call it base, and the page says which it is."""
     rows = [
@@ -105,6 +107,7 @@ def test_one_file_of_several_policies(tmp_path: Path):
     assert "No texts on given problems of tuned: a sample of theirs, or of their base's, came without one." in page
 
 
+@pytest.mark.full
 def test_of_different_numbers_of_samples_the_first_count(tmp_path: Path):
     """By their numbers, wherever they stand in the file, and the page says it."""
     base = foreign.ten_lines(tmp_path / "base.jsonl", BASE)
@@ -119,6 +122,7 @@ def test_of_different_numbers_of_samples_the_first_count(tmp_path: Path):
     assert "the first 8 samples of each policy count; the files hold more (base 16, mine 8)" in page
 
 
+@pytest.mark.full
 def test_the_same_answers_in_two_files_are_pointed_out(tmp_path: Path):
     """The harness samples greedily unless told otherwise."""
     one, two = (foreign.ten_lines(tmp_path / f"{name}.jsonl", BASE) for name in "ab")
@@ -138,6 +142,7 @@ def test_rows_that_hold_lists(tmp_path: Path):
     assert dots == [(sum(BASE[q]), sum(MINE[q])) for q in BASE]
 
 
+@pytest.mark.full
 def test_names_of_problems_do_not_break_tables(tmp_path: Path):
     """A bar would begin a column, a tag would be markup."""
     rows = [{"problem": "a|b <i>", "correct": right} for right in (1, 1)]
@@ -148,6 +153,7 @@ def test_names_of_problems_do_not_break_tables(tmp_path: Path):
     assert "a|b &lt;i&gt;" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.full
 def test_one_sample_a_problem_is_no_boundary(tmp_path: Path):
     """The report is made, and says so."""
     files = {

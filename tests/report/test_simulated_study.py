@@ -38,6 +38,7 @@ def test_the_truth_is_what_it_is_said_to_be():
     assert ks[-1] == SAMPLES
 
 
+@pytest.mark.full
 def test_every_sentence_is_right_as_often_as_it_says(made: list[Repetition]):
     """Of 12 repetitions at 95 %, two wrong ones are chance, three hardly."""
     for part in made[0].right:
@@ -45,11 +46,13 @@ def test_every_sentence_is_right_as_often_as_it_says(made: list[Repetition]):
             assert sum(not one.right[part] for one in made) <= 2, part
 
 
+@pytest.mark.full
 def test_what_is_clear_is_claimed(made: list[Repetition]):
     for claim in ("Pass@1 of Sharpened rose", "Pass@1 of Careful rose", "Sharpened crosses its base"):
         assert all(one.decided[claim] for one in made)
 
 
+@pytest.mark.full
 def test_confirmation_finds_the_losses_and_no_others(made: list[Repetition]):
     for one in made:
         lost, lost_false, _, won_false = one.confirmed
@@ -57,6 +60,7 @@ def test_confirmation_finds_the_losses_and_no_others(made: list[Repetition]):
         assert lost_false + won_false <= 1
 
 
+@pytest.mark.full
 def test_the_tables_count_the_repetitions(made: list[Repetition]):
     right, _, confirmed, enough = grids(made)
     assert right.rows[0] == ["1. Pass@1: direction and interval", str(sum(one.right[right.rows[0][0]] for one in made))]

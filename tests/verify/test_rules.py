@@ -11,8 +11,9 @@ from hydra.utils import instantiate
 from rlvr.build import build
 from rlvr.errors import ConfigError, RunError
 from rlvr.types import Completion, Group, Problem, Verdict
-from rlvr.verify import ZERO_ONE, MathVerifier, Rewards
+from rlvr.verify import MathVerifier, Rewards
 from rlvr.verify.math.extract import unboxed
+from rlvr.verify.pool import KillablePool
 from rlvr.verify.pooled import PooledVerifier, Questions
 
 MATH_TRAIN = Path(os.environ.get("RLVR_MATH_TRAIN", Path(__file__).parents[3] / "shared/data/math_train.parquet"))
@@ -118,7 +119,8 @@ def failing():
 def test_a_broken_judge_ends_the_training(quick):
     """Before a step is taken on its verdicts."""
     run = build(quick("verifier=math"))
-    run.data.make_collector.keywords["verifier"] = Broken(failing, 1, 5.0, 2.0, max_failed_share=0.2, rewards=ZERO_ONE)
+    pool = KillablePool(failing, workers=1, timeout_s=5.0, memory_gib=2.0)
+    run.data.make_collector.keywords["verifier"] = Broken(pool, max_failed_share=0.2)
     with pytest.raises(RunError, match=r"could not be graded, more than verifier\.max_failed_share=0\.2"):
         run.trainer.fit(run.module, datamodule=run.data)
     assert run.trainer.global_step == 0
