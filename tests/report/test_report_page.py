@@ -143,8 +143,8 @@ def test_a_search_over_one_method_is_told_apart(four_runs: list[Path], tmp_path:
     record["splits"]["train"]["base"]["correct"][0] += 1
     (folders[1] / "pass_at_k.json").write_text(json.dumps(record))
     report_together(folders, tmp_path / "report")
-    assert {row["method"] for row in rows_of(tmp_path / "report", "ledger")} == {"GRPO", "GRPO, optimizer.lr=1e-3"}
-    note = "GRPO, optimizer.lr=1e-3 with seed 0 has another base than GRPO, whose base is shown."
+    assert {row["method"] for row in rows_of(tmp_path / "report", "ledger")} == {"GRPO", "GRPO, lr=1e-3"}
+    note = "GRPO, lr=1e-3 with seed 0 has another base than GRPO, whose base is shown."
     assert note in (tmp_path / "report" / "report.md").read_text()
 
 

@@ -39,9 +39,14 @@ COLOURS = {
     "W-REINFORCE": "#56B4E9",
     "PSR": "#8C6D31",
 }
+SHORT_NAME = 24  # letters
+LETTER_INCHES, LINE_INCHES = 0.075, 0.19  # of a legend
 MARKERS = "osD^vPX*"  # so that methods are told apart in grey print, too
 COLUMNS = 3  # panels side by side
-SPARE_COLOURS = ("#5B4B8A", "#7F7F7F", "#B22222", "#2F4F4F")
+SPARE_COLOURS = (
+    *("#5B4B8A", "#7F7F7F", "#B22222", "#2F4F4F", "#A6761D", "#66A61E", "#1F4E79", "#E7298A"),
+    *("#BCBD22", "#17BECF", "#9C755F", "#C49C94"),
+)
 
 
 def draw_pass_at_k(axes: Axes, methods: Sequence[Method], name: str) -> None:
@@ -97,10 +102,18 @@ def draw_runs(axes: Axes, runs: Sequence[FloatArray], colour: str, label: str, *
 
 
 def legend_beside(axes: Axes, **style: Any) -> None:
-    """One legend for all panels, on their right, where no line can run through it."""
+    """One legend for all panels, where no line runs through it: on their right or, where names are long, below them."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", **style)
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max(map(len, labels), default=0)
+    if longest <= SHORT_NAME:
+        figure.legend(handles, labels, loc="outside right center", **style)
+        return
+    width, height = figure.get_size_inches()
+    columns = max(1, int(width / (LETTER_INCHES * (longest + 6))))
+    figure.set_size_inches(width, height + LINE_INCHES * -(-len(labels) // columns))
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns, **style)
 
 
 def _way(split: SplitRecord, n: int) -> FloatArray:

@@ -1,5 +1,6 @@
 """The runs of a report, pooled on every set of problems that they were evaluated on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -62,9 +63,16 @@ def told_apart(runs: Sequence[RunFolder]) -> list[RunFolder]:
         differing.setdefault(label, {}).update(dict.fromkeys(differ))
     named = []
     for run in runs:
-        own = [f"{key}={run.overrides[key]}" for key in differing[run.label] if key in run.overrides]
+        short = _short(list(differing[run.label]))
+        own = [f"{name}={run.overrides[key]}" for key, name in short.items() if key in run.overrides]
         named.append(replace(run, record=replace(run.record, label=", ".join([run.label, *own]))))
     return named
+
+
+def _short(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each key, or all of it where two have the same."""
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    return {key: tail if last[tail := key.rpartition(".")[2]] == 1 else key for key in keys}
 
 
 def spelled(split: str) -> str:
