@@ -53,6 +53,7 @@ def one_killed(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return folder, arguments, said, sweep.returncode
 
 
+@pytest.mark.full
 def test_a_failed_job_leaves_the_others(one_killed):
     """Their joint table, a line about the failed one after it, and an exit code that says so."""
     folder, _, said, exit_code = one_killed
@@ -69,6 +70,7 @@ def test_a_failed_job_leaves_the_others(one_killed):
     assert "step     3" in (folder / "sweep" / "0_none+grpo_seed0" / "train.log").read_text()
 
 
+@pytest.mark.full
 def test_a_rerun_skips_the_finished_and_repairs_the_failed(one_killed):
     """The same command: one job is left as it is, the other runs."""
     folder, arguments, _, _ = one_killed
