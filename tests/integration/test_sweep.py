@@ -85,6 +85,7 @@ def test_a_rerun_skips_the_finished_and_repairs_the_failed(one_killed):
 
 
 @pytest.mark.full
+@pytest.mark.full
 def test_results_of_other_settings_are_not_taken_for_these(one_killed):
     """A folder that holds another run is refused by name; the same settings are not."""
     folder = one_killed[0]
