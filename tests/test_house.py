@@ -20,6 +20,7 @@ ORDER = [
     *(
         "errors",
         "files",
+        "lists",
         "plugins",
         "lazy",
         "types",

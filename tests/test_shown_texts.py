@@ -1,5 +1,6 @@
 """Loggers show completions, figures and files, each library's own way, without a network."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
+import torch
 
 from rlvr.callbacks.showing import show_completions
 from rlvr.eval.runner import Evaluated
@@ -16,15 +18,16 @@ from rlvr.report.sending import send_report
 from rlvr.step import table_of
 from rlvr.types import Completion, Group, Problem, Verdict
 
+ALONE = Ranks(0, 1)
 PROBLEMS = [Problem(f"problem-{index}", f"What is {index} | 1?", (0,), "1") for index in range(6)]
 
 
-def evaluated() -> Evaluated:
-    """Six problems with three samples each, the first of them right."""
+def evaluated(ranks: Ranks = ALONE) -> Evaluated:
+    """Six problems with three samples each, the first of them right; this rank's part of them."""
     rollouts = tuple(Completion((1,), (0.0,), f"It is {place}.", "stop") for place in range(3))
     verdicts = (Verdict("right", 1.0), Verdict("wrong", 0.0), Verdict("wrong", 0.0))
     tables = [table_of([Group(problem, rollouts, verdicts, 7)]) for problem in PROBLEMS]
-    return Evaluated(tables, 3, Ranks(0, 1))
+    return Evaluated(ranks.shard(tables), 3, ranks)
 
 
 def shown(logger: Any, run_dir: Path) -> None:
@@ -47,15 +50,45 @@ def test_tensorboard(tmp_path: Path):
 
     shown(TensorBoardLogger(str(tmp_path), name="tb", version=""), tmp_path / "run")
     events = EventAccumulator(str(tmp_path / "tb")).Reload()
-    (completions,) = events.Tensors("completions/text_summary")
-    text = completions.tensor_proto.string_val[0].decode()
-    assert completions.step == 7
-    assert [text.count(f"problem-{index}") for index in range(6)] == [2, 2, 2, 2, 0, 0]
-    assert text.count("| right | 1.0 |") == 4
-    assert text.count(r"What is 3 \| 1?") == 2
+    first_of_all_problems(events)
     (image,) = events.Images("pass_at_k")
     assert (image.width, image.height, image.step) == (6, 4, 7)
     assert "| k | 1 |" in str(events.Tensors("report/pass_at_k.md/text_summary")[0].tensor_proto)
+
+
+def first_of_all_problems(events: Any) -> None:
+    """Two samples of each of the first four problems, in order."""
+    (completions,) = events.Tensors("completions/text_summary")
+    text = completions.tensor_proto.string_val[0].decode()
+    assert completions.step == 7
+    assert re.findall(r"problem-(\d)", text) == list("00112233")
+    assert text.count("| right | 1.0 |") == 4
+    assert text.count(r"What is 3 \| 1?") == 2
+
+
+def _on_one_of_two(rank: int, file: str, folder: str) -> None:
+    """One process of two: each has every second problem, and the first one's logger shows."""
+    from lightning.pytorch.loggers import TensorBoardLogger
+    from lightning.pytorch.utilities import rank_zero_only
+
+    torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    rank_zero_only.rank = rank  # as Lightning's strategies say it
+    logger = Tolerant(TensorBoardLogger(folder, name="tb", version=""))
+    trainer = SimpleNamespace(loggers=[logger], is_global_zero=rank == 0)
+    show_completions(trainer, PROBLEMS, evaluated(Ranks(rank, 2)), 7)
+    logger.save()
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.full
+def test_on_two_ranks(tmp_path: Path):
+    """The first problems are dealt out, and shown by one rank, all of them."""
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install '.[tensorboard]'")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    arguments = (str(tmp_path / "meet"), str(tmp_path))
+    torch.multiprocessing.start_processes(_on_one_of_two, arguments, nprocs=2, start_method="spawn")
+    first_of_all_problems(EventAccumulator(str(tmp_path / "tb")).Reload())
 
 
 @pytest.mark.full

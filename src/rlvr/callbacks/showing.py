@@ -31,7 +31,8 @@ def show_completions(trainer: Any, problems: Sequence[Problem], evaluated: Evalu
         return
     names = [problem.id for problem in problems[:PROBLEMS]]
     if isinstance(evaluated, Path):
-        rows = _rows([read_table(evaluated, COLUMNS)], names) if evaluated.exists() else []
+        here = trainer.is_global_zero and evaluated.exists()
+        rows = _rows([read_table(evaluated, COLUMNS)], names) if here else []
     else:
         rows = evaluated.ranks.all_gather(_rows(evaluated.table_P, names))
     rows.sort(key=lambda row: (names.index(row[0]), int(row[1])))

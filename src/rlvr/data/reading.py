@@ -1,6 +1,5 @@
 """Reads rows of problems and answers with the `datasets` library: from the hub, its offline cache, or a file."""
 
-import ast
 import hashlib
 import json
 import logging
@@ -12,6 +11,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from rlvr.errors import ConfigError
+from rlvr.lists import written_list
 from rlvr.types import ALTERNATIVE
 
 READERS = {".parquet": "parquet", ".jsonl": "json", ".csv": "csv"}
@@ -180,13 +180,8 @@ def _answer(row: Mapping[str, Any], part: TextSet) -> str:
 
 
 def listed(value: Any) -> list[Any]:
-    """The items of a list, or of a text that writes one as Python does; else none."""
-    if isinstance(value, str) and value.strip().startswith(("['", '["')):
-        try:
-            value = ast.literal_eval(value.strip())
-        except (SyntaxError, ValueError):
-            return []
-    return value if isinstance(value, list) else []
+    """The items of a list, or of a text that writes one; else none."""
+    return written_list(value) if isinstance(value, str) else value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

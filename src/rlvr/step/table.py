@@ -20,7 +20,7 @@ SCHEMA = pa.schema(
         ("prompt_id", pa.string()),  # equal for equal prompts, token by token
         ("sample", pa.int32()),  # which of the problem's completions at this version, from 0
         ("version", pa.int32()),  # optimizer steps that the policy had taken
-        ("status", pa.string()),  # right, wrong, timeout or error
+        ("status", pa.string()),  # right, unevaluated, wrong, timeout or error
         ("reward", pa.float64()),  # what the policy learns from
         ("formatted", pa.bool_()),  # whether the answer stands where it was asked for
         ("answer", pa.string()),  # the final answer as votes count it; empty where there is none

@@ -43,10 +43,16 @@ _OPEN, _CLOSE = "([{", ")]}"
 
 
 @lru_cache(maxsize=8192)
+def _spelled(text: str) -> tuple[str, str]:
+    """An answer in one spelling, and with what may be separators of thousands taken for them."""
+    tex = clean(text)
+    return tex, without_outer(tex)
+
+
+@lru_cache(maxsize=8192)
 def readings(text: str) -> tuple[Answer, ...]:
     """What an answer may say: 1,234 is a number or two, everything else is read in one way."""
-    tex = clean(text)
-    joined = without_outer(tex)
+    tex, joined = _spelled(text)
     spellings = [joined] if joined == tex or re.search(",0[0-9]", tex) else [joined, tex]
     try:
         return tuple(_answer(spelling) for spelling in spellings if spelling)
@@ -57,7 +63,7 @@ def readings(text: str) -> tuple[Answer, ...]:
 @lru_cache(maxsize=8192)
 def asked(text: str) -> tuple[Answer, ...]:
     """What an answer says of a formula that the question may have asked for, as m + n = 42."""
-    sides = value_of(without_outer(clean(text)))
+    sides = value_of(_spelled(text)[1])
     return (replace(_answer(sides[1]), name=sides[0]),) if sides else ()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from itertools import product
 
+from rlvr.types import Status
 from rlvr.verify.math.answer import Answer, Many, asked, readings, texts
 from rlvr.verify.math.latex import clean
 from rlvr.verify.math.number import is_decimal, is_near, stands_for, unreduced
@@ -22,12 +23,13 @@ def reduced(reference: Answer, answer: Answer) -> bool:
     return given <= wanted
 
 
-def _any_form(reference: Answer, answer: Answer) -> bool:
+def any_form(reference: Answer, answer: Answer) -> bool:
+    """For who takes every form."""
     return True
 
 
-def same(reference: str, answer: str, decide: Decide, finished: Finished = _any_form) -> bool | None:
-    """Whether an answer says what the reference says, in any of their readings.
+def judged(reference: str, answer: str, decide: Decide, finished: Finished) -> Status | None:
+    """Whether an answer says what the reference says, in any of their readings; None where that is not known.
 
     Args:
         reference: The right answer as the data set has it.
@@ -36,9 +38,14 @@ def same(reference: str, answer: str, decide: Decide, finished: Finished = _any_
         finished: Whether of two readings that say the same the second leaves no more to compute than the first.
     """
     if _damaged_matrix(reference) and clean(reference).replace("\\\\", "") == clean(answer).replace("\\\\", ""):
-        return True
-    verdicts = ((_equal(a, b, decide), a, b) for a, b in product(readings(reference), readings(answer) + asked(answer)))
-    return _any(equal and finished(a, b) for equal, a, b in verdicts)
+        return "right"
+    found: set[bool | None] = {False}
+    for a, b in product(readings(reference), readings(answer) + asked(answer)):
+        equal = _equal(a, b, decide)
+        if equal and finished(a, b):
+            return "right"
+        found.add(equal)
+    return None if None in found else "unevaluated" if True in found else "wrong"
 
 
 def _damaged_matrix(reference: str) -> bool:
@@ -124,15 +131,6 @@ def _equal_numbers(a: One, b: One) -> bool:
     if decimal[0] == decimal[1] or a.value is None or b.value is None:
         return False
     return stands_for(a.tex, b.value) if decimal[0] else stands_for(b.tex, a.value)
-
-
-def _any(verdicts: Iterable[bool | None]) -> bool | None:
-    verdict: bool | None = False
-    for each in verdicts:
-        if each:
-            return True
-        verdict = None if each is None else verdict
-    return verdict
 
 
 def _all(verdicts: Iterable[bool | None]) -> bool | None:

@@ -1,9 +1,9 @@
 r"""Where the final answer stands: the boxes of a completion, what serves where there is none, the reference's own."""
 
-import ast
 import re
 from functools import lru_cache
 
+from rlvr.lists import written_list
 from rlvr.types import ALTERNATIVE
 
 # The final answer stands at the end: a runaway completion's bulk isn't searched, nor can a box that it never closes
@@ -75,9 +75,4 @@ def reference(answer: str) -> str:
         return found[-1]
     if "####" in answer:
         return answer.rsplit("####", 1)[1].strip()
-    if answer.startswith(("['", '["')):  # OlympiadBench keeps its answers as a list of strings
-        try:
-            return ", ".join(map(str, ast.literal_eval(answer)))
-        except (SyntaxError, ValueError):
-            return answer
-    return answer
+    return ", ".join(map(str, written_list(answer))) or answer  # OlympiadBench keeps its answers as a list of texts

@@ -2,13 +2,12 @@
 
 import re
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 from sympy import Basic, Expr, FiniteSet, Float, MatrixBase
 from sympy.core.relational import Relational
 
-from rlvr.verify.math.compare import same
+from rlvr.verify.math.compare import any_form, judged
 from rlvr.verify.math.form import finished
 from rlvr.verify.math.number import is_near, stands_for
 from rlvr.verify.math.reader import Chain, parsed
@@ -23,13 +22,9 @@ LARGE = Float("1e60")
 def judge(question: Question, final_form: bool = True) -> Reply:
     """Whether the answer (second) says what the reference (first) says, and leaves no more to compute."""
     wanted, given = question
-    if final_form and same(wanted, given, decide, finished):
-        return "right", 0.0
-    equal = same(wanted, given, decide)
-    return ("unevaluated" if final_form else "right") if equal else "wrong", 0.0
+    return judged(wanted, given, decide, finished if final_form else any_form) or "wrong", 0.0
 
 
-@lru_cache(maxsize=1024)
 def decide(reference: str, answer: str) -> bool:
     r"""Whether two formulas are equal, or, behind \approx, whether the second is the first one rounded."""
     rounded = answer.startswith(r"\approx")

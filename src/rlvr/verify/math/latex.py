@@ -18,8 +18,8 @@ from rlvr.verify.math.spelling import (
     SAID,
     SKIPPED,
     TEXT,
-    UNITS,
 )
+from rlvr.verify.math.units import BARE_UNITS
 
 # Answers are short; what is longer or nested deeper is no answer, and costs no time.
 MAX_CHARACTERS = 2_000
@@ -145,7 +145,7 @@ class _Reader:
         if token in _CUT_TEXT and self._next_is("{"):
             return ""
         name = token.lower()
-        known = not self._last.isalpha() and (self._is_said(name) or (name in UNITS and self._is_unit()))
+        known = not self._last.isalpha() and (self._is_said(name) or (name in BARE_UNITS and self._is_unit()))
         word = known or (len(token) >= 4 and not self._last.isdigit())
         return f'"{token}"' if word else token
 

@@ -1,7 +1,5 @@
 """Tables of what LaTeX commands and Unicode characters are in an answer's one spelling (`rlvr.verify.math.latex`)."""
 
-from rlvr.verify.math.units import BARE_UNITS
-
 _words = str.split
 
 CHARACTERS = str.maketrans(
@@ -49,7 +47,5 @@ FUNCTIONS = _words("sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos ar
 FUNCTIONS += ["pi"]
 OPERATORS = ("gcd", "lcm")  # which are written as words, too
 CONJUNCTIONS = ("and", "or")
-INFINITY = ("infinity", "infty", "inf")
-# Letters that are words without `\text`, however few they are; units behind a value only.
-SAID = {"yes", "no"}
-UNITS = BARE_UNITS
+INFINITY = ("infty", "inf")
+SAID = {"yes", "no"}  # words without `\text`, however few their letters are

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rlvr.errors import ConfigError
 from rlvr.types import Problem, Status
-from rlvr.verify.math.compare import reduced, same
+from rlvr.verify.math.compare import any_form, judged, reduced
 from rlvr.verify.math.extract import boxes, references, unboxed
 from rlvr.verify.math.latex import clean
 from rlvr.verify.pool import KillablePool
@@ -81,11 +81,7 @@ class MathVerifier(PooledVerifier):
     def plain(self, question: Question) -> Status | None:
         """Decides what needs no mathematics: numbers, texts, and the same formula in another spelling."""
         wanted, given = question
-        equal = same(wanted, given, _unsure)
-        if not (equal and self.final):
-            return {True: "right", False: "wrong", None: None}[equal]
-        right = same(wanted, given, _unsure, reduced)
-        return {True: "right", False: "unevaluated", None: None}[right]
+        return judged(wanted, given, _unsure, reduced if self.final else any_form)
 
 
 def _unsure(reference: str, answer: str) -> None:
