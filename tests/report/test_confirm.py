@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,30 @@ def test_two_runs_share_their_bases_samples(folders: list[Path], cache_dir: Path
     assert len(list((tmp_path / "samples").iterdir())) == 3
     base = [{one.problem_id: one.base for one in read_confirmations(run)["heldout"].drawn} for run in folders]
     assert base[0] == base[1]
+
+
+@pytest.mark.full
+def test_two_ranks_draw_what_one_does(folders: list[Path], cache_dir: Path, tmp_path: Path):
+    """Under torchrun each draws its part of the problems, and the counts are of all of them."""
+    confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path / "one"))
+    alone = read_confirmations(folders[0])
+    (folders[0] / "confirmation.json").unlink()
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    where = [f"paths.cache_dir={cache_dir}", f"paths.log_dir={tmp_path / 'two'}", f"hydra.run.dir={tmp_path}"]
+    command = [*launch, "src/confirm.py", f"runs=[{folders[0]}]", f"times={TIMES}", *where]
+    subprocess.run(command, cwd=CONFIGS.parent, check=True, timeout=600)
+    found = read_confirmations(folders[0])
+    assert {split: [(one.problem_id, one.kind) for one in each.drawn] for split, each in found.items()} == {
+        split: [(one.problem_id, one.kind) for one in each.drawn] for split, each in alone.items()
+    }
+    drawn, right = (
+        rows(tmp_path / "two"),
+        dict.fromkeys((o.problem_id for each in found.values() for o in each.drawn), 0),
+    )
+    assert len(drawn) == 2 * 3 * TIMES * N
+    for row in drawn:
+        right[row["problem_id"]] += row["status"] == "right"
+    assert right == {one.problem_id: one.base + one.now for each in found.values() for one in each.drawn}
 
 
 @pytest.mark.full

@@ -64,7 +64,10 @@ def readings(text: str) -> tuple[Answer, ...]:
 def asked(text: str) -> tuple[Answer, ...]:
     """What an answer says of a formula that the question may have asked for, as m + n = 42."""
     sides = value_of(_spelled(text)[1])
-    return (replace(_answer(sides[1]), name=sides[0]),) if sides else ()
+    try:
+        return (replace(_answer(sides[1]), name=sides[0]),) if sides else ()
+    except RecursionError:  # hundreds of brackets
+        return ()
 
 
 def texts(answer: Answer) -> Iterator[str]:

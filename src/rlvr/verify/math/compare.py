@@ -80,7 +80,7 @@ def _equal(a: Answer, b: Answer, decide: Decide) -> bool | None:
 
 def _is_equation(tex: str) -> bool:
     """The sum over k from k = 1 on is none."""
-    return len(split(tex, "=")) > 1
+    return "=" in tex and len(split(tex, "=")) > 1
 
 
 def _spelled_out(one: One) -> str:
