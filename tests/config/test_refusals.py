@@ -75,9 +75,7 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["data.numbers=2"], "data.numbers=2: only 57 different problems can be made of 2 digits, and"),
-        (["data.train_size=60000"], "data.numbers=5: only 50,529 different problems can be made of 5 digits, and"),
-        (["data.numbers=7", "data.train_size=900000"], "data.numbers=7: only 521,111 different"),
+        (["data.target_max=9"], "data.target_min=10: must not be above data.target_max=9."),
         (["model.size.hidden_size=63"], "model.size.hidden_size=63: must be divisible by model.size.num_attention_h"),
         (["model.size.hidden_size=6"], "model.size.hidden_size=6: a head would be 3 wide, and rotary embeddings need"),
         (
@@ -191,8 +189,8 @@ def test_the_other_scripts(entry: str, declared, overrides: list[str], sentence:
 
 def test_eval_py_checks_its_problems(tmp_path):
     """They are made for an evaluation, too."""
-    with pytest.raises(ConfigError, match=r"data\.numbers=2: only 57"):
-        check_evaluation(composed([f"paths.log_dir={tmp_path}", "data.numbers=2"], "eval"))
+    with pytest.raises(ConfigError, match=r"data\.target_min=10: must not be above"):
+        check_evaluation(composed([f"paths.log_dir={tmp_path}", "data.target_max=9"], "eval"))
 
 
 def test_what_the_report_alone_does_not_bring():

@@ -3,8 +3,6 @@
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
-from functools import cache
-from itertools import combinations_with_replacement
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from rlvr.config.keys import Built, Group, Rule
 from rlvr.config.targets import TARGETS
 from rlvr.config.values import groups_of, members
 from rlvr.errors import ConfigError
-from rlvr.preflight.rules import DISTINCT, _gain
+from rlvr.preflight.rules import _gain
 from tests.test_configs import CHOICES, CONFIGS, NEEDED
 
 # Made by build.py, and so no settings.
@@ -181,42 +179,6 @@ def test_arguments_that_a_class_lacks():
         check_call("x", "random.sample", {"population": []}, ())
     with pytest.raises(ConfigError, match=r"x\._target_=string\.digits: is nothing that can be called"):
         check_call("x", "string.digits", {}, ())
-
-
-@cache
-def values(digits: tuple[int, ...]) -> frozenset[int]:
-    """All values of signed sums of products of these digits; a positive one can be written with its sign left out."""
-    if not digits:
-        return frozenset({0})
-    found: set[int] = set()
-    first, rest = digits[0], digits[1:]
-    for chosen in range(1 << len(rest)):
-        product, left = first, []
-        for place, digit in enumerate(rest):
-            if chosen >> place & 1:
-                product *= digit
-            else:
-                left.append(digit)
-        found |= {value + sign * product for value in values(tuple(left)) for sign in (1, -1)}
-    return frozenset(found)
-
-
-@pytest.mark.parametrize("numbers", [2, 3, 4, 5])
-def test_how_many_countdown_problems_there_are(numbers: int):
-    """Counted in another way than they are drawn."""
-    drawn = combinations_with_replacement(range(1, 10), numbers)
-    assert sum(10 <= value <= 99 for digits in drawn for value in values(digits)) == DISTINCT[numbers]
-
-
-def test_all_small_countdown_problems_are_drawn():
-    """The count is that of `Countdown` itself."""
-    import numpy as np
-
-    from rlvr.data import Countdown
-
-    drawn = Countdown(2, 1, 1, 0).demonstrations(np.random.default_rng(0), 5000, (1 / 3, 1 / 3, 1 / 3))
-    parts = [prompt.rstrip(":").split("=") for prompt, _ in drawn]
-    assert len({("".join(sorted(digits)), target) for digits, target in parts}) == DISTINCT[2]
 
 
 def test_the_gain_is_the_filters():

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from rlvr.data import Countdown, ProblemCursor
+from rlvr.errors import ConfigError
 from rlvr.types import Problem
 from rlvr.verify import CountdownVerifier
 from rlvr.verify.countdown import value_of
 
-TASK = Countdown(numbers=5, train_size=64, heldout_size=32, seed=0)
+DIGITS = {"numbers": 5, "target_min": 10, "target_max": 99}
+TASK = Countdown(**DIGITS, train_size=64, heldout_size=32, seed=0)
 
 
 def test_demonstrations_are_right_by_python_and_by_the_verifier():
@@ -44,7 +46,7 @@ def test_splits_are_stable_distinct_and_apart():
 
 def test_guess_rate_against_brute_force():
     """Two digits 3 and 4, target 12: of 2 orders x 3 operators, 3*4 and 4*3 hit, so 1/3."""
-    task = Countdown(numbers=2, train_size=1, heldout_size=1, seed=0)
+    task = Countdown(2, 10, 99, train_size=1, heldout_size=1, seed=0)
     assert task.guess_rate(Problem("", "", (), "34=12")) == pytest.approx(1 / 3)
 
 
@@ -73,3 +75,25 @@ def test_cursor_excludes_and_puts_back():
     everything = {p.id for p in problems}
     assert len(cursor.draw(100, exclude=everything - {drawn[0].id})) == 1
     assert cursor.draw(3, exclude=everything) == []
+
+
+def test_targets_stay_in_their_range():
+    """Of the hard testbed: six digits, a target of three; its guess rate is far lower."""
+    hard = Countdown(6, 100, 999, train_size=100, heldout_size=100, seed=0)
+    heldout = hard.splits(hard.tokenizer()).heldout
+    assert all(100 <= int(problem.answer.split("=")[1]) <= 999 for problem in heldout)
+    blind = np.mean([1 - (1 - hard.guess_rate(problem)) ** 256 for problem in heldout])
+    assert 0.3 < blind < 0.45
+
+
+@pytest.mark.parametrize(
+    ("task", "sentence"),
+    [
+        (Countdown(2, 10, 99, 500, 1, 0), r"data\.numbers=2: .* draws gave 57 different problems with targets of 10"),
+        (Countdown(2, 100, 999, 1, 1, 0), r"data\.target_min=100, data\.target_max=999: 2 digits reach no such target"),
+    ],
+)
+def test_more_problems_than_there_are(task: Countdown, sentence: str):
+    """Said before a policy is loaded; two digits make 57 problems, counted over all sums and products."""
+    with pytest.raises(ConfigError, match=sentence):
+        task.prepare()

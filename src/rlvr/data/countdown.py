@@ -2,12 +2,15 @@
 
 A prompt such as `18873=47:` is answered by `8*7-8-1*...`: digits and `+ - *` with the usual precedence, no brackets,
 so every answer to N digits has 2N-1 characters. Problems come from random expressions, so each one is solvable.
+
+How far blind guessing gets depends on digits and targets (`Countdown.guess_rate`): with five digits and targets of 10
+to 99 it solves nine problems in ten within 256 tries, with six digits and targets of 100 to 999 about one in three.
 """
 
 import random
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +19,17 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from rlvr.data.source import Readable, Splits, every
+from rlvr.errors import ConfigError
 from rlvr.types import Problem
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 OPERATORS = "+-*"
+# The rarest problems come up once in millions of draws: after so many, a round that brings hardly any is the last.
+PATIENCE = 20_000
+SCARCE = 0.01
+MISSES = 1000  # draws of two batches in a row without one target in range, before there is taken to be none
 IntArray = NDArray[np.int64]
 
 
@@ -69,16 +77,20 @@ def character_tokenizer() -> "PreTrainedTokenizerFast":
 
 @dataclass(frozen=True)
 class Countdown:
-    """Countdown problems with `numbers` single digits (1 to 9) and a two-digit target.
+    """Countdown problems with `numbers` single digits (1 to 9).
 
     Attributes:
-        numbers: N, digits per problem. At N = 4 blind guessing already solves 95 % of problems in 256 tries.
+        numbers: N, digits a problem.
+        target_min: Smallest target.
+        target_max: Largest target.
         train_size: Problems in the pool that RL draws from.
         heldout_size: Problems kept for evaluation; none shares digits and target with the pool.
         seed: Seed of the problems, apart from the run's seed, so that runs are compared on the same problems.
     """
 
     numbers: int
+    target_min: int
+    target_max: int
     train_size: int
     heldout_size: int
     seed: int
@@ -93,41 +105,71 @@ class Countdown:
         return character_tokenizer()
 
     def prepare(self) -> None:
-        """Nothing can be wrong beforehand."""
+        """Draw the problems.
+
+        Raises:
+            ConfigError: When there are not so many, or no target can be reached.
+        """
+        _ = self._prompts
 
     def splits(self, tokenizer: Any, readable: Readable = every) -> Splits:
-        """Solvable problems, operators drawn uniformly, distinct by (digits, target)."""
+        """Solvable problems, operators drawn uniformly, distinct by (digits, target), tokenised."""
+        texts = self._prompts
+        problems = [Problem(text[:-1], text, tuple(tokenizer(text)["input_ids"]), text[:-1]) for text in texts]
+        return Splits(train=problems[: self.train_size], heldout=problems[self.train_size :])
+
+    @cached_property
+    def _prompts(self) -> list[str]:
         rng = np.random.default_rng(self.seed)
         wanted = self.train_size + self.heldout_size
         prompts: dict[tuple[str, str], str] = {}
+        drawn, new = 0, wanted
         while len(prompts) < wanted:
+            if drawn >= PATIENCE and new < SCARCE * wanted:
+                raise ConfigError(
+                    f"data.numbers={self.numbers}: {drawn:,} draws gave {len(prompts):,} different problems with "
+                    f"targets of {self.target_min} to {self.target_max}, and data.train_size={self.train_size} with "
+                    f"data.heldout_size={self.heldout_size} want {wanted:,}; lower them, or raise data.numbers."
+                )
+            before = len(prompts)
             for prompt, _ in self.demonstrations(rng, wanted, operator_shares=(1 / 3, 1 / 3, 1 / 3)):
                 digits, target = prompt.rstrip(":").split("=")
                 prompts.setdefault(("".join(sorted(digits)), target), prompt)
+            drawn, new = drawn + wanted, len(prompts) - before
         texts = list(prompts.values())[:wanted]
         random.Random(self.seed).shuffle(texts)
-        problems = [Problem(text[:-1], text, tuple(tokenizer(text)["input_ids"]), text[:-1]) for text in texts]
-        return Splits(train=problems[: self.train_size], heldout=problems[self.train_size :])
+        return texts
 
     def demonstrations(
         self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
     ) -> list[tuple[str, str]]:
-        """`count` random (prompt, correct answer) pairs with a target of 10 to 99.
+        """`count` random (prompt, correct answer) pairs with a target in range.
 
         Args:
             rng: Source of randomness, advanced by the call.
             count: Pairs to make.
             operator_shares: Chances of `+`, `-` and `*`, summing to 1.
+
+        Raises:
+            ConfigError: When no target in range comes up.
         """
         pairs: list[tuple[str, str]] = []
+        misses = 0
         while len(pairs) < count:
             digits_BN = rng.integers(1, 10, size=(2 * count, self.numbers))
             operators_BM = rng.choice(len(OPERATORS), p=operator_shares, size=(2 * count, self.numbers - 1))
             value_B = evaluate(digits_BN, operators_BM)
             shuffled_BN = rng.permuted(digits_BN, axis=1)
-            for row in np.flatnonzero((value_B >= 10) & (value_B <= 99)):
+            hits = np.flatnonzero((value_B >= self.target_min) & (value_B <= self.target_max))
+            for row in hits:
                 prompt = "".join(map(str, shuffled_BN[row])) + f"={value_B[row]}:"
                 pairs.append((prompt, render(digits_BN[row], operators_BM[row])))
+            misses = 0 if len(hits) else misses + 1
+            if misses == MISSES:
+                raise ConfigError(
+                    f"data.target_min={self.target_min}, data.target_max={self.target_max}: {self.numbers} digits "
+                    "reach no such target, or hardly ever; widen the range or raise data.numbers."
+                )
         return pairs[:count]
 
     def guess_rate(self, problem: Problem) -> float:

@@ -5,10 +5,6 @@ from importlib.util import find_spec
 
 from omegaconf import DictConfig, OmegaConf
 
-# Countdown problems that differ in digits or target (10 to 99), by the number of digits; a test counts them.
-DISTINCT = {2: 57, 3: 856, 4: 8127, 5: 50529, 6: 198012, 7: 521111}
-# The rarest problems come up once in millions of draws, and all would be waited for.
-LARGEST_PART = 0.9
 # Packages of each logger, one of which it needs, and the extra that brings the first.
 LOGGERS = {
     "lightning.pytorch.loggers.TensorBoardLogger": (("tensorboard", "tensorboardX"), "tensorboard"),
@@ -20,21 +16,11 @@ LOGGERS = {
 
 
 def countdown(cfg: DictConfig) -> str | None:
-    """As many problems exist as are asked for."""
+    """The range of targets holds one."""
     data = cfg.data
-    if data._target_ != "rlvr.data.Countdown":
+    if data._target_ != "rlvr.data.Countdown" or data.target_min <= data.target_max:
         return None
-    exist, wanted = DISTINCT[data.numbers], data.train_size + data.heldout_size
-    most = int(LARGEST_PART * exist)
-    if wanted <= most:
-        return None
-    enough = next((numbers for numbers, count in DISTINCT.items() if LARGEST_PART * count >= wanted), None)
-    way_out = f"raise data.numbers to {enough}, or lower them" if enough else "lower them"
-    return (
-        f"data.numbers={data.numbers}: only {exist:,} different problems can be made of {data.numbers} digits, and "
-        f"data.train_size={data.train_size} with data.heldout_size={data.heldout_size} may be {most:,} of these "
-        f"together; {way_out}."
-    )
+    return f"data.target_min={data.target_min}: must not be above data.target_max={data.target_max}."
 
 
 def model_size(cfg: DictConfig) -> str | None:

@@ -15,6 +15,8 @@ class Countdown(Data):
     """Countdown: reach a number with digits and + - *."""
 
     numbers: int = key("digits a problem; at 4, blind guessing solves nearly all in 256 tries", low=2, high=7)
+    target_min: int = key("smallest target", low=1, high=9999)
+    target_max: int = key("largest target", low=1, high=9999)
     train_size: int = key("problems in the pool that RL draws from", low=1, high=MOST_PROBLEMS)
     heldout_size: int = key("problems kept for evaluation", low=1, high=MOST_PROBLEMS)
     seed: int = key("of the problems, not of the run: all runs share them", low=0)
