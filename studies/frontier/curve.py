@@ -1,0 +1,40 @@
+"""A run's way through the plane of Pass@1 and Pass@256, and the area that a set of them has below it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlvr.eval import RunRecord
+from rlvr.eval.bootstrap import FloatArray
+from rlvr.report.paths import first_at
+from studies.frontier.setting import MANY
+
+LEVELS = np.round(np.arange(0.0, 0.30001, 0.001), 4)  # of Pass@1
+
+
+def pass_KTP(record: RunRecord, ks: Sequence[int] = (1, MANY)) -> dict[int, FloatArray]:
+    """Pass@k along the way by k, [T, P]."""
+    path = record.splits["heldout"].path
+    return {k: np.stack([path[step].by_problem(k) for step in sorted(path)]) for k in ks}
+
+
+def reach(one_T: FloatArray, many_T: FloatArray, level_L: FloatArray = LEVELS) -> FloatArray:
+    """Pass@256 where Pass@1 first reaches each level, linear between evaluations; NaN where it never does."""
+    places = [first_at(one_T, level) for level in level_L]
+    return np.array([np.nan if place is None else float(place.of(many_T)) for place in places])
+
+
+def area(reach_NL: Sequence[FloatArray], base: float, guess: float) -> float:
+    """What a set of paths dominates, in points of Pass@1 x points of Pass@256: above the base's one, and guessing.
+
+    At each level, the best of them at that level or at a higher one.
+    """
+    best_L = envelope(reach_NL)
+    above = base < LEVELS
+    return float(np.clip(best_L[above] - guess, 0, None).sum() * (LEVELS[1] - LEVELS[0]) * 1e4)
+
+
+def envelope(reach_NL: Sequence[FloatArray]) -> FloatArray:
+    """The best Pass@256 at each level of Pass@1, or at a higher level; 0 where none reaches it."""
+    best_L = np.max([np.nan_to_num(reach_L) for reach_L in reach_NL], axis=0)
+    return np.maximum.accumulate(best_L[::-1])[::-1]

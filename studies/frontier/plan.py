@@ -1,0 +1,78 @@
+"""Which runs are wanted, from those that there are: every learning rate with one seed, then seeds for the best."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from rlvr.eval.bootstrap import FloatArray
+from studies.frontier.curve import area, pass_KTP, reach
+from studies.frontier.record import read
+from studies.frontier.setting import CHOOSING, CHOSEN, FRESH, HIGHEST, LOWEST, MANY, METHODS, RATES, Run
+
+WORTH = 0.02  # of a method's area, which a second learning rate must add
+
+
+def wanted(done: Collection[Run]) -> list[Run]:
+    """What to run now, the first of it first; empty when the study is whole. Depends on the records alone."""
+    first = [Run(method, rate, CHOOSING) for rate in RATES for method in METHODS]
+    if missing := [run for run in first if run not in done]:
+        return missing
+    rates = {method: tried(done, method) for method in METHODS}
+    if wider := [Run(method, rate, CHOOSING) for method in METHODS for rate in widened(rates[method])]:
+        return wider
+    chosen = [(method, rate) for method in METHODS for rate in choose(rates[method])]
+    return [run for seed in FRESH for run in (Run(*setting, seed) for setting in chosen) if run not in done]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a learning rate came to with the choosing seed.
+
+    Attributes:
+        reach_L: Pass@256 at each level of Pass@1.
+        base: The base's Pass@1.
+        guess: Pass@256 of blind guessing.
+    """
+
+    reach_L: FloatArray
+    base: float
+    guess: float
+
+
+def tried(done: Collection[Run], method: str) -> dict[float, Tried]:
+    """Every learning rate that the choosing seed was trained with."""
+    found = {}
+    for run in sorted(run for run in done if run.method == method and run.seed == CHOOSING):
+        record = read(run)
+        one_TP, many_TP = pass_KTP(record).values()
+        rate_P = np.array(record.splits["heldout"].guess_rate)[: one_TP.shape[1]]
+        way_L = reach(one_TP.mean(axis=1), many_TP.mean(axis=1))
+        found[run.rate] = Tried(way_L, float(one_TP[0].mean()), float((1 - (1 - rate_P) ** MANY).mean()))
+    return found
+
+
+def widened(rates: dict[float, Tried]) -> list[float]:
+    """A further learning rate, where the best of those tried is the lowest or the highest of them."""
+    ordered = sorted(rates)
+    best = max(ordered, key=lambda rate: worth(rates, [rate]))
+    beyond = {ordered[0]: ordered[0] / 2, ordered[-1]: ordered[-1] * 2}.get(best)
+    return [beyond] if beyond is not None and LOWEST <= beyond <= HIGHEST else []
+
+
+def choose(rates: dict[float, Tried]) -> list[float]:
+    """Those that dominate the largest area together, one after the other, while each adds to it."""
+    chosen: list[float] = []
+    while len(chosen) < min(CHOSEN, len(rates)):
+        best = max((rate for rate in rates if rate not in chosen), key=lambda rate: worth(rates, [*chosen, rate]))
+        if chosen and worth(rates, [*chosen, best]) <= (1 + WORTH) * worth(rates, chosen):
+            break
+        chosen.append(best)
+    return chosen
+
+
+def worth(rates: dict[float, Tried], chosen: Collection[float]) -> float:
+    """Their area together; where Pass@1 never rises, the lower rate is worth more, since it loses less."""
+    any_of = next(iter(rates.values()))
+    found = area([rates[rate].reach_L for rate in chosen], any_of.base, any_of.guess)
+    return found if found > 0 else -min(chosen)

@@ -1,0 +1,59 @@
+"""What the frontier study compares: methods, learning rates, the command of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RECORDS = Path(__file__).parents[2] / "docs" / "results" / "frontier" / "records"
+FOLDER = Path("logs/frontier")
+RATES = (1e-4, 2e-4, 5e-5, 2.5e-5)  # in the order in which they are tried
+LOWEST, HIGHEST = 6.25e-6, 8e-4  # how far a grid is widened where its best is at an end of it
+CHOOSING = 0  # seed that learning rates are chosen by; it takes no part in what is claimed
+FRESH = (1, 2, 3, 4, 5)  # seeds that the chosen ones are measured with
+CHOSEN = 2  # learning rates a method at most that go on to the fresh seeds
+MANY = 256  # k of the boundary, and samples a problem
+# 400 rollouts of 64 problems x 8; 500 held-out problems at the end, 200 of them every 50 steps.
+COMMON = ("data=countdown_hard", "eval.every_n_steps=50", "eval.path_problems=200", "eval.train_problems=16")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the study: what figures call it, and its overrides."""
+
+    label: str
+    overrides: tuple[str, ...]
+
+
+METHODS = {
+    "grpo": Method("GRPO", ("algo=grpo",)),
+    "self": Method("SELF", ("algo=self",)),
+    "bbg_gate": Method("BBG, gate", ("algo=bbg", "algo.filter.weighting=gate")),
+    "bbg_share": Method("BBG, share", ("algo=bbg", "algo.filter.weighting=share")),
+    "nsr": Method("NSR", ("algo=nsr",)),
+    "w_reinforce": Method("W-REINFORCE", ("algo=w_reinforce",)),
+    "grpo_n": Method("GRPO-N", ("algo=grpo_n",)),
+    "dr_grpo": Method("Dr.GRPO", ("algo=dr_grpo",)),
+    "maxrl": Method("MaxRL", ("algo=maxrl",)),
+    "passk": Method("Pass@k training", ("algo=passk",)),
+    "grpo_entropy": Method("GRPO + entropy", ("algo=grpo", "algo/auxiliary=entropy_bonus")),
+    "grpo_kl": Method("GRPO + KL", ("algo=grpo_kl",)),
+    "self_kl": Method("SELF + KL", ("algo=self_kl",)),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training: a method, a learning rate, a seed."""
+
+    method: str
+    rate: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder and its record."""
+        return f"{self.method}_lr{self.rate:g}_seed{self.seed}"
+
+    @property
+    def overrides(self) -> list[str]:
+        """Of `src/train.py`."""
+        return [*METHODS[self.method].overrides, f"optimizer.lr={self.rate:g}", f"seed={self.seed}", *COMMON]
