@@ -1,0 +1,222 @@
+"""A method's frontier: Pass@256 at each level of Pass@1, measured with seeds that had no part in choosing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from rlvr.eval import Interval, RunRecord
+from rlvr.eval.bands import Band, simultaneous
+from rlvr.eval.bootstrap import FloatArray, draws
+from rlvr.report.paths import Place, first_at
+from studies.frontier.curve import LEVELS, pass_KTP, reach
+from studies.frontier.plan import choose, tried
+from studies.frontier.record import read
+from studies.frontier.setting import CHOOSING, FRESH, MANY, METHODS, Run
+
+Decision = Literal["supported", "refuted", "undecided"]
+GAIN = 0.003  # of Pass@1 over the base, from which on levels count
+EASY = 0.03  # success rate of the base from which on a problem is called easy
+
+
+@dataclass(frozen=True)
+class Way:
+    """One run's evaluations of P problems along the way, [T, P]: Pass@1 and Pass@256."""
+
+    one_TP: FloatArray
+    many_TP: FloatArray
+
+    @classmethod
+    def of(cls, record: RunRecord) -> "Way":
+        """Read off a record."""
+        passed = pass_KTP(record)
+        return cls(passed[1], passed[MANY])
+
+    @property
+    def one_T(self) -> FloatArray:
+        """Pass@1, mean over problems."""
+        return np.asarray(self.one_TP.mean(axis=1))
+
+    def place(self, level: float) -> Place | None:
+        """Where Pass@1 first reaches a level."""
+        return first_at(self.one_T, level)
+
+    def many_at(self, level: float) -> FloatArray | None:
+        """Pass@256 [P] at a level of Pass@1; None where the run never reaches it.
+
+        Which place that is depends on the problems, too: each problem's value is less the slope of the way there times
+        what it has of Pass@1 above the level, which leaves the mean as it is and gives its spread over draws of
+        problems to first order (the delta method).
+        """
+        place = self.place(level)
+        if place is None:
+            return None
+        return np.asarray(place.of(self.many_TP) - self._slope(place) * (place.of(self.one_TP) - level))
+
+    def _slope(self, place: Place) -> float:
+        """Of Pass@256 over Pass@1 around a place: one evaluation further on either side where that is no step back."""
+        many_T, last = self.many_TP.mean(axis=1), len(self.one_T) - 1
+        near = (place.before, min(place.before + 1, last))
+        wide = (max(place.before - 1, 0), min(place.before + 2, last))
+        start, end = wide if self._rise(*wide) >= self._rise(*near) else near
+        rise = self._rise(start, end)
+        return float((many_T[end] - many_T[start]) / rise) if rise > 0 else 0.0
+
+    def _rise(self, start: int, end: int) -> float:
+        return float(self.one_T[end] - self.one_T[start])
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """A method with its chosen learning rates.
+
+    Attributes:
+        method: Its name in the study.
+        first: By chosen rate, Pass@256 at each level with the choosing seed.
+        ways: By chosen rate, the runs of the fresh seeds, in their order; only rates all of whose seeds are there.
+        base: Pass@1 of the base, mean over the fresh seeds.
+    """
+
+    method: str
+    first: dict[float, FloatArray]
+    ways: dict[float, list[Way]]
+    base: float
+
+    @property
+    def label(self) -> str:
+        """What figures call it."""
+        return METHODS[self.method].label
+
+    @classmethod
+    def read(cls, method: str, done: Sequence[Run]) -> "Frontier | None":
+        """None while fresh seeds of its best rate are missing."""
+        rates = tried(done, method)
+        chosen = choose(rates)
+        whole = [rate for rate in chosen if all(Run(method, rate, seed) in done for seed in FRESH)]
+        if chosen[:1] != whole[:1]:
+            return None
+        ways = {rate: [Way.of(read(Run(method, rate, seed))) for seed in FRESH] for rate in whole}
+        base = float(np.mean([way.one_T[0] for way in ways[whole[0]]]))
+        return cls(method, {rate: rates[rate].reach_L for rate in whole}, ways, base)
+
+    def rate_at(self, level: float) -> float | None:
+        """The learning rate with the most Pass@256 at a level, by the choosing seed."""
+        at = int(np.abs(LEVELS - level).argmin())
+        there = {rate: float(reach_L[at]) for rate, reach_L in self.first.items() if not np.isnan(reach_L[at])}
+        return max(there, key=lambda rate: there[rate]) if there else None
+
+    def at(self, level: float) -> FloatArray | None:
+        """Pass@256 [S, P] at a level of Pass@1; None unless every fresh seed reaches it."""
+        rate = self.rate_at(level)
+        found = [way.many_at(level) for way in self.ways[rate]] if rate is not None else [None]
+        return None if any(one is None for one in found) else np.stack([one for one in found if one is not None])
+
+    @cached_property
+    def levels(self) -> list[float]:
+        """Levels that count: reached by every seed, and above the base's."""
+        return [float(level) for level in LEVELS if level >= self.base + GAIN and self.at(level) is not None]
+
+    def band(self) -> Band | None:
+        """Of its Pass@256 at the levels that count."""
+        found = [value for level in self.levels if (value := self.at(level)) is not None]
+        return simultaneous(np.stack(found)) if found else None
+
+    def hard_share(self, level: float) -> "Share | None":
+        """How much of the gain in Pass@1 at a level comes from problems that the other seeds' bases hardly solve."""
+        rate = self.rate_at(level)
+        if rate is None or self.at(level) is None:
+            return None
+        base_SP = np.stack([way.one_TP[0] for way in self.ways[rate]])
+        others_SP = (base_SP.sum(axis=0) - base_SP) / (len(base_SP) - 1)
+        places = [way.place(level) for way in self.ways[rate]]
+        now_SP = np.stack([place.of(way.one_TP) for place, way in zip(places, self.ways[rate], strict=True) if place])
+        return Share(now_SP - base_SP, others_SP < EASY)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A gain by seed and problem, and which problems are hard ones."""
+
+    gain_SP: FloatArray
+    hard_SP: FloatArray
+
+    def drawn(self) -> FloatArray:
+        """The hard problems' share of the gain: of all, then in each draw of seeds and problems."""
+        seed_RS, problem_RP = draws(*self.gain_SP.shape)
+        part = np.stack([self.gain_SP * self.hard_SP, self.gain_SP])
+        hard_R, all_R = np.einsum("qsp,rs,rp->qr", part, seed_RS, problem_RP)
+        share_R = np.divide(hard_R, all_R, out=np.zeros_like(all_R), where=all_R != 0)  # a draw without any gain
+        return np.concatenate([[part[0].sum() / part[1].sum()], share_R])
+
+
+def shares_differ(share: Share, other: Share) -> Interval:
+    """Difference of two shares, paired by draw."""
+    value = share.drawn() - other.drawn()
+    low, high = np.percentile(value[1:], [2.5, 97.5])
+    return Interval(float(value[0]), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two methods at the levels that count for both.
+
+    Attributes:
+        level_L: The levels.
+        band: Of the first's Pass@256 minus the second's; None where no level counts.
+    """
+
+    level_L: list[float]
+    band: Band | None
+
+    @classmethod
+    def of(cls, method: Frontier, other: Frontier) -> "Comparison":
+        """Paired by seed and problem."""
+        level_L = [level for level in method.levels if level in other.levels]
+        pairs = [(method.at(level), other.at(level)) for level in level_L]
+        value_LSP = [mine - its for mine, its in pairs if mine is not None and its is not None]
+        return cls(level_L, simultaneous(np.stack(value_LSP)) if value_LSP else None)
+
+    @property
+    def sign_L(self) -> list[int]:
+        """Of each level's interval, 0 where it holds 0."""
+        intervals = self.band.intervals if self.band else []
+        return [(interval.low > 0) - (interval.high < 0) for interval in intervals]
+
+    def decision(self, sign: int) -> Decision:
+        """Whether the first is on the claimed side of the second; see predictions.md."""
+        if sum(one == sign for one in self.sign_L) > len(self.sign_L) / 2 and -sign not in self.sign_L:
+            return "supported"
+        if sum(one == -sign for one in self.sign_L) > len(self.sign_L) / 2 and sign not in self.sign_L:
+            return "refuted"
+        return "undecided"
+
+    def same(self, width: float = np.inf) -> Decision:
+        """Whether no level tells them apart, with intervals of at most this half-width where there is a limit."""
+        if self.band is None:
+            return "undecided"
+        if any(self.sign_L):
+            return "refuted"
+        half_L = [(interval.high - interval.low) / 2 for interval in self.band.intervals]
+        return "supported" if max(half_L) < width else "undecided"
+
+
+def frontiers(done: Sequence[Run]) -> dict[str, Frontier]:
+    """Of the methods whose chosen rates have all their fresh seeds."""
+    first = {run.method for run in done if run.seed == CHOOSING}
+    found = {method: Frontier.read(method, done) for method in METHODS if method in first}
+    return {method: frontier for method, frontier in found.items() if frontier is not None}
+
+
+def clock(done: Sequence[Run], method: str = "grpo") -> list[tuple[float, float, float]]:
+    """P4: neighbouring learning rates of a method with the choosing seed, and the largest distance of their ways."""
+    ways = {run.rate: Way.of(read(run)) for run in done if run.method == method and run.seed == CHOOSING}
+    found = []
+    for low, high in pairwise(sorted(ways)):
+        reach_2L = [reach(way.one_T, way.many_TP.mean(axis=1)) for way in (ways[low], ways[high])]
+        both_L = ~np.isnan(reach_2L[0]) & ~np.isnan(reach_2L[1]) & (ways[low].one_T[0] + GAIN <= LEVELS)
+        if both_L.any():
+            found.append((low, high, float(np.abs(reach_2L[0] - reach_2L[1])[both_L].max())))
+    return found
