@@ -7,6 +7,7 @@ TARGETS: dict[str, type[Built]] = {
     "rlvr.models.WarmStartedPolicy": model.WarmStartedPolicy,
     "rlvr.models.PretrainedPolicy": model.PretrainedPolicy,
     "rlvr.models.PackagedPolicy": model.PackagedPolicy,
+    "rlvr.models.TaughtPolicy": model.TaughtPolicy,
     "peft.LoraConfig": model.Lora,
     "rlvr.data.Countdown": data.Countdown,
     "rlvr.data.TextProblems": data.TextProblems,

@@ -86,6 +86,7 @@ class Countdown:
         train_size: Problems in the pool that RL draws from.
         heldout_size: Problems kept for evaluation; none shares digits and target with the pool.
         seed: Seed of the problems, apart from the run's seed, so that runs are compared on the same problems.
+        prompt: What the policy reads, with {digits} (`18873`) or {numbers} (`1, 8, 8, 7, 3`) and {target}.
     """
 
     numbers: int
@@ -94,6 +95,7 @@ class Countdown:
     train_size: int
     heldout_size: int
     seed: int
+    prompt: str = "{digits}={target}:"
 
     @property
     def max_completion_tokens(self) -> int:
@@ -108,35 +110,41 @@ class Countdown:
         """Draw the problems.
 
         Raises:
-            ConfigError: When there are not so many, or no target can be reached.
+            ConfigError: When there are not so many, no target can be reached, or the prompt has another placeholder.
         """
-        _ = self._prompts
+        try:
+            self._rendered("12=3")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ConfigError(
+                f"data.prompt={self.prompt!r}: may hold {{digits}}, {{numbers}} and {{target}} in braces, nothing else."
+            ) from error
+        _ = self._names
 
     def splits(self, tokenizer: Any, readable: Readable = every) -> Splits:
         """Solvable problems, operators drawn uniformly, distinct by (digits, target), tokenised."""
-        texts = self._prompts
-        problems = [Problem(text[:-1], text, tuple(tokenizer(text)["input_ids"]), text[:-1]) for text in texts]
+        texts = {name: self._rendered(name) for name in self._names}
+        problems = [Problem(name, text, tuple(tokenizer(text)["input_ids"]), name) for name, text in texts.items()]
         return Splits(train=problems[: self.train_size], heldout=problems[self.train_size :])
 
     @cached_property
-    def _prompts(self) -> list[str]:
+    def _names(self) -> list[str]:
         rng = np.random.default_rng(self.seed)
         wanted = self.train_size + self.heldout_size
-        prompts: dict[tuple[str, str], str] = {}
+        names: dict[tuple[str, str], str] = {}
         drawn, new = 0, wanted
-        while len(prompts) < wanted:
+        while len(names) < wanted:
             if drawn >= PATIENCE and new < SCARCE * wanted:
                 raise ConfigError(
-                    f"data.numbers={self.numbers}: {drawn:,} draws gave {len(prompts):,} different problems with "
+                    f"data.numbers={self.numbers}: {drawn:,} draws gave {len(names):,} different problems with "
                     f"targets of {self.target_min} to {self.target_max}, and data.train_size={self.train_size} with "
                     f"data.heldout_size={self.heldout_size} want {wanted:,}; lower them, or raise data.numbers."
                 )
-            before = len(prompts)
-            for prompt, _ in self.demonstrations(rng, wanted, operator_shares=(1 / 3, 1 / 3, 1 / 3)):
-                digits, target = prompt.rstrip(":").split("=")
-                prompts.setdefault(("".join(sorted(digits)), target), prompt)
-            drawn, new = drawn + wanted, len(prompts) - before
-        texts = list(prompts.values())[:wanted]
+            before = len(names)
+            for name, _ in self._drawn(rng, wanted, operator_shares=(1 / 3, 1 / 3, 1 / 3)):
+                digits, target = name.split("=")
+                names.setdefault(("".join(sorted(digits)), target), name)
+            drawn, new = drawn + wanted, len(names) - before
+        texts = list(names.values())[:wanted]
         random.Random(self.seed).shuffle(texts)
         return texts
 
@@ -153,6 +161,16 @@ class Countdown:
         Raises:
             ConfigError: When no target in range comes up.
         """
+        return [(self._rendered(name), answer) for name, answer in self._drawn(rng, count, operator_shares)]
+
+    def _rendered(self, name: str) -> str:
+        digits, target = name.split("=")
+        return self.prompt.format(digits=digits, numbers=", ".join(digits), target=target)
+
+    def _drawn(
+        self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
+    ) -> list[tuple[str, str]]:
+        """Names of problems, such as `18873=47`, with an answer."""
         pairs: list[tuple[str, str]] = []
         misses = 0
         while len(pairs) < count:
@@ -162,8 +180,8 @@ class Countdown:
             shuffled_BN = rng.permuted(digits_BN, axis=1)
             hits = np.flatnonzero((value_B >= self.target_min) & (value_B <= self.target_max))
             for row in hits:
-                prompt = "".join(map(str, shuffled_BN[row])) + f"={value_B[row]}:"
-                pairs.append((prompt, render(digits_BN[row], operators_BM[row])))
+                name = "".join(map(str, shuffled_BN[row])) + f"={value_B[row]}"
+                pairs.append((name, render(digits_BN[row], operators_BM[row])))
             misses = 0 if len(hits) else misses + 1
             if misses == MISSES:
                 raise ConfigError(

@@ -3,6 +3,7 @@
 from rlvr.models.gguf import PackagedPolicy
 from rlvr.models.pretrained import PolicySource, PretrainedPolicy, save_policy, trainable
 from rlvr.models.streamed import Checkpoint
+from rlvr.models.taught import TaughtPolicy
 from rlvr.models.warm_start import WarmStartedPolicy
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "PackagedPolicy",
     "PolicySource",
     "PretrainedPolicy",
+    "TaughtPolicy",
     "WarmStartedPolicy",
     "save_policy",
     "trainable",

@@ -64,9 +64,20 @@ class WarmStartedPolicy:
     operator_shares: Sequence[float]
 
     def config(self, source: ProblemSource | Demonstrator) -> PretrainedConfig:
-        """Of the policy that is made, with the task's own vocabulary."""
-        tokenizer = _demonstrator(source).tokenizer()
+        """Of the policy that is made, with the task's own vocabulary.
+
+        Raises:
+            ConfigError: When that vocabulary lacks what the prompts hold.
+        """
+        shows = demonstrator(source)
+        tokenizer = shows.tokenizer()
         eos = tokenizer.eos_token_id
+        ((prompt, _),) = shows.demonstrations(np.random.default_rng(0), 1, self._shares)
+        if eos in tokenizer(prompt)["input_ids"]:
+            raise ConfigError(
+                f"model: a policy from scratch knows the task's own characters alone, and {prompt!r} holds others: "
+                "choose a pre-trained model, such as model=taught, or data=countdown."
+            )
         tokens = {"vocab_size": len(tokenizer), "eos_token_id": eos, "pad_token_id": eos, "bos_token_id": None}
         return AutoConfig.for_model(self.architecture, **tokens, **self.size)
 
@@ -76,10 +87,10 @@ class WarmStartedPolicy:
         Raises:
             ConfigError: When the data set has no demonstrations.
         """
-        demonstrator = _demonstrator(source)
-        folder = cache_dir / f"base-{self._key(demonstrator, seed)}"
+        shows = demonstrator(source)
+        folder = cache_dir / f"base-{self._key(shows, seed)}"
         if not folder.exists():
-            self._make(demonstrator, seed, folder)
+            self._make(shows, seed, folder)
         return Checkpoint(str(folder))
 
     def load(
@@ -133,11 +144,16 @@ class WarmStartedPolicy:
         return 1.0 - 0.95 * done
 
 
-def _demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
+def demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
+    """The source, which shows right answers.
+
+    Raises:
+        ConfigError: When it does not.
+    """
     if not isinstance(source, Demonstrator):
         raise ConfigError(
-            f"model: a policy from scratch needs a task that shows correct answers, and {type(source).__name__} "
-            "does not: choose data=countdown or a pre-trained model."
+            "model: a policy from scratch, or a taught one, needs a task that shows right answers, and "
+            f"{type(source).__name__} does not: choose data=countdown or a pre-trained model."
         )
     return source
 

@@ -101,7 +101,8 @@ def check_disk(needed_gib: float, folder: Path) -> None:
 
 def model_at_hand(cfg: DictConfig) -> str | None:
     """A model named by the hub is in the cache, or the hub answers."""
-    name = cfg.model.get("name")
+    model = cfg.model.get("base") or cfg.model
+    name = model.get("name")
     if name is None or Path(name).exists():
         return None
     try:
@@ -110,7 +111,7 @@ def model_at_hand(cfg: DictConfig) -> str | None:
         return (
             f"model.name={name}: no such folder, and nothing on the hub can be called so; give a folder or owner/model."
         )
-    cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=cfg.model.get("revision"))
+    cached = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=model.get("revision"))
     if isinstance(cached, str) or _hub_answers():
         return None
     return (

