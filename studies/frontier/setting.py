@@ -11,8 +11,11 @@ CHOOSING = 0  # seed that learning rates are chosen by; it takes no part in what
 FRESH = (1, 2, 3, 4, 5)  # seeds that the chosen ones are measured with
 CHOSEN = 2  # learning rates a method at most that go on to the fresh seeds
 MANY = 256  # k of the boundary, and samples a problem
-# 400 rollouts of 64 problems x 8; 500 held-out problems at the end, 200 of them every 50 steps.
-COMMON = ("data=countdown_hard", "eval.every_n_steps=50", "eval.path_problems=200", "eval.train_problems=16")
+# 400 rollouts of 64 problems x 8; 500 held-out problems at the end, 200 of them every 50 steps. A collapse is a result.
+COMMON = (
+    *("data=countdown_hard", "eval.every_n_steps=50", "eval.path_problems=200", "eval.train_problems=16"),
+    *("~callbacks.collapse", "~callbacks.stalled"),
+)
 
 
 @dataclass(frozen=True)
