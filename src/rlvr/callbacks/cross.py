@@ -13,7 +13,7 @@ from rlvr.callbacks.listener import Listener
 from rlvr.console import console
 from rlvr.errors import RunError
 from rlvr.eval import Evaluation, evaluation_key, sample_file
-from rlvr.eval.cross import SAMPLES, SCHEMA, CrossRecord, by_position, crossed_of, top_sum
+from rlvr.eval.cross import SAMPLES, SCHEMA, SPLIT, CrossRecord, by_position, crossed_of, top_sum
 from rlvr.ranks import Ranks
 from rlvr.rollout import Sampling, call_seed, evaluating, named_weights
 from rlvr.step import TrainingSample, sample_groups, write_table
@@ -94,7 +94,7 @@ class CrossLikelihood(Listener):
         trained = self._drawn(trainer, pl_module, self.problems, "trained")
         base = self._base_under_trained(trainer, pl_module)
         if trainer.is_global_zero:
-            path = sample_file(self.context.run_dir, "heldout", "cross")
+            path = sample_file(self.context.run_dir, SPLIT, "cross")
             write_table(path, pa.concat_tables([base, trained]).select(SCHEMA.names))
         self._keep(trainer, trained)
 
@@ -179,7 +179,8 @@ class CrossLikelihood(Listener):
         for logger in trainer.loggers:
             logger.log_metrics({"eval/kl": kl}, step=step)
         if trainer.is_global_zero:
-            console.print(f"[dim]step {step:>5}[/] heldout  KL(trained || base) {kl:.2f} nats a sequence")
+            shown = round(kl, 2) + 0.0  # rounded first, so that no -0.0 is shown
+            console.print(f"[dim]step {step:>5}[/] heldout  KL(trained || base) {shown:.2f} nats a sequence")
             self.record.write(self.context.run_dir)
 
 

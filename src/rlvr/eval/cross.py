@@ -15,6 +15,7 @@ from rlvr.eval.estimators import IntArray
 from rlvr.files import write_whole
 
 FILE_NAME = "cross.json"
+SPLIT = "heldout"  # the set of problems that this is of
 # Of a problem and a policy: a sixteenth of an evaluation with n = 256. Near the base log p_trained - log p_base has a
 # variance of about twice the KL, so that 150 problems with 16 samples know a KL of .5 nats to .02.
 SAMPLES = 16
