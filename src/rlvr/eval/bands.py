@@ -70,6 +70,25 @@ def simultaneous(value_QSP: FloatArray) -> Band:
     return Band(mean_Q, for_few_seeds(value_QSP, np.sqrt(deviation_Q**2 + added_Q)), critical)
 
 
+def ratios(above_QSP: FloatArray, below_QSP: FloatArray) -> list[Interval]:
+    """Q ratios of sums over seeds and problems, such as tokens' entropies by their number, that all hold at once.
+
+    The band of `simultaneous` for what each problem adds to a ratio to first order, (above - ratio x below) / mean
+    below (the delta method); a percentile bootstrap of ratios of 30 to 60 problems misses too often.
+
+    Args:
+        above_QSP: Of each ratio, seed and problem.
+        below_QSP: The same; no ratio's are all 0.
+    """
+    mean_Q = below_QSP.mean(axis=(1, 2))
+    ratio_Q = above_QSP.mean(axis=(1, 2)) / mean_Q
+    added_QSP = (above_QSP - ratio_Q[:, None, None] * below_QSP) / mean_Q[:, None, None]
+    band = simultaneous(added_QSP).intervals
+    return [
+        Interval(ratio, ratio + one.low, ratio + one.high) for ratio, one in zip(ratio_Q.tolist(), band, strict=True)
+    ]
+
+
 def for_few_seeds(value_QSP: FloatArray, deviation_Q: FloatArray) -> FloatArray:
     """Deviations [Q] that make up for few seeds, whose draws understate how far seeds are apart.
 

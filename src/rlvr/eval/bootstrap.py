@@ -62,24 +62,6 @@ def resampled_means(value_SP: FloatArray, resamples: int = RESAMPLES, seed: int 
     return np.asarray(((seed_RS @ value_SP) * problem_RP).sum(axis=1) / value_SP.size)
 
 
-def bootstrap_ratio(above_SP: FloatArray, below_SP: FloatArray) -> Interval:
-    """Sum over problems of one quantity by that of another, with a percentile interval over the same draws.
-
-    Args:
-        above_SP: Of each seed and problem, such as right answers with a property.
-        below_SP: What it is a part of, such as right answers; draws that have none of it are left out.
-
-    Raises:
-        ValueError: When all of it is 0.
-    """
-    if not below_SP.sum():
-        raise ValueError("A ratio needs something below the line.")
-    above_R, below_R = resampled_means(above_SP), resampled_means(below_SP)
-    some_R = below_R != 0
-    low, high = np.percentile(above_R[some_R] / below_R[some_R], [2.5, 97.5])
-    return Interval(float(above_SP.sum() / below_SP.sum()), float(low), float(high))
-
-
 def bootstrap_crossing(ks: list[int], difference_KSP: FloatArray) -> Crossing:
     """Smallest k at which a method's Pass@k is below its base's, with an interval over problems and seeds.
 

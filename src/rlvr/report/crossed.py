@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rlvr.eval import Interval, bootstrap_mean
-from rlvr.eval.bootstrap import FloatArray, bootstrap_ratio
+from rlvr.eval import Interval
+from rlvr.eval.bands import ratios, simultaneous
+from rlvr.eval.bootstrap import FloatArray
 from rlvr.eval.cross import SPLIT, Crossed
 from rlvr.eval.estimators import IntArray
 from rlvr.report.study import Study
@@ -27,16 +28,8 @@ class Drawn:
     label: str
     seeds: Sequence[Crossed]
 
-    def mean(self, of: Of) -> Interval:
-        """Over problems."""
-        return bootstrap_mean(self._of(of))
-
-    def ratio(self, above: Of, below: Of) -> Interval | None:
-        """Of two sums over problems; None where the second is 0."""
-        below_SP = self._of(below)
-        return bootstrap_ratio(self._of(above), below_SP) if below_SP.any() else None
-
-    def _of(self, of: Of) -> FloatArray:
+    def values(self, of: Of) -> FloatArray:
+        """Of every seed and problem, [S, P]."""
         return np.array([of(one) for one in self.seeds], dtype=np.float64)
 
 
@@ -48,7 +41,6 @@ class CrossedStudy:
         n: Samples a problem of the evaluations, of which Pass@k is.
         problems: P.
         samples: Of a problem and policy that were scored.
-        base: The first method's base.
         bases: Every method's base, whose samples were scored under that method, too.
         trained: The methods.
     """
@@ -56,9 +48,30 @@ class CrossedStudy:
     n: int
     problems: int
     samples: int
-    base: Drawn
     bases: Sequence[Drawn]
     trained: Sequence[Drawn]
+
+    @property
+    def policies(self) -> list[Drawn]:
+        """The first method's base, and the methods."""
+        return [self.bases[0], *self.trained]
+
+    def divergences(self) -> list[tuple[Interval, Interval]]:
+        """KL(trained || base) and KL(base || trained) of each method, nats a sequence; all intervals hold at once.
+
+        Those of `simultaneous`: a percentile bootstrap misses too often here, since few problems have most of the KL.
+        """
+        drawn = [one for pair in zip(self.trained, self.bases, strict=True) for one in pair]
+        band = simultaneous(np.array([one.values(lambda each: each.kl_P) for one in drawn])).intervals
+        return list(zip(band[::2], band[1::2], strict=True))
+
+    def parts(self, above: Of, below: Of) -> dict[str, Interval]:
+        """A ratio of sums of every policy, without those whose lower sum is 0; all intervals hold at once."""
+        policies = [one for one in self.policies if one.values(below).any()]
+        if not policies:
+            return {}
+        found = ratios(*(np.array([one.values(of) for one in policies]) for of in (above, below)))
+        return dict(zip((one.label for one in policies), found, strict=True))
 
 
 def crossed_study(study: Study) -> CrossedStudy | None:
@@ -73,4 +86,4 @@ def crossed_study(study: Study) -> CrossedStudy | None:
     if not trained:
         return None
     problems, samples = bases[0].seeds[0].right_PN.shape
-    return CrossedStudy(study.methods[SPLIT][0].n, problems, samples, bases[0], bases, trained)
+    return CrossedStudy(study.methods[SPLIT][0].n, problems, samples, bases, trained)

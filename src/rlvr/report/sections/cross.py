@@ -7,11 +7,11 @@ import numpy as np
 from rlvr.eval import Interval
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.eval.cross import SPLIT, Crossed
-from rlvr.report.crossed import CrossedStudy, Drawn
+from rlvr.report.crossed import CrossedStudy
 from rlvr.report.figures import colours_of, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.study import spelled
-from rlvr.report.tables import with_interval
+from rlvr.report.tables import share, with_interval
 from rlvr.tables import Grid, Row
 
 TITLE = "Distance from the base"
@@ -24,48 +24,43 @@ def cross(found: CrossedStudy | None, out: Output) -> list[Section]:
     """KL both ways and right answers beyond the base's budget; none where no run has scored its samples so."""
     if found is None:
         return []
-    measured = {found.base.label: _of_samples(found.base, found.n)}
-    for base, trained in zip(found.bases, found.trained, strict=True):
-        ways = {FROM_BASE: trained.mean(lambda one: one.kl_P), FROM_TRAINED: base.mean(lambda one: one.kl_P)}
-        measured[trained.label] = {**ways, **_of_samples(trained, found.n)}
+    beyond = found.parts(lambda one: one.beyond_P(found.n), lambda one: one.right_PN.sum(axis=1))
+    measured: dict[str, dict[str, Interval]] = {one.label: {} for one in found.policies}
+    for one, (forth, back) in zip(found.trained, found.divergences(), strict=True):
+        measured[one.label] = {FROM_BASE: forth, FROM_TRAINED: back}
+    for name, values in ((BEYOND, beyond), (TOKENS, found.parts(_tokens, lambda one: np.full_like(_tokens(one), 1)))):
+        for label, value in values.items():
+            measured[label][name] = value
     rows: list[Row] = [
         {"split": SPLIT, "policy": policy, "measure": name, "mean": one.mean, "low": one.low, "high": one.high}
         for policy, values in measured.items()
         for name, one in values.items()
-        if one is not None
     ]
     lines = [[policy, *(_cell(name, values.get(name)) for name in HEADS)] for policy, values in measured.items()]
-    title = f"Base and trained policies under each other, {found.problems} {spelled(SPLIT)} problems [95 % interval]"
+    title = f"KL in nats a sequence, {found.problems} {spelled(SPLIT)} problems [95 % interval]"
     table = Table(Grid(title, ["", *HEADS.values()], lines), out.csv("cross", rows))
     return [Section(TITLE, [table, _figure(found, out), *_notes(found)])]
 
 
-HEADS = {
-    FROM_BASE: f"{FROM_BASE}, nats a sequence",
-    FROM_TRAINED: f"{FROM_TRAINED}, nats a sequence",
-    BEYOND: "right answers beyond the base's budget, %",
-    TOKENS: "tokens a sequence",
-}
+HEADS = {FROM_BASE: FROM_BASE, FROM_TRAINED: FROM_TRAINED, BEYOND: "right, beyond budget, %", TOKENS: TOKENS}
 
 
-def _of_samples(drawn: Drawn, n: int) -> dict[str, Interval | None]:
-    """What does not need the other policy's samples."""
-    beyond = drawn.ratio(lambda one: one.beyond_P(n), lambda one: one.right_PN.sum(axis=1))
-    return {BEYOND: beyond, TOKENS: drawn.mean(lambda one: one.tokens_PN.mean(axis=1))}
+def _tokens(one: Crossed) -> FloatArray:
+    return np.asarray(one.tokens_PN.mean(axis=1))
 
 
 def _cell(name: str, one: Interval | None) -> str:
     if one is None:
         return ""
     if name == BEYOND:
-        return with_interval(one)
+        return with_interval(share(one))
     mean, low, high = (round(value, 2) + 0.0 for value in (one.mean, one.low, one.high))
     return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _figure(found: CrossedStudy, out: Output) -> Block:
     """Shares of right answers over how unlikely the base is to give them."""
-    unlikely = {one.label: _unlikely(one.seeds) for one in (found.base, *found.trained)}
+    unlikely = {one.label: _unlikely(one.seeds) for one in found.policies}
     budget = float(np.log(found.n))
     most = max([1.5 * budget, *(float(np.quantile(each, WIDEST)) for each in unlikely.values() if len(each))])
     nats = np.linspace(0, most, POINTS)
@@ -102,8 +97,9 @@ def _notes(found: CrossedStudy) -> list[Block]:
             "policy that is named first, drawn without a nucleus at the evaluations' temperature, by which the logits "
             "are divided; both policies are computed by the trainer. The mean is unbiased; where one policy gives "
             "almost no probability to what the other writes, a few samples carry it, and so few may have missed them. "
-            "Intervals resample problems and seeds. It is a sequence's: divided by its tokens it would fall for a "
-            "policy that has only become wordier, which the last column shows."
+            "Its intervals hold for all methods and both directions at once, the other columns' for all policies; they "
+            "are made as the bands against the base are, with their assumptions. It is a sequence's: divided by its "
+            "tokens it would fall for a policy that has only become wordier, which the last column shows."
         ),
         Note(
             f"The base's budget is n = {n} samples: a right answer is beyond it where log p under the base is below "

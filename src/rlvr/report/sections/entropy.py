@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from rlvr.eval import Interval
+from rlvr.eval.bands import ratios
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.eval.cross import EDGES, SPLIT, TOP, Crossed
 from rlvr.report.crossed import CrossedStudy, Drawn, Of
 from rlvr.report.figures import colours_of, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
 from rlvr.report.study import spelled
-from rlvr.report.tables import with_interval
+from rlvr.report.tables import share, with_interval
 from rlvr.tables import Grid, Row
 
 TITLE = "Entropy where it is"
@@ -24,15 +25,14 @@ def entropy(found: CrossedStudy | None, out: Output) -> list[Section]:
     """By position, and in how few tokens it lies; none where no run has scored its samples."""
     if found is None:
         return []
-    policies = [found.base, *found.trained]
-    measured = {one.label: _measured(one) for one in policies}
+    measured = _measured(found)
     rows: list[Row] = [
         {"split": SPLIT, "policy": label, "measure": name, "mean": one.mean, "low": one.low, "high": one.high}
         for label, values in measured.items()
         for name, one in values.items()
     ]
     lines = [
-        [label, _cell(values[MEAN]), _cell(values[BRANCHING]), with_interval(values[SHARE])]
+        [label, _cell(values[MEAN]), _cell(values[BRANCHING]), with_interval(share(values[SHARE]))]
         for label, values in measured.items()
     ]
     head = ["", "entropy, nats a token", "branching factor", f"in the top {100 * TOP:.0f} % of tokens, %"]
@@ -42,19 +42,25 @@ def entropy(found: CrossedStudy | None, out: Output) -> list[Section]:
         "Each policy on its own samples, the whole distribution at the evaluations' temperature. The branching factor "
         "is e to the mean entropy: between so many equally likely tokens a policy that is as unsure would choose. The "
         f"top {100 * TOP:.0f} % are those tokens of each completion whose entropy is largest; were all alike, they "
-        f"would have {100 * TOP:.0f} % of it. Intervals resample problems and seeds, all tokens of a problem together. "
-        "Only completions that are so long count at a position, and these may be of other problems."
+        f"would have {100 * TOP:.0f} % of it. Intervals are made as the bands against the base are, all tokens of a "
+        "problem together: a column's hold for all policies at once, a curve's at all of its positions. Only "
+        "completions that are so long count at a position, and these may be of other problems."
     )
-    return [Section(TITLE, [_figure(policies, out), table, note])]
+    return [Section(TITLE, [_figure(found.policies, out), table, note])]
 
 
-def _measured(drawn: Drawn) -> dict[str, Interval]:
-    mean = drawn.ratio(_sum, lambda one: one.tokens_PN.sum(axis=1))
-    share = drawn.ratio(lambda one: one.top_P, _sum)
-    nothing = Interval(0.0, 0.0, 0.0)
-    mean, share = mean or nothing, share or nothing
-    branching = Interval(*(float(np.exp(value)) for value in (mean.mean, mean.low, mean.high)))
-    return {MEAN: mean, BRANCHING: branching, SHARE: share}
+def _measured(found: CrossedStudy) -> dict[str, dict[str, Interval]]:
+    mean = found.parts(_sum, lambda one: one.tokens_PN.sum(axis=1))
+    part = found.parts(lambda one: one.top_P, _sum)
+    return {
+        label: {
+            MEAN: one,
+            BRANCHING: Interval(*(float(np.exp(value)) for value in (one.mean, one.low, one.high))),
+            SHARE: part[label],
+        }
+        for label, one in mean.items()
+        if label in part
+    }
 
 
 def _sum(one: Crossed) -> FloatArray:
@@ -83,23 +89,28 @@ def _figure(policies: list[Drawn], out: Output) -> Block:
         axes.set_ylabel("entropy (nats)")
         axes.set_ylim(bottom=0)
         legend_beside(axes)
-    caption = "Entropy by position, each policy on its own samples; bands are pointwise 95 % intervals."
+    caption = "Entropy by position, each policy on its own samples; 95 % bands hold at all positions of a policy."
     return Figure("entropy", caption, out.csv("entropy_positions", rows))
 
 
 def _by_position(drawn: Drawn) -> Iterator[Row]:
     """A row a bin of positions, counted from 1, as far as enough completions reach."""
     completions = sum(one.tokens_PN.size for one in drawn.seeds)
-    for index in range(max(one.counted_PB.shape[1] for one in drawn.seeds)):
-        first, end = int(EDGES[index]), int(EDGES[index + 1])
-        tokens = int(sum(_at("counted_PB", index)(one).sum() for one in drawn.seeds))
-        if tokens < REACHED * completions * (end - first):
-            return
-        mean = drawn.ratio(_at("entropy_PB", index), _at("counted_PB", index))
-        if mean is None:
-            return
-        about: Row = {"split": SPLIT, "policy": drawn.label, "first": first + 1, "last": end, "tokens": tokens}
-        yield about | {"position": (first + 1 + end) / 2, "mean": mean.mean, "low": mean.low, "high": mean.high}
+    counted_BSP, entropy_BSP = (
+        np.array([drawn.values(_at(name, index)) for index in range(max(_bins(one) for one in drawn.seeds))])
+        for name in ("counted_PB", "entropy_PB")
+    )
+    tokens_B, wide_B = counted_BSP.sum(axis=(1, 2)), np.diff(EDGES)[: len(counted_BSP)]
+    shown = int(np.logical_and.accumulate(tokens_B >= REACHED * completions * wide_B).sum())
+    for index, mean in enumerate(ratios(entropy_BSP[:shown], counted_BSP[:shown]) if shown else []):
+        first, last = int(EDGES[index]) + 1, int(EDGES[index + 1])
+        about: Row = {"split": SPLIT, "policy": drawn.label, "first": first, "last": last}
+        about |= {"position": (first + last) / 2, "tokens": int(tokens_B[index])}
+        yield about | {"mean": mean.mean, "low": mean.low, "high": mean.high}
+
+
+def _bins(one: Crossed) -> int:
+    return one.counted_PB.shape[1]
 
 
 def _at(name: str, index: int) -> Of:
@@ -107,6 +118,6 @@ def _at(name: str, index: int) -> Of:
 
     def of(one: Crossed) -> FloatArray:
         value_PB: FloatArray = getattr(one, name)
-        return value_PB[:, index] if index < value_PB.shape[1] else np.zeros(len(value_PB))
+        return value_PB[:, index] if index < _bins(one) else np.zeros(len(value_PB))
 
     return of

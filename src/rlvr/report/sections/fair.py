@@ -90,11 +90,11 @@ def _equal_kl(
         places = kl_places(paths, share)
         if places is None:
             return []
-        how = "the KL that all of them reach" if share == 1 else f"{100 * share:.0f} % of that KL"
+        how = "the KL to the base that all of them reach" if share == 1 else f"{100 * share:.0f} % of that KL"
         about = {"step": _mean(paths, places, "step_T")}
         found, kl = standings(at_places(paths, places), against=("base", "GRPO")), kl_at(paths, places)
         rows += [{"split": split, "share_of_kl": share, "kl": kl, **_about(row, about), **row} for row in found]
-        title = f"Where each method first has {how}, {kl:.2g} nats a sequence from the base, {problems}"
+        title = f"Where each method first has {how}, {kl:.2g} nats a sequence, {problems}"
         grid = standings_grid(title, found, found_ks(found), _text(about))
         blocks.insert(0, Table(grid, "csv/equal_kl.csv", folded=share < 1))
     ways = {label: [(path, path.kl_T) for path in those if path.kl_T is not None] for label, those in paths.items()}
