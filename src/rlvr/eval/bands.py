@@ -1,7 +1,7 @@
 """What holds for whole curves at once: bands over every k, and by which k a curve has crossed its base's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -83,10 +83,7 @@ def ratios(above_QSP: FloatArray, below_QSP: FloatArray) -> list[Interval]:
     mean_Q = below_QSP.mean(axis=(1, 2))
     ratio_Q = above_QSP.mean(axis=(1, 2)) / mean_Q
     added_QSP = (above_QSP - ratio_Q[:, None, None] * below_QSP) / mean_Q[:, None, None]
-    band = simultaneous(added_QSP).intervals
-    return [
-        Interval(ratio, ratio + one.low, ratio + one.high) for ratio, one in zip(ratio_Q.tolist(), band, strict=True)
-    ]
+    return replace(simultaneous(added_QSP), mean_Q=ratio_Q).intervals
 
 
 def for_few_seeds(value_QSP: FloatArray, deviation_Q: FloatArray) -> FloatArray:
