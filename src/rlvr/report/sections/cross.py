@@ -30,7 +30,7 @@ def cross(found: CrossedStudy | None, out: Output) -> list[Section]:
         measured[one.label] = {FROM_BASE: forth, FROM_TRAINED: back}
     for name, values in ((BEYOND, beyond), (TOKENS, found.parts(_tokens, lambda one: np.full_like(_tokens(one), 1)))):
         for label, value in values.items():
-            measured[label][name] = value
+            measured[label][name] = share(value) if name == BEYOND else value
     rows: list[Row] = [
         {"split": SPLIT, "policy": policy, "measure": name, "mean": one.mean, "low": one.low, "high": one.high}
         for policy, values in measured.items()
@@ -53,7 +53,7 @@ def _cell(name: str, one: Interval | None) -> str:
     if one is None:
         return ""
     if name == BEYOND:
-        return with_interval(share(one))
+        return with_interval(one)
     mean, low, high = (round(value, 2) + 0.0 for value in (one.mean, one.low, one.high))
     return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 

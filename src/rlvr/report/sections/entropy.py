@@ -32,7 +32,7 @@ def entropy(found: CrossedStudy | None, out: Output) -> list[Section]:
         for name, one in values.items()
     ]
     lines = [
-        [label, _cell(values[MEAN]), _cell(values[BRANCHING]), with_interval(share(values[SHARE]))]
+        [label, _cell(values[MEAN]), _cell(values[BRANCHING]), with_interval(values[SHARE])]
         for label, values in measured.items()
     ]
     head = ["", "entropy, nats a token", "branching factor", f"in the top {100 * TOP:.0f} % of tokens, %"]
@@ -56,7 +56,7 @@ def _measured(found: CrossedStudy) -> dict[str, dict[str, Interval]]:
         label: {
             MEAN: one,
             BRANCHING: Interval(*(float(np.exp(value)) for value in (one.mean, one.low, one.high))),
-            SHARE: part[label],
+            SHARE: share(part[label]),
         }
         for label, one in mean.items()
         if label in part
