@@ -22,7 +22,7 @@ from rlvr.eval.confirmation import Confirmation, Fresh, tails
 from rlvr.eval.ledger import Kind
 from rlvr.report.answer import answer
 from rlvr.report.findings import Finding, findings_of
-from rlvr.report.keeping import Keeping, kept
+from rlvr.report.keeping import Ahead, Keeping, kept
 from rlvr.report.paths import RunPath
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
@@ -132,7 +132,7 @@ def repetition(truth: Rates, seed: int) -> Repetition:
         "Careful crosses its base (false)": careful.crossed in ("crossed", "below"),
         "Careful keeps more at equal Pass@1": ahead.sure and ahead.best == "Careful",
     }
-    words = [sentence.text for sentence in answer("heldout", found, ahead).sentences]
+    words = [sentence.text for sentence in answer("heldout", found, Ahead(ahead, None)).sentences]
     return Repetition(right | {"All five": all(right.values())}, decided, outcome(found, truth), words)
 
 

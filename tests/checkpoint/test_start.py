@@ -58,6 +58,7 @@ def test_with_damaged_ones_only_it_refuses(run):
         ("model.seed=3", "model.seed"),
         ("data.train_size=80", "data.train_size: 64 -> 80"),
         ("eval.n=8", "eval.n: 4 -> 8"),
+        ("eval.cross=true", "eval.cross: False -> True"),
     ],
 )
 def test_settings_that_would_make_two_runs_of_one(run, quick, override: str, key: str):
@@ -77,6 +78,20 @@ def test_other_changes_are_shown(run, quick):
     assert start.checkpoint == store.path(8)
     assert "optimizer.lr: 0.0001 -> 1e-05" in start.notes[0]
     assert "trainer.max_steps: 3 -> 9" in start.notes[0]
+
+
+def test_a_switch_that_came_later_was_off(run, quick):
+    """A run of an older version goes on, although its config has no such key."""
+    cfg, folder, store = run
+    for step in (4, 8):
+        older = OmegaConf.load(store.path(step) / CONFIG)
+        del older.eval["cross"]
+        store.aside(step).mkdir(parents=True)
+        OmegaConf.save(older, store.aside(step) / CONFIG)
+        store.seal(step)
+    assert starting_point(cfg, folder).notes == ()
+    with pytest.raises(ConfigError, match=r"eval\.cross: None -> True"):
+        starting_point(quick("ckpt_path=last", "eval.cross=true"), folder)
 
 
 def test_last_without_a_folder_means_the_newest_run(run, tmp_path: Path):

@@ -193,6 +193,12 @@ def test_eval_py_checks_its_problems(tmp_path):
         check_evaluation(composed([f"paths.log_dir={tmp_path}", "data.target_max=9"], "eval"))
 
 
+def test_eval_py_has_no_base_to_compare_with(tmp_path):
+    """One policy is all that it loads."""
+    with pytest.raises(ConfigError, match=r"eval\.cross=true: compares a trained policy with its base"):
+        check_evaluation(composed([f"paths.log_dir={tmp_path}", "eval.cross=true"], "eval"))
+
+
 def test_what_the_report_alone_does_not_bring():
     """Its installation is the smaller one; any other missing module is an error of ours, with its stack trace."""
     said = explanation(ModuleNotFoundError("No module named 'torch'", name="torch"))

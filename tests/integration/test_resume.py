@@ -95,6 +95,8 @@ def texts(run: Path) -> list[dict]:
     [
         pytest.param([], 2, id="hf"),
         pytest.param([], 10, id="hf, ten", marks=pytest.mark.full),
+        pytest.param(["eval.cross=true"], 2, id="samples under both policies", marks=pytest.mark.full),
+        pytest.param([*TWO_RANKS, "eval.cross=true"], 2, id="the same on two ranks", marks=pytest.mark.full),
         pytest.param(REMEMBERS, 2, id="a filter that remembers", marks=pytest.mark.full),
         pytest.param(VLLM, 2, id="vllm", marks=pytest.mark.full),
         pytest.param(TWO_RANKS, 2, id="zero2 on two ranks", marks=pytest.mark.full),
@@ -122,4 +124,6 @@ def test_kills_change_nothing(tmp_path: Path, overrides: list[str], kills: int):
     assert len(metrics(whole)) >= STEPS
     assert texts(whole) == texts(killed)
     assert (whole / "pass_at_k.json").read_text() == (killed / "pass_at_k.json").read_text()
+    for crossed in ("cross.json", "evaluations/heldout-cross.parquet") if "eval.cross=true" in overrides else ():
+        assert (whole / crossed).read_bytes() == (killed / crossed).read_bytes()
     assert "This run is finished" in finish(tmp_path, "killed", *overrides, "ckpt_path=last")

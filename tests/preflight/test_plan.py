@@ -65,6 +65,7 @@ def test_a_reference_is_a_second_copy():
     loading = "each rank while it loads"
     assert whole.memory.host_gib[loading] == pytest.approx(2 * replace(plain, zero_stage=2).memory.host_gib[loading])
     assert "reference" not in plan(run, "algo/auxiliary=kl", "lora=rank16").memory.gib
+    assert plan(run, "eval.cross=true").memory.gib["reference"] == pytest.approx(kl.memory.gib["reference"])
 
 
 @pytest.mark.parametrize("overrides", [[], ["lora=rank16"]], ids=["whole", "lora"])

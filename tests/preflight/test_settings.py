@@ -40,6 +40,11 @@ def refused(cfg) -> None:
             ["algo=grpo_kl", "+algo.auxiliary.second=${algo.auxiliary.kl}"],
             "algo.auxiliary: kl and second both hold the policy near a reference",
         ),
+        (["eval.cross=true", "eval.temperature=0"], "eval.temperature=0: greedy samples have no KL"),
+        (
+            ["eval.cross=true", "algo=grpo_kl", "algo.auxiliary.kl.reset_every_n_steps=9"],
+            "algo.auxiliary.kl.reset_every_n_steps=9: the reference would not stay the base that eval.cross compares",
+        ),
         (["data.train_size=4"], "data.train_size=4: the pool is smaller than one batch"),
         (["data.heldout_size=4"], "eval.path_problems=8: the data set has only"),
         (["eval.n=12"], "eval.n=12: must be a power of two"),

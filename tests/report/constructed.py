@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from rlvr.eval import Evaluation, RunRecord, SplitRecord
+from rlvr.eval import Evaluation, RunRecord, SplitRecord, sample_file
+from rlvr.eval.cross import SAMPLES, SCHEMA, CrossRecord, by_position, top_sum
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
 from rlvr.report.study import Study
+from rlvr.step import write_table
 
 Counts = Sequence[int] | np.ndarray
 
@@ -40,3 +43,23 @@ def written(folder: Path, *records: RunRecord) -> list[Path]:
         folders[-1].mkdir()
         one.write(folders[-1])
     return folders
+
+
+def scored(folder: Path, one: RunRecord, kl: Mapping[int, float], base: pa.Table, trained: pa.Table) -> None:
+    """Leave in a run's folder what scoring under both policies leaves; `kl`: of every problem, at each evaluation."""
+    ids = one.splits["heldout"].path[0].problem_ids
+    CrossRecord(SAMPLES, 1.0, ids, {step: (value,) * len(ids) for step, value in kl.items()}).write(folder)
+    write_table(sample_file(folder, "heldout", "cross"), pa.concat_tables([base, trained]))
+
+
+def scores(
+    policy: str, base_logp_PN: np.ndarray, trained_logp_PN: np.ndarray, right_PN: np.ndarray, entropy_T: np.ndarray
+) -> pa.Table:
+    """Samples that all have the same entropies, token by token."""
+    rows = [
+        {"policy": policy, "problem_id": f"p{p}", "sample": n, "right": bool(right_PN[p, n]), "tokens": len(entropy_T)}
+        | {"base_logp": float(base_logp_PN[p, n]), "trained_logp": float(trained_logp_PN[p, n])}
+        | {"entropy": by_position(entropy_T).tolist(), "top_entropy": top_sum(entropy_T)}
+        for p, n in np.ndindex(right_PN.shape)
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)

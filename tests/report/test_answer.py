@@ -13,7 +13,7 @@ from rlvr.eval.confirmation import Confirmation, Fresh, write_confirmations
 from rlvr.report import report_together
 from rlvr.report.answer import answers, listed, per_seed
 from rlvr.report.findings import FEWEST_PROBLEMS, findings
-from rlvr.report.keeping import keeping, kept
+from rlvr.report.keeping import ahead, kept
 from rlvr.report.outside import Wanted, report_samples
 from rlvr.report.paths import RunPath
 from rlvr.report.runs import RunFolder
@@ -26,8 +26,7 @@ CLAIMED = ("rose under", "fell under", "it crosses", "is above its", "is below i
 
 
 def sentences(study: Study) -> list[str]:
-    ahead = {split: kept for split in study.methods if (kept := keeping(study, split))}
-    (answer,) = answers(findings(study), ahead)
+    (answer,) = answers(findings(study), {split: ahead(study, split) for split in study.methods})
     assert len(answer.sentences) == 5
     return [sentence.text for sentence in answer.sentences]
 
@@ -129,10 +128,10 @@ def test_a_direction_needs_all_seeds():
     assert found.movement == "rose"
     found.by_seed[0, 1] = -0.001
     assert found.movement == "open"
-    ahead = kept({label: [RunPath.of(run, "heldout", [1, N]) for run in runs] for label, runs in two_ways().items()})
-    assert ahead is not None
-    assert ahead.best == "B"
-    assert not ahead.sure
+    best = kept({label: [RunPath.of(run, "heldout", [1, N]) for run in runs] for label, runs in two_ways().items()})
+    assert best is not None
+    assert best.best == "B"
+    assert not best.sure
 
 
 def two_ways() -> dict[str, list[RunFolder]]:

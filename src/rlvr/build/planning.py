@@ -50,5 +50,5 @@ def plan_of(cfg: DictConfig) -> Plan:
         kv_cache_gib=usual_cache_gib(device_gib) if traits.kv_cache_gib is None else traits.kv_cache_gib,
         device_gib=device_gib,
         nucleus=any(isinstance(statistic, NucleusEntropy) for statistic in objective.statistics),
-        reference=objective.kl is not None,
+        reference=objective.kl is not None or cfg.eval.cross,
     )

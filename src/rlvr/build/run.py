@@ -17,10 +17,10 @@ from omegaconf import DictConfig
 from transformers import PreTrainedModel
 
 from rlvr.algo import Loss, Objective
+from rlvr.build.callbacks import callbacks_of
 from rlvr.build.parts import (
     context_of,
     filter_of,
-    guess_rate_of,
     known_of,
     loss_of,
     objective_of,
@@ -29,14 +29,13 @@ from rlvr.build.parts import (
     strategy_traits,
 )
 from rlvr.build.silence import quiet
-from rlvr.callbacks import ORDER, Listener, PassAtKCallback, in_order
+from rlvr.callbacks import Listener
 from rlvr.checkpoint import SafeCheckpointIO
 from rlvr.data import ProblemSource, Splits, check_lengths, longest_sequence, write_report
 from rlvr.errors import ConfigError
 from rlvr.eval import evaluation_key
 from rlvr.loggers import MetricsCsv, Tolerant
 from rlvr.models import Checkpoint, trainable
-from rlvr.names import name_of
 from rlvr.preflight.machine import deterministic_kernels
 from rlvr.preflight.settings import devices_of
 from rlvr.rollout import LazyEngine, Sampling, call_seed
@@ -159,7 +158,8 @@ def module_of(
 ) -> PolicyModule:
     """What is trained, and by what objective."""
     lora = instantiate(cfg.lora) if cfg.lora else None
-    reference = reference_of(policy, checkpoint) if objective.kl is not None and lora is None else None
+    compared = objective.kl is not None or cfg.eval.cross
+    reference = reference_of(policy, checkpoint) if compared and lora is None else None
     torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
     return PolicyModule(
         policy=trainable(policy, lora, cfg.gradient_checkpointing),
@@ -194,20 +194,6 @@ def longest(splits: Splits, sampling: Sampling, evaluated: Sampling, context: in
     return max(trained, longest_sequence(everything, evaluated.max_new_tokens, context))
 
 
-def callbacks_of(
-    cfg: DictConfig, context: RunContext, source: ProblemSource, splits: Splits, sampling: Sampling, tokens: int
-) -> list[lightning.Callback]:
-    """All callbacks in the order in which they act; ours are handed what the run's parts share."""
-    listeners: list[Listener] = []
-    settings = [*cfg.callbacks.values(), *([cfg.rollout.guard] if "guard" in cfg.rollout else [])]
-    made = [instantiate(each) for each in settings]
-    callbacks: list[lightning.Callback] = [each(context) if isinstance(each, partial) else each for each in made]
-    callbacks.append(evaluation(cfg, context, source, splits, sampling, tokens, listeners))
-    ordered = in_order(callbacks, ORDER)
-    listeners += [callback for callback in ordered if isinstance(callback, Listener)]
-    return ordered
-
-
 def launcher(devices: int | None) -> list[ClusterEnvironment]:
     """Lightning starts the ranks itself where Slurm has started one process for all GPUs, as a job's script without
     srun; left to itself it would expect Slurm to have started them all.
@@ -224,29 +210,3 @@ def launcher(devices: int | None) -> list[ClusterEnvironment]:
             f"hydra.launcher.tasks_per_node={devices} hydra.launcher.gpus_per_node={devices}."
         )
     return [LightningEnvironment()]
-
-
-def evaluation(
-    cfg: DictConfig,
-    run: RunContext,
-    source: ProblemSource,
-    splits: Splits,
-    sampling: Sampling,
-    context: int,
-    listeners: Sequence[Listener],
-) -> PassAtKCallback:
-    """The callback that evaluates base, path and trained policy as `eval` says."""
-    problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
-    return PassAtKCallback(
-        context=run,
-        problems=problems,
-        n=cfg.eval.n,
-        sampling=sampling,
-        every_n_steps=cfg.eval.every_n_steps,
-        path_problems=cfg.eval.path_problems,
-        label=name_of(cfg),
-        guess_rate=guess_rate_of(source, splits, run.verifier),
-        cache_dir=Path(cfg.paths.cache_dir),
-        known=known_of(cfg, context),
-        listeners=listeners,
-    )

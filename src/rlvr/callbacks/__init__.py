@@ -1,6 +1,7 @@
 """What happens beside the training: evaluations, metrics, sample tables, what stops a run, interference."""
 
 from rlvr.callbacks.collapse import CollapseError, CollapseGuard
+from rlvr.callbacks.cross import CrossLikelihood
 from rlvr.callbacks.interference import Interference
 from rlvr.callbacks.listener import Listener, in_order
 from rlvr.callbacks.metrics import StepMetrics
@@ -18,6 +19,7 @@ ORDER = (
     StalledGuard,
     PassAtKCallback,  # It tells those below of its evaluations.
     PassAtKStopping,
+    CrossLikelihood,
     Interference,
     SampleTable,
     NonFiniteGuard,
@@ -28,6 +30,7 @@ __all__ = [
     "ORDER",
     "CollapseError",
     "CollapseGuard",
+    "CrossLikelihood",
     "Interference",
     "Listener",
     "Mismatch",

@@ -11,7 +11,7 @@ FIXED = (
     *("model", "lora", "data", "verifier", "algo", "seed"),
     *("batch.group_size", "batch.problems_per_step", "batch.minibatches_per_rollout"),
     *("rollout.sampling", "eval.n", "eval.temperature", "eval.top_p"),
-    *("eval.max_new_tokens", "eval.train_problems"),
+    *("eval.max_new_tokens", "eval.train_problems", "eval.cross"),
     *("trainer.strategy", "trainer.devices", "trainer.num_nodes", "trainer.precision"),
 )
 # Where a run lies and how it was started says nothing about what it computes.
@@ -44,6 +44,7 @@ class Change:
 def changes(old: DictConfig, new: DictConfig) -> list[Change]:
     """Settings that differ, in the config's order, those that only say where things lie left out."""
     was, now = _flat(old), _flat(new)
+    was |= {key: False for key, value in now.items() if key not in was and value is False}  # a switch that came later
     lies = {str(config.paths[key]) for config in (old, new) for key in config.paths if config.paths[key]}
     return [
         Change(key, was.get(key), now.get(key))

@@ -46,7 +46,7 @@ class Plan:
         kv_cache_gib: Key-value cache a rank; 0: the engine keeps none.
         device_gib: Memory of a device; None: unknown.
         nucleus: A term of the objective learns from the entropies inside the nucleus.
-        reference: A term holds the policy near a reference.
+        reference: A copy of the base, to which a term or evaluations compare the policy.
     """
 
     config: Any

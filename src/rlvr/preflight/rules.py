@@ -105,6 +105,21 @@ def references(cfg: DictConfig) -> str | None:
     return f"algo.auxiliary: {' and '.join(names)} both hold the policy near a reference; keep one of them."
 
 
+def cross(cfg: DictConfig) -> str | None:
+    """The reference is the base as long as the run lasts, and what is sampled has a likelihood."""
+    if not cfg.eval.cross:
+        return None
+    if cfg.eval.temperature == 0:
+        return "eval.temperature=0: greedy samples have no KL; raise it or give eval.cross=false."
+    for name, term in (cfg.algo.get("auxiliary") or {}).items():
+        if (n := term.get("reset_every_n_steps")) is not None:
+            return (
+                f"algo.auxiliary.{name}.reset_every_n_steps={n}: the reference would not stay the base that eval.cross "
+                "compares with; give null, or eval.cross=false."
+            )
+    return None
+
+
 def _gain(successes: int, group: int, k: int) -> float:
     """`rlvr.algo.filters.marginal_gain` without torch: k * prod_{j=1}^{k-1} (n-m+j) / (n+1+j)."""
     return k * math.prod((group - successes + j) / (group + 1 + j) for j in range(1, k))

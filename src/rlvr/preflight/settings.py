@@ -33,7 +33,7 @@ def check_evaluation(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Evaluate)
-    _first_fault(cfg, (_evaluation, rules.countdown, rules.model_size, rules.warm_start, rewards, unwritable))
+    _first_fault(cfg, (_evaluation, _cross, rules.countdown, rules.model_size, rules.warm_start, rewards, unwritable))
 
 
 def check_confirmation(cfg: DictConfig) -> None:
@@ -166,6 +166,12 @@ def _suite(cfg: DictConfig) -> str | None:
     )
 
 
+def _cross(cfg: DictConfig) -> str | None:
+    if not cfg.eval.cross:
+        return None
+    return "eval.cross=true: compares a trained policy with its base, and both are there in src/train.py only."
+
+
 METHOD: tuple[Check, ...] = (_group_size, rules.gate, rules.at_k, rules.rate, rules.bounds, rules.references)
 TOGETHER: tuple[Check, ...] = (
     _suite,
@@ -176,6 +182,7 @@ TOGETHER: tuple[Check, ...] = (
     _on_policy,
     _evaluation,
     rules.objective,
+    rules.cross,
     _strategy,
     unwritable,
 )

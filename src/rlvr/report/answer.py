@@ -8,7 +8,7 @@ from rlvr.eval.claims import KINDS
 from rlvr.eval.confirmation import Confirmation, Judged
 from rlvr.eval.power import POWER
 from rlvr.report.findings import FEWEST_PROBLEMS, Finding
-from rlvr.report.keeping import Keeping
+from rlvr.report.keeping import Ahead, Keeping
 from rlvr.report.page import Answer, Sentence
 from rlvr.report.sections import bands, claims, curves, power
 from rlvr.report.sections import keeping as keeping_section
@@ -18,18 +18,18 @@ from rlvr.report.study import spelled
 VERDICTS = {"rose": "rose under", "fell": "fell under", "open": "may have moved either way under"}
 
 
-def answers(found: Mapping[str, Sequence[Finding]], ahead: Mapping[str, Keeping]) -> list[Answer]:
+def answers(found: Mapping[str, Sequence[Finding]], ahead: Mapping[str, Ahead]) -> list[Answer]:
     """Of every set of problems that is not trained on; of that, where there is no other.
 
     Args:
         found: Findings by set of problems.
-        ahead: Methods at equal Pass@1 by set of problems, where they can be compared.
+        ahead: Methods at equal Pass@1 and equal KL by set of problems.
     """
     heldout = [split for split in found if split != "train"] or list(found)
-    return [answer(split, found[split], ahead.get(split)) for split in heldout]
+    return [answer(split, found[split], ahead[split]) for split in heldout]
 
 
-def answer(split: str, found: Sequence[Finding], kept: Keeping | None) -> Answer:
+def answer(split: str, found: Sequence[Finding], ahead: Ahead) -> Answer:
     """Five sentences on one set of problems."""
     seeds = len(found[0].method.runs)
     of = "new problems and seeds" if seeds > 1 else "new problems (of one seed: they say nothing of another)"
@@ -37,7 +37,7 @@ def answer(split: str, found: Sequence[Finding], kept: Keeping | None) -> Answer
         f"Intervals are 95 %, for {of}; those of the first two sentences hold for every k and every method at once. "
         f"{'A direction is said where all seeds agree. ' * (seeds > 1)}Each sentence's table says what it assumes."
     )
-    sentences = [moved(split, found), crossing(found), changed(found), keeps(kept, len(found)), missed(found)]
+    sentences = [moved(split, found), crossing(found), changed(found), keeps(ahead, len(found)), missed(found)]
     return Answer(f"The answer, {spelled(split)} problems", sentences, note)
 
 
@@ -116,18 +116,23 @@ def _count(judged: Sequence[Judged], verdict: str, kind: str = "") -> int:
     return sum(one.verdict == verdict and kind in ("", one.fresh.kind) for one in judged)
 
 
-def keeps(kept: Keeping | None, methods: int) -> Sentence:
-    """Which method keeps most at equal Pass@1?"""
-    if kept is None:
-        why = "there is one method" if methods == 1 else "too few methods were seen to rise above their base on the way"
-        return Sentence(f"Nothing can be compared at equal Pass@1: {why}.", curves.TITLE)
+def keeps(ahead: Ahead, methods: int) -> Sentence:
+    """Which method keeps most at equal Pass@1, and at equal KL where that is known?"""
+    why = "there is one method" if methods == 1 else "too few methods were seen to rise above their base on the way"
+    text = f"Nothing can be compared at equal Pass@1: {why}"
+    if ahead.at_gain:
+        text = f"At equal Pass@1 {_keeps(ahead.at_gain)}"
+    if ahead.at_kl:
+        text += f"; at equal KL, {ahead.at_kl.kl:.2g} nats a sequence from the base, {_keeps(ahead.at_kl)}"
+    return Sentence(f"{text}.", keeping_section.TITLE if ahead.at_gain or ahead.at_kl else curves.TITLE)
+
+
+def _keeps(kept: Keeping) -> str:
     first, second, *_ = kept.mean
     far = f"{points(kept.next_best)} of Pass@{kept.k} on {kept.problems} problems"
     if kept.sure:
-        text = f"At equal Pass@1 {first} keeps most: {far} above the next, {second}."
-    else:
-        text = f"At equal Pass@1 no method surely keeps most: {first} is ahead of {second} by {far}."
-    return Sentence(text, keeping_section.TITLE)
+        return f"{first} keeps most: {far} above the next, {second}"
+    return f"no method surely keeps most: {first} is ahead of {second} by {far}"
 
 
 def missed(found: Sequence[Finding]) -> Sentence:

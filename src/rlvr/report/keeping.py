@@ -1,6 +1,6 @@
-"""Which method keeps most of the boundary where all have the same Pass@1."""
+"""Which method keeps most of the boundary where all have the same Pass@1, or are as far from their base."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -10,14 +10,14 @@ from rlvr.eval.bands import simultaneous
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.report.findings import FEWEST_PROBLEMS, rounded
 from rlvr.report.paths import RunPath
-from rlvr.report.sections.fair import at_places, gain_places
+from rlvr.report.places import Paths, Places, at_places, gain_places, kl_at, kl_places
 from rlvr.report.study import Study
 from rlvr.report.tables import shown_ks
 
 
 @dataclass(frozen=True)
 class Keeping:
-    """Methods at the Pass@1 that all of them reach, compared at the largest k.
+    """Methods at the Pass@1, or the KL to their base, that all of them reach, compared at the largest k.
 
     Attributes:
         k: The largest.
@@ -25,6 +25,7 @@ class Keeping:
         mean: Pass@k by method, the best first.
         minus: Differences of every two methods, the better one first, with intervals that hold for all pairs at once.
         agreed: Whether the best one is above each other one with every seed.
+        kl: That KL, nats a sequence, mean over seeds; None: they are compared at equal Pass@1.
     """
 
     k: int
@@ -32,6 +33,7 @@ class Keeping:
     mean: dict[str, float]
     minus: dict[tuple[str, str], Interval]
     agreed: bool
+    kl: float | None = None
 
     @property
     def best(self) -> str:
@@ -51,18 +53,45 @@ class Keeping:
         return self.problems >= FEWEST_PROBLEMS and self.agreed and all(over)
 
 
-def keeping(study: Study, split: str) -> Keeping | None:
-    """None where runs were not evaluated along the way, or fewer than two methods rise above their base."""
+@dataclass(frozen=True)
+class Ahead:
+    """What is known of a set of problems; None where fewer than two methods can be compared so, or it is not measured.
+
+    Attributes:
+        at_gain: At equal Pass@1.
+        at_kl: At equal KL.
+    """
+
+    at_gain: Keeping | None
+    at_kl: Keeping | None
+
+
+def ahead(study: Study, split: str) -> Ahead:
+    """Read off the paths, where runs were evaluated along the way."""
     if split not in study.walked:
-        return None
+        return Ahead(None, None)
     methods = study.methods[split]
     paths = {one.label: [RunPath.of(run, split, shown_ks(methods[0].n)) for run in one.runs] for one in methods}
-    return kept(paths)
+    return Ahead(kept(paths), kept_near(paths))
 
 
-def kept(paths: dict[str, list[RunPath]]) -> Keeping | None:
-    """The same of paths by method, in the order of seeds."""
-    places = gain_places(paths, 1.0)
+def kept(paths: Paths) -> Keeping | None:
+    """At the Pass@1 that all methods reach which rise above their base; paths by method, in the order of seeds."""
+    return _compared(paths, gain_places(paths, 1.0))
+
+
+def kept_near(paths: Paths) -> Keeping | None:
+    """At the KL that all methods reach; None where it was not measured, or a method has not left its base."""
+    places = kl_places(paths, 1.0)
+    if places is None:
+        return None
+    kl = kl_at(paths, places)
+    found = _compared(paths, places) if kl > 0 else None
+    return replace(found, kl=kl) if found else None
+
+
+def _compared(paths: Paths, places: Places) -> Keeping | None:
+    """At these places; None where there are fewer than two methods."""
     if len(places) < 2:
         return None
     values = at_places(paths, places)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlvr.eval.bootstrap import FloatArray
+from rlvr.eval.cross import SPLIT
 from rlvr.report.runs import RunFolder
 
 
@@ -35,6 +36,7 @@ class RunPath:
         step_T: Optimizer steps.
         token_T: Completion tokens generated for training until then; None where they are not known.
         pass_KTP: Pass@k by k, [T, P].
+        kl_T: KL(policy || base), nats a sequence; None where it was not measured.
     """
 
     label: str
@@ -42,6 +44,7 @@ class RunPath:
     step_T: FloatArray
     token_T: FloatArray | None
     pass_KTP: dict[int, FloatArray]
+    kl_T: FloatArray | None = None
 
     @classmethod
     def of(cls, run: RunFolder, split: str, ks: Sequence[int]) -> "RunPath":
@@ -55,6 +58,7 @@ class RunPath:
             np.array(steps, dtype=float),
             np.array([run.generated[step] for step in steps]) if known else None,
             {k: np.stack([walked[step].by_problem(k) for step in steps]) for k in ks},
+            _kl(run, split, steps),
         )
 
     def curve(self, k: int) -> FloatArray:
@@ -64,6 +68,14 @@ class RunPath:
     def there(self, place: Place) -> dict[int, FloatArray]:
         """Pass@k of each problem at a place, by k."""
         return {k: place.of(pass_TP) for k, pass_TP in self.pass_KTP.items()}
+
+
+def _kl(run: RunFolder, split: str, steps: Sequence[int]) -> FloatArray | None:
+    """At each evaluation, mean over its problems."""
+    cross = run.cross if split == SPLIT else None
+    if cross is None or any(step not in cross.path for step in steps):
+        return None
+    return np.array([np.mean(cross.path[step]) for step in steps])
 
 
 def place_at(x_T: FloatArray, x: float) -> Place:

@@ -12,7 +12,8 @@ import pyarrow as pa
 from omegaconf import DictConfig, OmegaConf
 
 from rlvr.errors import ConfigError
-from rlvr.eval import Evaluation, Outcome, RunRecord, SplitRecord
+from rlvr.eval import Evaluation, Outcome, RunRecord, SplitRecord, sample_file
+from rlvr.eval.cross import SPLIT, Crossed, CrossRecord, read_crossed
 from rlvr.eval.outcome import FILE_NAME as OUTCOME
 from rlvr.eval.record import FILE_NAME as RECORD
 from rlvr.names import run_name
@@ -94,6 +95,17 @@ class RunFolder:
             total += row.get("rollout/tokens", 0.0) / per_rollout
             found[int(row["step"])] = total
         return found if len(self.metrics) == max(found) else {}
+
+    @cached_property
+    def cross(self) -> CrossRecord | None:
+        """KL to the base along the way; None where it was not measured."""
+        return None if self.texts or self.given is not None else CrossRecord.read(self.folder)
+
+    @cached_property
+    def crossed(self) -> dict[str, Crossed] | None:
+        """Samples of base and trained policy under both; None where there are none."""
+        path = sample_file(self.folder, SPLIT, "cross")
+        return read_crossed(path) if self.cross is not None and path.is_file() else None
 
     @property
     def lacks(self) -> list[str]:

@@ -38,3 +38,8 @@ def with_interval(interval: Interval, signed: bool = False) -> str:
 def interval_of(row: Row) -> Interval:
     """The interval that a row holds."""
     return Interval(*(float(str(row[name])) for name in ("mean", "low", "high")))
+
+
+def share(interval: Interval) -> Interval:
+    """The interval of a part of a whole, as far as it lies between 0 and 1."""
+    return Interval(interval.mean, max(interval.low, 0.0), min(interval.high, 1.0))

@@ -9,9 +9,10 @@ from rich.markup import escape
 from rlvr.console import console
 from rlvr.eval import RunRecord
 from rlvr.report.answer import answers
+from rlvr.report.crossed import crossed_study
 from rlvr.report.figures import pass_at_k_figure, path_figure
 from rlvr.report.findings import Finding, findings
-from rlvr.report.keeping import Keeping, keeping
+from rlvr.report.keeping import Ahead, ahead
 from rlvr.report.page import Answer, Output, Section, Table
 from rlvr.report.pool import pool
 from rlvr.report.runs import RunFolder
@@ -19,7 +20,9 @@ from rlvr.report.sections.bands import bands
 from rlvr.report.sections.beyond import beyond
 from rlvr.report.sections.boundary import boundary
 from rlvr.report.sections.claims import claims
+from rlvr.report.sections.cross import cross
 from rlvr.report.sections.curves import curves, plane
+from rlvr.report.sections.entropy import entropy
 from rlvr.report.sections.fair import fair
 from rlvr.report.sections.further import further
 from rlvr.report.sections.interference import interference
@@ -57,24 +60,27 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
         ConfigError: When they can't be compared, see `pool`.
     """
     study, out = Study.read(folders), Output(output_dir)
-    facts, ahead, told = decided(study)
+    facts, kept, told = decided(study)
     leave_slide(study, told, output_dir)
     found = curves(study, out)
     walked = [plane(study, out), fair(study, out)] if study.walked else []
-    sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(ahead, out), boundary(study, out)]
+    near = crossed_study(study)
+    sections = [*walked[:1], found, bands(facts, out), *walked[1:], *keeps(kept, out), *cross(near, out)]
+    sections.append(boundary(study, out))
     sections += [make(facts, out) for make in (claims, power)]
-    sections += [make(study, out) for make in (beyond, further, transitions, training)]
+    sections += [*(make(study, out) for make in (beyond, further, transitions)), *entropy(near, out)]
+    sections.append(training(study, out))
     sections += [*learned(study, out), *interference(study, out), texts(study, out), setting(study, out)]
     out.write(TITLE, told, [_runs_line(study), *study.notes], sections)
     show(found, told, study.notes)
     console.print(f"Report of {len(study.runs)} runs: [bold]{output_dir / 'report.html'}[/]")
 
 
-def decided(study: Study) -> tuple[dict[str, list[Finding]], dict[str, Keeping], list[Answer]]:
-    """Findings and methods at equal Pass@1, by set of problems, and what they say."""
+def decided(study: Study) -> tuple[dict[str, list[Finding]], dict[str, Ahead], list[Answer]]:
+    """Findings, and methods at equal Pass@1 and equal KL, by set of problems, and what they say."""
     facts = findings(study)
-    ahead = {split: kept for split in facts if (kept := keeping(study, split))}
-    return facts, ahead, answers(facts, ahead)
+    kept = {split: ahead(study, split) for split in facts}
+    return facts, kept, answers(facts, kept)
 
 
 def leave_slide(study: Study, told: Sequence[Answer], output_dir: Path) -> None:

@@ -4,7 +4,7 @@ from rlvr.training.context import RolloutListener, RunContext
 from rlvr.training.datamodule import RolloutDataModule
 from rlvr.training.module import PolicyModule
 from rlvr.training.replay import BaseAnswers
-from rlvr.training.scoring import score_samples
+from rlvr.training.scoring import Scored, score_samples, scored_under
 
 __all__ = [
     "BaseAnswers",
@@ -12,5 +12,7 @@ __all__ = [
     "RolloutDataModule",
     "RolloutListener",
     "RunContext",
+    "Scored",
     "score_samples",
+    "scored_under",
 ]

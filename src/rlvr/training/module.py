@@ -1,8 +1,8 @@
 """The LightningModule: a policy, an objective and an optimizer. It knows nothing else of the method."""
 
 import math
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import lightning
@@ -38,8 +38,8 @@ class PolicyModule(lightning.LightningModule):
         temperature: The sampling temperature; the policy that is trained is the one that was sampled.
         minibatches_per_rollout: Optimizer steps on each rollout.
         checkpoint: Where the weights of a hollow policy are; None: the policy has them.
-        reference: A frozen copy of the policy, where the objective holds it near one; None: there is no such term, or
-            the policy is its own reference with its adapters switched off.
+        reference: A frozen copy of the policy, where the objective holds it near one or evaluations compare it with its
+            base; None: nothing asks for it, or the policy is its own reference with its adapters switched off.
     """
 
     def __init__(
@@ -122,9 +122,15 @@ class PolicyModule(lightning.LightningModule):
 
     def with_reference(self, batch: MicroBatch) -> MicroBatch:
         """The batch with its log-probabilities under the reference."""
+        with self.as_reference() as model:
+            return batch.with_reference(completion_logps(model, batch, self.temperature).logp_BT)
+
+    @contextmanager
+    def as_reference(self) -> Iterator[Any]:
+        """The reference, without dropout inside: the frozen copy, or the policy with its adapters switched off."""
         model: Any = self.policy if self.reference is None else self.reference
         with evaluating(model), model.disable_adapter() if self.reference is None else nullcontext():
-            return batch.with_reference(completion_logps(model, batch, self.temperature).logp_BT)
+            yield model
 
     def renew_reference(self, steps: int) -> None:
         """Make the policy of now the reference, if its time has come since the last rollout, `steps` before."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,28 +17,54 @@ from rlvr.step import TrainingSample
 from rlvr.types import Group
 
 
+class Scored(NamedTuple):
+    """What a policy says of the T trained tokens of a sample.
+
+    Attributes:
+        logp_T: Log-probabilities, nats.
+        entropy_T: Entropies of the distributions that the tokens were drawn from, nats.
+    """
+
+    logp_T: Tensor
+    entropy_T: Tensor
+
+
 def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int) -> list[Tensor]:
-    """Log-probabilities [T] of each sample's trained tokens, without gradient and without dropout: a collective.
+    """Log-probabilities [T] of each sample's trained tokens under the policy as it is; else as `scored_under`."""
+    with evaluating(module.policy):
+        scored = scored_under(module.policy, trainer, module, samples, budget, module.temperature)
+    return [one.logp_T for one in scored]
+
+
+def scored_under(
+    policy: Any, trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int, temperature: float
+) -> list[Scored]:
+    """What a policy says of each sample, without gradient: a collective.
 
     Ranks bring samples of their own, and each makes as many forward passes: under ZeRO-3 those are collectives.
 
     Args:
+        policy: The one that is trained, or the reference; without dropout.
         trainer: Lightning's, whose precision is used.
-        module: The LightningModule with the policy.
+        module: The LightningModule that holds the policy.
         samples: Of this rank.
         budget: Packed tokens that go through the policy at a time.
+        temperature: What the logits are divided by.
     """
     pieces = pieces_of(samples, budget)
     count = int(Ranks.of(trainer).largest(micro_batches(pieces, budget, ranks=1)))
-    scored: dict[int, Tensor] = {}
-    with evaluating(module.policy), torch.no_grad(), trainer.precision_plugin.forward_context():
+    scored: dict[int, Scored] = {}
+    with torch.no_grad(), trainer.precision_plugin.forward_context():
         for part in deal(pieces, count):
             rows = list(chain.from_iterable(part))
             batch = packed(rows, version=0).to(module.device)
-            logp_BT = completion_logps(module.policy, batch, module.temperature).logp_BT.cpu()
-            mask_BT = batch.mask_BT.bool().cpu()
+            scores = completion_logps(policy, batch, temperature)
+            logp_BT, entropy_BT, mask_BT = scores.logp_BT.cpu(), scores.entropy_BT.cpu(), batch.mask_BT.bool().cpu()
             # An empty part holds a token of no sample.
-            scored |= {id(row): logp_BT[index][mask_BT[index]] for index, row in enumerate(rows)}
+            scored |= {
+                id(row): Scored(logp_BT[index][mask_BT[index]], entropy_BT[index][mask_BT[index]])
+                for index, row in enumerate(rows)
+            }
     return [scored[id(sample)] for sample in samples]
 
 

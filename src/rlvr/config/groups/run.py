@@ -43,6 +43,9 @@ class Evaluation(Group):
     every_n_steps: int = key("between evaluations along the way", unit="optimizer steps", low=1)
     path_problems: int = key("held-out problems in those, and as many of the training problems", low=1)
     train_problems: int = key("training problems in the first and the last one", low=1)
+    cross: bool = key(
+        "score samples of base and trained policy under both, for the KL between them; holds a copy of the base"
+    )
     path: str = key("of eval=files: a .parquet, .jsonl or .csv file", optional=True)
     suite: Suite = key("the set; only for src/eval.py", optional=True)
 

@@ -27,6 +27,7 @@ def plane(study: Study, out: Output) -> Section:
                 row["problems"] = len(walked[step].problem_ids)
                 row["generated_tokens"] = None if path.token_T is None else float(path.token_T[index])
                 row |= {f"pass@{k}": float(path.curve(k)[index]) for k in path.pass_KTP}
+                row["kl"] = None if path.kl_T is None else float(path.kl_T[index])
                 row |= {"entropy": walked[step].entropy, "mean_length": walked[step].mean_length}
                 rows.append(row)
     csv = out.csv("paths", rows)

@@ -1,28 +1,31 @@
-"""Methods where they cost as much or gained as much, and against GRPO stopped early: read off the runs' paths."""
+"""Methods where they cost as much, gained as much or are as far from their base, and against GRPO stopped early: read
+off the runs' paths."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rlvr.report.compare import Values, standings, standings_grid
+from rlvr.eval.bootstrap import FloatArray
+from rlvr.report.compare import standings, standings_grid
 from rlvr.report.figures import colours, draw_runs, legend_beside
 from rlvr.report.page import Block, Figure, Note, Output, Section, Table
-from rlvr.report.paths import Place, RunPath, common_gain, early_stop, first_at, place_at
+from rlvr.report.paths import Place, RunPath, early_stop
+from rlvr.report.places import Paths, at_places, gain_places, kl_at, kl_places, token_places
 from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
 from rlvr.report.tables import shown_ks
 from rlvr.tables import Row
 
-SHARES = (0.5, 1.0)  # of the smallest budget, and of the smallest gain
+SHARES = (0.5, 1.0)  # of the smallest budget, of the smallest gain, of the smallest KL
 EARLY = "GRPO, stopped early"
-Paths = Mapping[str, Sequence[RunPath]]
-"""By method, in the order of seeds."""
 About = dict[str, dict[str, str]]
+Ways = Mapping[str, Sequence[tuple[RunPath, FloatArray]]]
+"""By method: each run's path, and a quantity at each of its evaluations."""
 
 
 def fair(study: Study, out: Output) -> Section:
-    """Three comparisons beside the one at equal steps."""
-    rows: dict[str, list[Row]] = {"equal_tokens": [], "equal_pass1": [], "early_stopped": []}
+    """Four comparisons beside the one at equal steps."""
+    rows: dict[str, list[Row]] = {"equal_tokens": [], "equal_pass1": [], "equal_kl": [], "early_stopped": []}
     blocks: list[Block] = [
         Note(
             "Read off the evaluations along the way, on their problems; between two of them every problem's Pass@k is "
@@ -36,48 +39,11 @@ def fair(study: Study, out: Output) -> Section:
         problems = f"{paths[study.methods[split][0].label][0].pass_KTP[1].shape[1]} {spelled(split)} problems"
         blocks += _equal_tokens(split, problems, study.methods[split], paths, rows["equal_tokens"], out)
         blocks += _equal_pass1(split, problems, paths, rows["equal_pass1"])
+        blocks += _equal_kl(split, problems, study.methods[split], paths, rows["equal_kl"], out)
         blocks += _early_stopped(split, problems, paths, rows["early_stopped"])
     for name, found in rows.items():
         out.csv(name, found)
-    return Section("At equal cost, at equal gain, against early stopping", blocks)
-
-
-def at_places(paths: Paths, places: Mapping[str, Sequence[Place]]) -> dict[str, Values]:
-    """Pass@k of each seed and problem where the methods are compared, beside the base's."""
-    first = next(iter(paths.values()))
-    ks = list(first[0].pass_KTP)
-    values: dict[str, Values] = {"base": {k: np.stack([path.pass_KTP[k][0] for path in first]) for k in ks}}
-    for label, there in places.items():
-        found = [path.there(place) for path, place in zip(paths[label], there, strict=True)]
-        values[label] = {k: np.stack([at[k] for at in found]) for k in ks}
-    return values
-
-
-def token_places(paths: Paths, share: float) -> dict[str, list[Place]] | None:
-    """Where each run has generated `share` of what the cheapest run of its seed has in all; None: unknown."""
-    if any(path.token_T is None for those in paths.values() for path in those):
-        return None
-    places: dict[str, list[Place]] = {label: [] for label in paths}
-    for of_seed in zip(*paths.values(), strict=True):
-        budget = share * min(float(path.token_T[-1]) for path in of_seed if path.token_T is not None)
-        for path in of_seed:
-            assert path.token_T is not None
-            places[path.label].append(place_at(path.token_T, budget))
-    return places
-
-
-def gain_places(paths: Paths, share: float) -> dict[str, list[Place]]:
-    """Where each run first has `share` of the Pass@1 gain that all of its seed reach; not of methods that gain none."""
-    gaining = {label: those for label, those in paths.items() if all(p.curve(1).max() > p.curve(1)[0] for p in those)}
-    places: dict[str, list[Place]] = {label: [] for label in gaining}
-    for of_seed in zip(*gaining.values(), strict=True):
-        base = float(of_seed[0].curve(1)[0])
-        level = base + share * (common_gain(of_seed) - base)
-        for path in of_seed:
-            place = first_at(path.curve(1), level)
-            assert place is not None  # the level is below the path's own best
-            places[path.label].append(place)
-    return places
+    return Section("At equal cost, equal gain and equal KL, against early stopping", blocks)
 
 
 def _equal_tokens(
@@ -116,6 +82,27 @@ def _equal_pass1(split: str, problems: str, paths: Paths, rows: list[Row]) -> li
     return blocks
 
 
+def _equal_kl(
+    split: str, problems: str, methods: Sequence[Method], paths: Paths, rows: list[Row], out: Output
+) -> list[Block]:
+    blocks: list[Block] = []
+    for share in SHARES:
+        places = kl_places(paths, share)
+        if places is None:
+            return []
+        how = "the KL to the base that all of them reach" if share == 1 else f"{100 * share:.0f} % of that KL"
+        about = {"step": _mean(paths, places, "step_T")}
+        found, kl = standings(at_places(paths, places), against=("base", "GRPO")), kl_at(paths, places)
+        rows += [{"split": split, "share_of_kl": share, "kl": kl, **_about(row, about), **row} for row in found]
+        title = f"Where each method first has {how}, {kl:.2g} nats a sequence, {problems}"
+        grid = standings_grid(title, found, found_ks(found), _text(about))
+        blocks.insert(0, Table(grid, "csv/equal_kl.csv", folded=share < 1))
+    ways = {label: [(path, path.kl_T) for path in those if path.kl_T is not None] for label, those in paths.items()}
+    name = _figure(f"kl{suffix(split)}", "KL(policy || base), nats a sequence", split, methods, ways, out)
+    caption = "Pass@1 and Pass@k over the KL from the base: what a policy has gained and lost for the way it has gone."
+    return [Figure(name, caption, "csv/paths.csv"), *blocks]
+
+
 def _early_stopped(split: str, problems: str, paths: Paths, rows: list[Row]) -> list[Block]:
     if "GRPO" not in paths:
         return []
@@ -141,18 +128,27 @@ def _early_stopped(split: str, problems: str, paths: Paths, rows: list[Row]) -> 
 
 
 def _token_figure(split: str, methods: Sequence[Method], paths: Paths, out: Output) -> Block:
-    name, ks = f"tokens{suffix(split)}", (1, max(next(iter(paths.values()))[0].pass_KTP))
-    with out.figure(name, 2, 1, (3.8, 2.9)) as panels:
-        for axes, k in zip(panels, ks, strict=True):
-            for method, colour in zip(methods, colours(methods), strict=True):
-                runs = [np.array([path.token_T, path.curve(k)]) for path in paths[method.label]]
-                scaled = [run_2T * [[1e-6], [100]] for run_2T in runs]
-                draw_runs(axes, scaled, colour, method.label, marker="o", markersize=2.5)
-            axes.set_xlabel("generated tokens (millions)")
-            axes.set_ylabel(f"Pass@{k} on {spelled(split)} problems (%)")
-        legend_beside(panels[0])
+    ways = {
+        label: [(path, 1e-6 * path.token_T) for path in those if path.token_T is not None]
+        for label, those in paths.items()
+    }
+    name = _figure(f"tokens{suffix(split)}", "generated tokens (millions)", split, methods, ways, out)
     caption = "Pass@1 and Pass@k over the tokens that a run has generated, greedy and dropped completions included."
     return Figure(name, caption, "csv/paths.csv")
+
+
+def _figure(name: str, x: str, split: str, methods: Sequence[Method], ways: Ways, out: Output) -> str:
+    """Pass@1 and Pass@k at the largest k over a quantity of the paths."""
+    first, _ = next(iter(ways.values()))[0]
+    with out.figure(name, 2, 1, (3.8, 2.9)) as panels:
+        for axes, k in zip(panels, (1, max(first.pass_KTP)), strict=True):
+            for method, colour in zip(methods, colours(methods), strict=True):
+                runs = [np.array([x_T, 100 * path.curve(k)]) for path, x_T in ways[method.label]]
+                draw_runs(axes, runs, colour, method.label, marker="o", markersize=2.5)
+            axes.set_xlabel(x)
+            axes.set_ylabel(f"Pass@{k} on {spelled(split)} problems (%)")
+        legend_beside(panels[0])
+    return name
 
 
 def found_ks(rows: Sequence[Row]) -> list[int]:
