@@ -126,7 +126,7 @@ def test_the_largest_tau_of_the_sentence_passes(tmp_path, tau: str):
 def test_a_logger_without_its_package(monkeypatch, tmp_path, logger: str):
     """With the command that installs it."""
     monkeypatch.setattr("rlvr.preflight.rules.find_spec", lambda name: None)
-    install = rf"logger\.{logger}: the package {logger} is not installed; `pip install -e \"\.\[{logger}\]\"` brings it"
+    install = rf"logger\.{logger}: the package {logger} is not installed; `pip install 'rlvr\[{logger}\]'` brings it"
     with pytest.raises(ConfigError, match=install):
         check(composed([f"paths.log_dir={tmp_path}", f"logger={logger}"]))
 
@@ -196,5 +196,5 @@ def test_eval_py_checks_its_problems(tmp_path):
 def test_what_the_report_alone_does_not_bring():
     """Its installation is the smaller one; any other missing module is an error of ours, with its stack trace."""
     said = explanation(ModuleNotFoundError("No module named 'torch'", name="torch"))
-    assert said == "torch is not installed; `pip install -e '.[train]'` brings what all but the report needs."
+    assert said == "torch is not installed; `pip install 'rlvr[train]'` brings what all but the report needs."
     assert explanation(ModuleNotFoundError("No module named 'rlvr.gone'", name="rlvr.gone")) is None

@@ -83,5 +83,5 @@ def test_there_is_no_torch_in_it(installed: Path, copy: Path, tmp_path: Path):
     for script in ("train.py", "eval.py"):
         done = run(installed / "python", copy / "src" / script, f"hydra.run.dir={tmp_path}/run", cwd=copy)
         assert done.returncode == 2
-        assert "Error: torch is not installed; `pip install -e '.[train]'`" in done.stdout
+        assert "Error: torch is not installed; `pip install 'rlvr[train]'`" in done.stdout
         assert "Traceback" not in done.stdout + done.stderr

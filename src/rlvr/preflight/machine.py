@@ -34,8 +34,9 @@ def check_machine(cfg: DictConfig, packages: Collection[str | None]) -> None:
 
 # How to install what only some settings need.
 REMEDIES = {
-    "vllm": "rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine.",
-    "deepspeed": "trainer.strategy: DeepSpeed is not installed; `pip install '.[deepspeed]'` installs it.",
+    "vllm": "rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine, "
+    "`pip install 'rlvr[vllm]'` that for CUDA.",
+    "deepspeed": "trainer.strategy: DeepSpeed is not installed; `pip install 'rlvr[deepspeed]'` installs it.",
 }
 
 
@@ -48,7 +49,7 @@ def missing(packages: Collection[str | None]) -> str | None:
 def adapters(cfg: DictConfig) -> str | None:
     """What LoRA needs."""
     if cfg.get("lora") and not find_spec("peft"):
-        return "lora: peft is not installed; `pip install '.[lora]'` installs it."
+        return "lora: peft is not installed; `pip install 'rlvr[lora]'` installs it."
     return None
 
 

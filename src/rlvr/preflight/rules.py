@@ -122,7 +122,7 @@ def loggers(cfg: DictConfig) -> str | None:
         packages, extra = LOGGERS.get(logger._target_, ((), ""))
         if packages and not any(map(find_spec, packages)):
             return (
-                f'logger.{name}: the package {packages[0]} is not installed; `pip install -e ".[{extra}]"` brings it.'
+                f"logger.{name}: the package {packages[0]} is not installed; `pip install 'rlvr[{extra}]'` brings it."
             )
     return None
 
