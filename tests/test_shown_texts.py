@@ -108,7 +108,10 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'rlvr[mlflow]'")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    shown(mlflow_logger(None, str(tmp_path), experiment_name="rlvr", run_name="seed0"), tmp_path / "run")
+    logger = mlflow_logger(None, str(tmp_path), ["dry", "first"], experiment_name="rlvr", run_name="seed0")
+    shown(logger, tmp_path / "run")
+    tags = logger.experiment.get_run(logger.run_id).data.tags
+    assert (tags["dry"], tags["first"]) == ("true", "true")
     kept = {path.name: path for path in tmp_path.glob("mlflow/*/*/artifacts/**/*.*")}
     assert set(kept) == {"step-7.md", "pass_at_k.png", "pass_at_k.md"}
     assert kept["step-7.md"].read_text().count("It is 0.") == 4

@@ -105,6 +105,8 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
         (["trainer.devices=[1,1]"], "trainer.devices=[1, 1]: names a device twice."),
         (["+trainer.strategy=dpp"], "trainer.strategy=dpp: must be one of auto, ddp"),
         (["objective=3"], "objective=3: must be a power of two and at most eval.n=256"),
+        (["extras.enforce_tags=true"], "tags=[]: none is given, and extras.enforce_tags asks for some"),
+        (["pool=63"], "pool=63: is smaller than one batch of batch.problems_per_step=64"),
         (["eval=math500"], "eval.suite: a suite is for src/eval.py"),
     ],
 )
@@ -120,6 +122,13 @@ def test_keys_together(tmp_path, overrides: list[str], sentence: str):
 def test_the_largest_tau_of_the_sentence_passes(tmp_path, tau: str):
     """As does no gate at all."""
     check(composed([f"paths.log_dir={tmp_path}", *NSR, f"algo.filter.tau={tau}"]))
+
+
+def test_a_callback_without_its_package(monkeypatch, tmp_path):
+    """Lightning's own error would come after the base was made."""
+    monkeypatch.setattr("rlvr.preflight.rules.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"callbacks\.device_stats: the package psutil is not installed"):
+        check(composed([f"paths.log_dir={tmp_path}", "callbacks=device_stats"]))
 
 
 @pytest.mark.parametrize("logger", ["wandb", "tensorboard"])

@@ -1,5 +1,6 @@
 """Train a policy: compose, check, plan, build, run, report."""
 
+import warnings
 from pathlib import Path
 
 import hydra
@@ -9,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
 from rlvr.commands import CONFIGS
+from rlvr.commands.tree import config_tree
 from rlvr.console import command, console, is_first_rank, one_sentence_errors
 from rlvr.folders import check_folder
 from rlvr.memory import for_good
@@ -22,6 +24,10 @@ def main(cfg: DictConfig) -> float | None:
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
+        if cfg.extras.ignore_warnings:
+            warnings.simplefilter("ignore")
+        if cfg.extras.print_config:
+            console.print(config_tree(cfg))
         if HydraConfig.get().mode == RunMode.RUN:  # jobs of a sweep are given theirs
             check_folder(HydraConfig.get().overrides.hydra)
         return train(cfg, run_dir)

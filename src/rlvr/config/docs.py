@@ -76,8 +76,9 @@ def _choices(here: str, base: type[Built], told: set[type[Group]], nodes: dict[s
         if issubclass(group, base):
             title = f"`{here}._target_: {target}`"
             what = "" if group is base else f": {_sentence(group)}"
-            extras = f" Further arguments: {', '.join(f'`{name}`' for name in group.extras)}." if group.extras else ""
-            yield f"{title}{what}{extras}\n"
+            more = ", ".join(f"`{name}`" for name in group.unchecked)
+            further = f" Further arguments: {more}." if more else ""
+            yield f"{title}{what}{further}\n"
             if group.keys():
                 yield _table(f"{here}.", group.keys(), nodes.get(target, []))
             yield from _sections(f"{here}.", group.keys(), nodes.get(target, []), told, nodes)

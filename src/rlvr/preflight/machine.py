@@ -75,8 +75,11 @@ def deterministic_kernels() -> None:
 
 def devices(cfg: DictConfig) -> str | None:
     """GPUs, where the trainer wants some."""
-    if "trainer" not in cfg or cfg.trainer.accelerator != "cuda":
+    if "trainer" not in cfg or cfg.trainer.accelerator == "cpu":
         return None
+    if cfg.trainer.accelerator == "mps":
+        there = torch.backends.mps.is_available()
+        return None if there else "trainer.accelerator=mps: torch finds no GPU of a Mac here; choose trainer=cpu."
     here, wanted = torch.cuda.device_count(), cfg.trainer.devices
     if here == 0:
         return "trainer.accelerator=cuda: this machine has no GPU that torch can use; choose trainer=cpu."
