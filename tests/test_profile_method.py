@@ -1,7 +1,6 @@
 """`src/profile_method.py`: what it prints and writes, what it refuses, what it says of a method that f(p) does not."""
 
 import csv
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from figures import coloured
 from hydra import compose, initialize_config_dir
 
 from rlvr.build.profiles import notes_of, profile_of
+from rlvr.commands.train import leave_profile
 from rlvr.errors import ConfigError
 from rlvr.report.profiles import TABLE_RATES, profile_tables, rates, write_profiles
 
@@ -89,7 +89,6 @@ def test_a_slot_that_f_does_not_know_is_refused():
 
 def test_a_run_without_f_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It says so; one whose method has an f leaves its numbers."""
-    leave_profile = runpy.run_path(str(ROOT / "src" / "train.py"))["leave_profile"]
     own = "algo.loss.advantage._target_=tests.algo.test_profile"
     leave_profile(composed("algo=grpo", f"{own}.of_the_batch"), tmp_path)
     leave_profile(composed("algo=grpo", f"{own}.no_such_thing"), tmp_path)

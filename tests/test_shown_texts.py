@@ -44,7 +44,7 @@ def shown(logger: Any, run_dir: Path) -> None:
 
 
 def test_tensorboard(tmp_path: Path):
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install '.[tensorboard]'")
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install 'rlvr[tensorboard]'")
     from lightning.pytorch.loggers import TensorBoardLogger
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -83,7 +83,7 @@ def _on_one_of_two(rank: int, file: str, folder: str) -> None:
 @pytest.mark.full
 def test_on_two_ranks(tmp_path: Path):
     """The first problems are dealt out, and shown by one rank, all of them."""
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install '.[tensorboard]'")
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install 'rlvr[tensorboard]'")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     arguments = (str(tmp_path / "meet"), str(tmp_path))
@@ -93,7 +93,7 @@ def test_on_two_ranks(tmp_path: Path):
 
 @pytest.mark.full
 def test_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
+    pytest.importorskip("wandb", reason="wandb is not installed: pip install 'rlvr[wandb]'")
     monkeypatch.setenv("WANDB_SILENT", "true")
     logger = wandb_logger(offline=True, save_dir=str(tmp_path), project="rlvr")
     shown(logger, tmp_path / "run")
@@ -105,10 +105,13 @@ def test_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("mlflow", reason="mlflow is not installed: pip install '.[mlflow]'")
+    pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'rlvr[mlflow]'")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    shown(mlflow_logger(None, str(tmp_path), experiment_name="rlvr", run_name="seed0"), tmp_path / "run")
+    logger = mlflow_logger(None, str(tmp_path), ["dry", "first"], experiment_name="rlvr", run_name="seed0")
+    shown(logger, tmp_path / "run")
+    tags = logger.experiment.get_run(logger.run_id).data.tags
+    assert (tags["dry"], tags["first"]) == ("true", "true")
     kept = {path.name: path for path in tmp_path.glob("mlflow/*/*/artifacts/**/*.*")}
     assert set(kept) == {"step-7.md", "pass_at_k.png", "pass_at_k.md"}
     assert kept["step-7.md"].read_text().count("It is 0.") == 4
@@ -116,7 +119,7 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_trackio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # before it is imported
-    trackio = pytest.importorskip("trackio", reason="trackio is not installed: pip install '.[trackio]'")
+    trackio = pytest.importorskip("trackio", reason="trackio is not installed: pip install 'rlvr[trackio]'")
     logger = TrackioLogger(str(tmp_path / "trackio"), "rlvr", "seed0")
     shown(logger, tmp_path / "run")
     logger.experiment.finish()

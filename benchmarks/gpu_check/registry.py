@@ -8,9 +8,9 @@ import torch
 # What a check may need beyond torch, lightning and transformers, and how to get it.
 PACKAGES = {
     "vllm": "vLLM is not installed: make vllm",
-    "deepspeed": "DeepSpeed is not installed: pip install '.[deepspeed]'",
+    "deepspeed": "DeepSpeed is not installed: pip install 'rlvr[deepspeed]'",
     "hydra": "hydra-core is not installed: make run",
-    "peft": "peft is not installed: pip install '.[lora]'",
+    "peft": "peft is not installed: pip install 'rlvr[lora]'",
     "trl": "TRL is not installed in this environment",
 }
 

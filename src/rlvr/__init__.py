@@ -17,6 +17,11 @@ def steps(rollouts: object, minibatches: object) -> int | None:
     return rollouts * minibatches if isinstance(rollouts, int) and isinstance(minibatches, int) else None
 
 
+def below(folder: str, name: str | None) -> str:
+    """A folder, or the one of this name in it."""
+    return f"{folder}/{name}" if name else folder
+
+
 def rate(lora: object, whole: float, adapters: float) -> float:
     """The learning rate of a recipe: of full fine-tuning, or of adapters where `lora` asks for some."""
     return adapters if lora else whole
@@ -51,6 +56,7 @@ if find_spec("omegaconf"):
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("steps", steps, replace=True)
+    OmegaConf.register_new_resolver("below", below, replace=True)
     OmegaConf.register_new_resolver("rate", rate, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
     OmegaConf.register_new_resolver("from_file", from_file, replace=True)

@@ -87,7 +87,11 @@ def command(main: Callable[[], Any]) -> None:
     Args:
         main: The function that `hydra.main` has made.
     """
+    from dotenv import load_dotenv
+
     from rlvr.config.composing import explanation  # this file is loaded by every Hydra plug-in
+
+    load_dotenv(Path(".env"))  # keys of services and the like; what is set already stays
 
     # Without it Hydra prints its own page about an error and ends the process. An error of ours to be mended has its
     # stack trace as before.
@@ -100,6 +104,11 @@ def command(main: Callable[[], Any]) -> None:
         raise
 
 
+def this_command() -> tuple[str, str]:
+    """What starts this program again, arguments left out: Python, and `src/train.py` or an installed `rlvr-train`."""
+    return sys.executable, os.path.abspath(sys.argv[0])
+
+
 def _to_be_read(error: BaseException | None) -> ConfigError | RunError | None:
     """The error itself or the one that caused it: Hydra wraps what a constructor raises."""
     while error is not None and not isinstance(error, ConfigError | RunError):
@@ -109,7 +118,9 @@ def _to_be_read(error: BaseException | None) -> ConfigError | RunError | None:
 
 def _go_on(run_dir: Path) -> str:
     given = [word for word in sys.argv[1:] if not word.startswith(("ckpt_path=", "hydra.run.dir="))]
-    return shlex.join(["python", sys.argv[0], *given, "ckpt_path=last", f"hydra.run.dir={run_dir}"])
+    script = Path(sys.argv[0])
+    started = ["python", sys.argv[0]] if script.suffix == ".py" else [script.name]
+    return shlex.join([*started, *given, "ckpt_path=last", f"hydra.run.dir={run_dir}"])
 
 
 class Bar:

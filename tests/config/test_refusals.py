@@ -105,6 +105,8 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
         (["trainer.devices=[1,1]"], "trainer.devices=[1, 1]: names a device twice."),
         (["+trainer.strategy=dpp"], "trainer.strategy=dpp: must be one of auto, ddp"),
         (["objective=3"], "objective=3: must be a power of two and at most eval.n=256"),
+        (["extras.enforce_tags=true"], "tags=[]: none is given, and extras.enforce_tags asks for some"),
+        (["pool=63"], "pool=63: is smaller than one batch of batch.problems_per_step=64"),
         (["eval=math500"], "eval.suite: a suite is for src/eval.py"),
     ],
 )
@@ -122,11 +124,18 @@ def test_the_largest_tau_of_the_sentence_passes(tmp_path, tau: str):
     check(composed([f"paths.log_dir={tmp_path}", *NSR, f"algo.filter.tau={tau}"]))
 
 
+def test_a_callback_without_its_package(monkeypatch, tmp_path):
+    """Lightning's own error would come after the base was made."""
+    monkeypatch.setattr("rlvr.preflight.rules.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"callbacks\.device_stats: the package psutil is not installed"):
+        check(composed([f"paths.log_dir={tmp_path}", "callbacks=device_stats"]))
+
+
 @pytest.mark.parametrize("logger", ["wandb", "tensorboard"])
 def test_a_logger_without_its_package(monkeypatch, tmp_path, logger: str):
     """With the command that installs it."""
     monkeypatch.setattr("rlvr.preflight.rules.find_spec", lambda name: None)
-    install = rf"logger\.{logger}: the package {logger} is not installed; `pip install -e \"\.\[{logger}\]\"` brings it"
+    install = rf"logger\.{logger}: the package {logger} is not installed; `pip install 'rlvr\[{logger}\]'` brings it"
     with pytest.raises(ConfigError, match=install):
         check(composed([f"paths.log_dir={tmp_path}", f"logger={logger}"]))
 
@@ -202,5 +211,5 @@ def test_eval_py_has_no_base_to_compare_with(tmp_path):
 def test_what_the_report_alone_does_not_bring():
     """Its installation is the smaller one; any other missing module is an error of ours, with its stack trace."""
     said = explanation(ModuleNotFoundError("No module named 'torch'", name="torch"))
-    assert said == "torch is not installed; `pip install -e '.[train]'` brings what all but the report needs."
+    assert said == "torch is not installed; `pip install 'rlvr[train]'` brings what all but the report needs."
     assert explanation(ModuleNotFoundError("No module named 'rlvr.gone'", name="rlvr.gone")) is None

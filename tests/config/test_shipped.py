@@ -80,7 +80,7 @@ def test_declarations_match_their_classes(target: str):
     )
     parameters = inspect.signature(called).parameters
     group = TARGETS[target]
-    names = {*group.keys(), *group.extras}
+    names = {*group.keys(), *group.unchecked}
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         assert names <= set(parameters)
     if not group.called_later:
@@ -95,7 +95,7 @@ def test_the_trainers_further_arguments_are_lightnings():
     import lightning
 
     known = set(inspect.signature(lightning.Trainer.__init__).parameters)
-    assert set(Trainer.extras) | set(Trainer.keys()) == known - MADE_ELSEWHERE
+    assert set(Trainer.unchecked) | set(Trainer.keys()) == known - MADE_ELSEWHERE
 
 
 def leaves(node: Any, group: type[Group], path: str = "") -> Iterator[tuple[str, Any, Rule]]:

@@ -229,7 +229,7 @@ def test_gradients_that_stay_broken_end_the_run(quick):
 @pytest.mark.parametrize("offline", ["true", pytest.param("false", marks=pytest.mark.full)])
 def test_wandb_without_a_network_stops_nothing(whole: Path, offline: str, monkeypatch: pytest.MonkeyPatch):
     """Asked for offline, or with a server that does not answer."""
-    pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
+    pytest.importorskip("wandb", reason="wandb is not installed: pip install 'rlvr[wandb]'")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     name = f"wandb-{offline}"

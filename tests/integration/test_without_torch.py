@@ -1,38 +1,22 @@
 """What `pip install` alone brings: the report over samples of other programs, in an environment without torch."""
 
-import os
-import shutil
-import subprocess
 import venv
 from pathlib import Path
 
 import foreign
 import numpy as np
 import pytest
+from checkout import copy_to, run
 
-ROOT = Path(__file__).parents[2]
 N, RATES = 8, np.linspace(0, 0.9, 10)
 BASE = foreign.graded(RATES**2, N, seed=0)
 MINE = foreign.graded(np.where(RATES < 0.4, 0, RATES), N, seed=1)
 
 
-def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Without the paths by which these tests find the package."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    words = [str(word) for word in command]
-    return subprocess.run(words, capture_output=True, text=True, timeout=600, cwd=cwd, env=clean)
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a person checks out, so that a build leaves nothing in the folder of ours."""
-    folder = tmp_path_factory.mktemp("copy")
-    for name in ("src", "configs"):
-        unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=unwanted)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder)
-    return folder
+    """What a person checks out."""
+    return copy_to(tmp_path_factory.mktemp("copy"))
 
 
 @pytest.fixture(scope="module")
@@ -83,5 +67,5 @@ def test_there_is_no_torch_in_it(installed: Path, copy: Path, tmp_path: Path):
     for script in ("train.py", "eval.py"):
         done = run(installed / "python", copy / "src" / script, f"hydra.run.dir={tmp_path}/run", cwd=copy)
         assert done.returncode == 2
-        assert "Error: torch is not installed; `pip install -e '.[train]'`" in done.stdout
+        assert "Error: torch is not installed; `pip install 'rlvr[train]'`" in done.stdout
         assert "Traceback" not in done.stdout + done.stderr

@@ -164,6 +164,12 @@ def test_a_published_experiment_without_a_gpu_is_one_sentence(quick):
         check_machine(quick("experiment=self_qwen7b"), [])
 
 
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs a machine that is no Mac with a GPU")
+def test_a_mac_that_is_not_there(quick):
+    with pytest.raises(ConfigError, match=r"trainer\.accelerator=mps: torch finds no GPU of a Mac here"):
+        check_machine(quick("trainer=mps"), [])
+
+
 def test_a_prompt_that_does_not_fit_is_named(quick):
     """With its length, when the data are loaded."""
     with pytest.raises(ConfigError, match=r"Problem \S+: its prompt of \d+ tokens and .*max_new_tokens=60 do not fit"):

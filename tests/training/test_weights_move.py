@@ -44,7 +44,7 @@ def test_mixed_precision(twin: dict):
 
 def test_adapters():
     """Peft's are fp32 over a base in bf16; B starts at 0, so that only it moves in the first step."""
-    pytest.importorskip("peft", reason="peft is not installed: pip install '.[lora]'")
+    pytest.importorskip("peft", reason="peft is not installed: pip install 'rlvr[lora]'")
     seen, exact = (moving.train("auto", precision, adapters=True) for precision in ("bf16-mixed", "32-true"))
     assert all(tensor.dtype == torch.float32 for tensor in seen["after"].values())
     assert moved(seen) > 0.95
@@ -61,7 +61,7 @@ WAYS = [
 @pytest.mark.parametrize(("stage", "offload"), WAYS)
 def test_deepspeed(tmp_path: Path, twin: dict, stage: int, offload: str):
     """bf16 weights beside sharded fp32 copies, on two ranks; RoPE's frequencies stay in fp32."""
-    pytest.importorskip("deepspeed", reason="DeepSpeed is not installed: pip install '.[deepspeed]'")
+    pytest.importorskip("deepspeed", reason="DeepSpeed is not installed: pip install 'rlvr[deepspeed]'")
     out = tmp_path / "seen.pt"
     forkserver.run_ranks([sys.executable, moving.__file__, str(out), str(stage), offload], 2, "plain", timeout=300)
     seen = torch.load(out, weights_only=True)

@@ -4,8 +4,6 @@ Hydra's own launcher runs jobs one after the other in its process, where vLLM's 
 are used again; both lose the other jobs' results when one raises.
 """
 
-import inspect
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +22,7 @@ SWEEP_KEYS = ("hydra.mode", "hydra.run.", "hydra.sweep", "hydra.launcher", "hydr
 
 
 class ProcessLauncher(Launcher):
-    """Runs each job as `python <script> <overrides> hydra.run.dir=<its folder>`.
+    """Runs each job by what the sweep was started with, `python src/train.py` or `rlvr-train`, in a folder of its own.
 
     Args:
         jobs: Jobs that run at the same time.
@@ -38,7 +36,6 @@ class ProcessLauncher(Launcher):
         """Called by Hydra before `launch`."""
         Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         self.context = hydra_context
-        self.script = inspect.getfile(task_function)
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
@@ -71,6 +68,7 @@ class ProcessLauncher(Launcher):
         return cfg
 
     def _job(self, cfg: DictConfig, overrides: Sequence[str]) -> "Job":
+        from rlvr.console import this_command
         from rlvr.sweep import Job
 
         name = str(cfg.hydra.sweep.subdir)
@@ -88,7 +86,7 @@ class ProcessLauncher(Launcher):
             name=name,
             overrides=tuple(overrides),
             folder=folder,
-            command=(sys.executable, self.script, *flags, *overrides, *given),
+            command=(*this_command(), *flags, *overrides, *given),
             # eval.py goes on by itself, and whoever names a checkpoint means it.
             resumable="ckpt_path" in cfg and "ckpt_path" not in self._keys(overrides),
         )

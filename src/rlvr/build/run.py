@@ -4,7 +4,7 @@ import copy
 import gc
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,7 @@ def splits_of(cfg: DictConfig, source: ProblemSource, tokenizer: Any, verifier: 
         ConfigError: When the pool is smaller than one batch.
     """
     splits = source.splits(tokenizer, verifier.readable)
+    splits = replace(splits, train=splits.train[: cfg.pool])
     problems = {"train": splits.train, "heldout": splits.heldout}
     write_report(Path(cfg.paths.run_dir), splits.readings, problems, tokenizer)
     if len(splits.train) < cfg.batch.problems_per_step:

@@ -8,14 +8,17 @@ from omegaconf import DictConfig, OmegaConf
 # A run that goes on under other ones of these would be two runs in one curve: its problems, its method, its policy,
 # what its base was measured with.
 FIXED = (
-    *("model", "lora", "data", "verifier", "algo", "seed"),
+    *("model", "lora", "data", "pool", "verifier", "algo", "seed"),
     *("batch.group_size", "batch.problems_per_step", "batch.minibatches_per_rollout"),
     *("rollout.sampling", "eval.n", "eval.temperature", "eval.top_p"),
     *("eval.max_new_tokens", "eval.train_problems", "eval.cross"),
     *("trainer.strategy", "trainer.devices", "trainer.num_nodes", "trainer.precision"),
 )
 # Where a run lies and how it was started says nothing about what it computes.
-PLACE = ("paths", "ckpt_path", "preflight", "allow_changes", "trainer.default_root_dir", "gpu_gib", "logger")
+PLACE = (
+    *("paths", "task_name", "tags", "extras", "ckpt_path", "preflight", "allow_changes", "trainer.default_root_dir"),
+    *("gpu_gib", "logger"),
+)
 
 
 @dataclass(frozen=True)

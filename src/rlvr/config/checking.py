@@ -95,8 +95,8 @@ def _check_group(path: str, node: Mapping[str, Any], declared: type[Group]) -> N
 
 
 def _check_undeclared(path: str, name: str, value: Any, declared: type[Group]) -> None:
-    known = [*declared.keys(), *declared.extras]
-    if name in declared.extras:
+    known = [*declared.keys(), *declared.unchecked]
+    if name in declared.unchecked:
         return
     similar = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     if declared.forgiving and not similar:

@@ -32,7 +32,7 @@ def explanation(error: BaseException) -> str | None:
     if isinstance(error, ConfigCompositionException):
         return _composition(error)
     if isinstance(error, ModuleNotFoundError) and error.name in TRAINING:
-        return f"{error.name} is not installed; `pip install -e '.[train]'` brings what all but the report needs."
+        return f"{error.name} is not installed; `pip install 'rlvr[train]'` brings what all but the report needs."
     if isinstance(error, HydraException | OmegaConfBaseException):
         return f"{_one_line(str(error))}."
     return None

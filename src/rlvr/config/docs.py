@@ -30,6 +30,25 @@ holds it current. A key that is misspelt, missing or out of its range ends a com
 code 2. *Default* is what the YAML says; several values are those of several choices, and *optional* keys are added with
 `+key=value`. Where a group builds an object, its `_target_` may name a class of your own instead, by its module
 or [by its file](adding_a_method.md): its keys are then checked against that class's arguments.
+
+**Configs of your own** lie in a folder that has the groups' names: with `--config-dir mine`, `experiment=first` finds
+`mine/experiment/first.yaml`, and so with `algo=`, `data=` and every other group. Several choices of `logger` and
+`callbacks` are a list, `logger=[tensorboard,wandb]`. A key may hold a variable of the environment, `${oc.env:NAME}`; a
+file `.env` in the folder where the command is started sets those that are not set.
+
+**When something is wrong**, `debug=` changes a run of any other settings:
+
+- `quick`: does every phase run? Seconds; the numbers mean nothing.
+- `default`: where is the mistake? `quick` in one process on the CPU, with the composed config in the terminal, and an
+  error that names the operation whose gradient is first not a number. Its runs go to `logs/debug/`.
+- `limit`: does it fit, and how long does a step take? The setting's own batches, four of them, and short evaluations.
+- `overfit`: does it learn at all? One batch's problems for 60 rollouts: `rollout/accuracy` should rise, or
+  `eval_train/pass@1` with a filter that drops what is solved.
+- `profiler`: where does the time go? `quick` under PyTorch's profiler, with a table and a trace in the run's folder.
+
+**Many runs.** `task_name=study` keeps a study's runs together in `logs/study/`, `tags=[first,dry]` finds them in a
+logger, and `extras.enforce_tags=true` refuses a run without. `python src/train.py --cfg job` prints the composed config
+alone, `extras.print_config=true` as a tree before the run; `config.yaml` in the run's folder always has it.
 """
 VALUES = 3  # of a key, in several choices, before the rest is left out
 
@@ -76,8 +95,9 @@ def _choices(here: str, base: type[Built], told: set[type[Group]], nodes: dict[s
         if issubclass(group, base):
             title = f"`{here}._target_: {target}`"
             what = "" if group is base else f": {_sentence(group)}"
-            extras = f" Further arguments: {', '.join(f'`{name}`' for name in group.extras)}." if group.extras else ""
-            yield f"{title}{what}{extras}\n"
+            more = ", ".join(f"`{name}`" for name in group.unchecked)
+            further = f" Further arguments: {more}." if more else ""
+            yield f"{title}{what}{further}\n"
             if group.keys():
                 yield _table(f"{here}.", group.keys(), nodes.get(target, []))
             yield from _sections(f"{here}.", group.keys(), nodes.get(target, []), told, nodes)

@@ -52,11 +52,11 @@ class Group:
 
     Attributes:
         forgiving: Keys that are not declared pass, unless one is nearly spelt as one that is.
-        extras: Further keys that pass unchecked: arguments of a library that its own documentation explains.
+        unchecked: Further keys that pass as they are: arguments of a library that its own documentation explains.
     """
 
     forgiving: ClassVar[bool] = False
-    extras: ClassVar[tuple[str, ...]] = ()
+    unchecked: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def keys(cls) -> dict[str, tuple[Any, Rule]]:

@@ -153,7 +153,7 @@ def _library(key: str) -> ModuleType:
     try:
         import datasets  # slow to import, and optional
     except ImportError:
-        raise ConfigError(f'{key}: reading problem sets takes more packages; pip install -e ".[math]".') from None
+        raise ConfigError(f"{key}: reading problem sets takes more packages; pip install 'rlvr[math]'.") from None
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # what it has to say is raised, or stands in the report
     return datasets

@@ -140,7 +140,7 @@ class ReasoningGym(TextSource):
         try:
             from reasoning_gym.factory import DATASETS, create_dataset  # slow to import, and optional
         except ImportError:
-            raise ConfigError('data=reasoning_gym: the package is missing; pip install -e ".[math]".') from None
+            raise ConfigError("data=reasoning_gym: the package is missing; pip install 'rlvr[math]'.") from None
         if self.task not in DATASETS:
             near = difflib.get_close_matches(self.task, DATASETS, n=3, cutoff=0.4)
             hint = f"; near it are {', '.join(near)}" if near else ""

@@ -5,6 +5,7 @@ import os
 import secrets
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +19,13 @@ from rlvr.files import write_whole
 SERVER_TIMEOUT_S = 4.0
 
 
-def wandb_logger(offline: bool, save_dir: str, **settings: Any) -> Logger:
+def wandb_logger(offline: bool, save_dir: str, tags: Sequence[str] = (), **settings: Any) -> Logger:
     """Lightning's logger for Weights & Biases, offline where its server does not answer or nobody is logged in.
 
     Args:
         offline: Ask for no server at all.
         save_dir: The run's folder; a process that goes on in it adds to the same run there.
+        tags: Words by which the run is found again.
         settings: Arguments of `lightning.pytorch.loggers.WandbLogger`.
     """
     from lightning.pytorch.loggers import WandbLogger
@@ -32,7 +34,8 @@ def wandb_logger(offline: bool, save_dir: str, **settings: Any) -> Logger:
     if not offline and not (logged_in(server) and answers(server)):
         console.print(f"[yellow]{server} does not answer or nobody is logged in:[/] logging offline (wandb sync).")
         offline = True
-    return WandbLogger(offline=offline, save_dir=save_dir, **{"id": wandb_id(Path(save_dir)), **settings})
+    own = {"id": wandb_id(Path(save_dir)), "tags": list(tags), **settings}
+    return WandbLogger(offline=offline, save_dir=save_dir, **own)
 
 
 @rank_zero_only

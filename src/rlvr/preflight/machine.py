@@ -34,8 +34,9 @@ def check_machine(cfg: DictConfig, packages: Collection[str | None]) -> None:
 
 # How to install what only some settings need.
 REMEDIES = {
-    "vllm": "rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine.",
-    "deepspeed": "trainer.strategy: DeepSpeed is not installed; `pip install '.[deepspeed]'` installs it.",
+    "vllm": "rollout=vllm: vLLM is not installed; `make vllm` installs the build for this machine, "
+    "`pip install 'rlvr[vllm]'` that for CUDA.",
+    "deepspeed": "trainer.strategy: DeepSpeed is not installed; `pip install 'rlvr[deepspeed]'` installs it.",
 }
 
 
@@ -48,7 +49,7 @@ def missing(packages: Collection[str | None]) -> str | None:
 def adapters(cfg: DictConfig) -> str | None:
     """What LoRA needs."""
     if cfg.get("lora") and not find_spec("peft"):
-        return "lora: peft is not installed; `pip install '.[lora]'` installs it."
+        return "lora: peft is not installed; `pip install 'rlvr[lora]'` installs it."
     return None
 
 
@@ -74,8 +75,11 @@ def deterministic_kernels() -> None:
 
 def devices(cfg: DictConfig) -> str | None:
     """GPUs, where the trainer wants some."""
-    if "trainer" not in cfg or cfg.trainer.accelerator != "cuda":
+    if "trainer" not in cfg or cfg.trainer.accelerator == "cpu":
         return None
+    if cfg.trainer.accelerator == "mps":
+        there = torch.backends.mps.is_available()
+        return None if there else "trainer.accelerator=mps: torch finds no GPU of a Mac here; choose trainer=cpu."
     here, wanted = torch.cuda.device_count(), cfg.trainer.devices
     if here == 0:
         return "trainer.accelerator=cuda: this machine has no GPU that torch can use; choose trainer=cpu."

@@ -137,8 +137,23 @@ def loggers(cfg: DictConfig) -> str | None:
         packages, extra = LOGGERS.get(logger._target_, ((), ""))
         if packages and not any(map(find_spec, packages)):
             return (
-                f'logger.{name}: the package {packages[0]} is not installed; `pip install -e ".[{extra}]"` brings it.'
+                f"logger.{name}: the package {packages[0]} is not installed; `pip install 'rlvr[{extra}]'` brings it."
             )
+    return None
+
+
+def callbacks(cfg: DictConfig) -> str | None:
+    """A package that Lightning's DeviceStatsMonitor needs."""
+    for name, callback in cfg.callbacks.items():
+        if callback.get("_target_", "").endswith("DeviceStatsMonitor") and not find_spec("psutil"):
+            return f"callbacks.{name}: the package psutil is not installed; `pip install psutil` brings it."
+    return None
+
+
+def tags(cfg: DictConfig) -> str | None:
+    """Some, where the user has asked to be held to it."""
+    if cfg.extras.enforce_tags and not cfg.tags:
+        return "tags=[]: none is given, and extras.enforce_tags asks for some; give tags=[ablation], say."
     return None
 
 

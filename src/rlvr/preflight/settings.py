@@ -23,7 +23,7 @@ def check(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Train)
-    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, *METHOD, rules.loggers, rewards))
+    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, rules.warm_start, *METHOD, *PACKAGES, rewards))
 
 
 def check_evaluation(cfg: DictConfig) -> None:
@@ -106,6 +106,8 @@ def _pool(cfg: DictConfig) -> str | None:
             f"data.train_size={size}: the pool is smaller than one batch of batch.problems_per_step={problems}; "
             "enlarge the pool or shrink the batch."
         )
+    if cfg.pool is not None and cfg.pool < problems:
+        return f"pool={cfg.pool}: is smaller than one batch of batch.problems_per_step={problems}; raise it."
     heldout, along = cfg.data.get("heldout_size"), cfg.eval.path_problems
     if heldout is not None and heldout < along:
         return f"eval.path_problems={along}: the data set has only data.heldout_size={heldout} held-out problems."
@@ -173,7 +175,9 @@ def _cross(cfg: DictConfig) -> str | None:
 
 
 METHOD: tuple[Check, ...] = (_group_size, rules.gate, rules.at_k, rules.rate, rules.bounds, rules.references)
+PACKAGES: tuple[Check, ...] = (rules.loggers, rules.callbacks)
 TOGETHER: tuple[Check, ...] = (
+    rules.tags,
     _suite,
     _adapters,
     rules.devices,

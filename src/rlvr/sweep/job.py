@@ -52,8 +52,8 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """What its process has printed: `train.log` or `eval.log`."""
-        return self.folder / f"{Path(self.command[1]).stem}.log"
+        """What its process has printed: `train.log` or `eval.log`, of `rlvr-train`, too."""
+        return self.folder / f"{Path(self.command[1]).stem.removeprefix('rlvr-')}.log"
 
     @property
     def progress_file(self) -> Path:

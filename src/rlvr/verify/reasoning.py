@@ -40,7 +40,7 @@ class ReasoningGymVerifier(PooledVerifier):
             ConfigError: When reasoning_gym isn't installed, or a setting means nothing.
         """
         if importlib.util.find_spec("reasoning_gym") is None:
-            raise ConfigError('verifier=reasoning_gym: the package reasoning-gym is missing; pip install -e ".[math]".')
+            raise ConfigError("verifier=reasoning_gym: the package reasoning-gym is missing; pip install 'rlvr[math]'.")
         pool = KillablePool(load_scorers, workers, timeout_s, memory_gib)
         super().__init__(pool, max_failed_share, rewards, partial)
 

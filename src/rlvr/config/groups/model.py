@@ -76,7 +76,7 @@ class TaughtPolicy(Model):
 class Lora(Built):
     """Adapters; the base is frozen."""
 
-    extras: ClassVar[tuple[str, ...]] = (
+    unchecked: ClassVar[tuple[str, ...]] = (
         *("lora_dropout", "bias", "use_rslora", "use_dora", "modules_to_save", "init_lora_weights"),
         *("layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern", "exclude_modules"),
     )

@@ -50,6 +50,14 @@ class Evaluation(Group):
     suite: Suite = key("the set; only for src/eval.py", optional=True)
 
 
+class Extras(Group):
+    """What a run shows and asks for beside its work."""
+
+    print_config: bool = key("show the composed config as a tree before the run; its folder has it as config.yaml")
+    ignore_warnings: bool = key("leave Python's warnings out of the terminal")
+    enforce_tags: bool = key("refuse a run without tags")
+
+
 class Common(Group):
     """What training and evaluation share."""
 
@@ -66,6 +74,10 @@ class Common(Group):
 class Train(Common):
     """`python src/train.py`: one training run."""
 
+    task_name: str | None = key("a study's name: its runs go to logs/NAME/runs; null: to logs/runs")
+    tags: list[str] = key("words by which loggers find the run again")
+    extras: Extras = key("what a run shows and asks for beside its work")
+    pool: int | None = key("train on the first so many of the training problems; null: all", unit="problems", low=1)
     rollouts: int = key("length of the run; each is followed by batch.minibatches_per_rollout optimizer steps", low=1)
     algo: Algo = key("the method")
     batch: Batch = key("what a rollout and an optimizer step hold")

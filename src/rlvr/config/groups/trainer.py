@@ -13,7 +13,7 @@ class ShardedStrategy(Strategy):
     """DeepSpeed's ZeRO."""
 
     # Lightning's DeepSpeedStrategy takes forty more; these are the ones that a large model may want.
-    extras: ClassVar[tuple[str, ...]] = (
+    unchecked: ClassVar[tuple[str, ...]] = (
         *("timeout", "process_group_backend", "offload_parameters", "offload_params_device", "nvme_path"),
         *("offload_optimizer_device", "allgather_bucket_size", "reduce_bucket_size", "overlap_comm"),
         *("contiguous_gradients", "sub_group_size", "loss_scale", "remote_device", "config"),
@@ -27,14 +27,14 @@ class Trainer(Built):
 
     # All others that it takes, but for callbacks, logger and plugins, which are made elsewhere. A test compares them
     # with Lightning's own, which is too slow to import for a check.
-    extras: ClassVar[tuple[str, ...]] = (
+    unchecked: ClassVar[tuple[str, ...]] = (
         *("fast_dev_run", "min_epochs", "min_steps", "max_time", "limit_train_batches", "limit_val_batches"),
         *("limit_test_batches", "limit_predict_batches", "overfit_batches", "val_check_interval"),
         *("check_val_every_n_epoch", "enable_checkpointing", "accumulate_grad_batches", "gradient_clip_algorithm"),
         *("deterministic", "benchmark", "inference_mode", "profiler", "detect_anomaly", "barebones"),
         *("sync_batchnorm", "enable_autolog_hparams", "model_registry"),
     )
-    accelerator: Literal["cpu", "cuda"] = key("what a rank computes on")
+    accelerator: Literal["cpu", "cuda", "mps"] = key("what a rank computes on")
     devices: Literal["auto", -1] | int | list[int] = key(
         "ranks of a machine, or the indices of its GPUs; auto or -1: all", low=0
     )
@@ -62,7 +62,7 @@ class Optimizer(Built):
 class AdamW(Optimizer):
     """torch's AdamW."""
 
-    extras: ClassVar[tuple[str, ...]] = ("foreach", "maximize", "capturable", "differentiable")
+    unchecked: ClassVar[tuple[str, ...]] = ("foreach", "maximize", "capturable", "differentiable")
     lr: float = key("learning rate: matters most", above=0)
     betas: tuple[float, float] = key("decay of the two moments", low=0, below=1)
     eps: float = key("added to the denominator", above=0, optional=True)
@@ -134,6 +134,26 @@ class Interference(OfTheRun):
     every_n_steps: int = key("optimizer steps between measured updates", low=1)
 
 
+class LearningRateMonitor(Callback):
+    """Lightning's: the learning rate of every group of parameters."""
+
+    logging_interval: Literal["step", "epoch"] | None = key("when; an epoch is one rollout", optional=True)
+    log_momentum: bool = key("the optimizer's momentum, too", optional=True)
+    log_weight_decay: bool = key("its weight decay, too", optional=True)
+
+
+class DeviceStatsMonitor(Callback):
+    """Lightning's: a device's counters, before and after each micro-batch."""
+
+    cpu_stats: bool | None = key("those of the CPU: beside a GPU's, never, or where there is no GPU", optional=True)
+
+
+class RichModelSummary(Callback):
+    """Lightning's: the policy's layers and their parameters."""
+
+    max_depth: int = key("layers of layers; -1: all", low=-1, optional=True)
+
+
 class Logger(Built):
     """Where metrics go."""
 
@@ -147,7 +167,7 @@ class MetricsCsv(Logger):
 class TensorBoard(Logger):
     """TensorBoard."""
 
-    extras: ClassVar[tuple[str, ...]] = ("log_graph", "default_hp_metric", "prefix", "sub_dir")
+    unchecked: ClassVar[tuple[str, ...]] = ("log_graph", "default_hp_metric", "prefix", "sub_dir")
     save_dir: str = key("the run's folder")
     name: str | None = key("folder below it")
     version: str | int | None = key("folder below that; empty: none")
@@ -156,23 +176,25 @@ class TensorBoard(Logger):
 class Wandb(Logger):
     """Weights & Biases."""
 
-    extras: ClassVar[tuple[str, ...]] = (
-        *("entity", "group", "tags", "notes", "job_type", "id", "log_model", "prefix", "resume", "config"),
+    unchecked: ClassVar[tuple[str, ...]] = (
+        *("entity", "group", "notes", "job_type", "id", "log_model", "prefix", "resume", "config"),
         *("mode", "checkpoint_name", "anonymous", "settings"),
     )
     save_dir: str = key("the run's folder")
     project: str = key("project there")
     name: Any = key("the run's name there")
+    tags: list[str] = key("its tags there")
     offline: bool = key("ask for no server; `wandb sync` sends it later")
 
 
 class MLFlow(Logger):
     """MLflow."""
 
-    extras: ClassVar[tuple[str, ...]] = ("tags", "prefix", "artifact_location", "run_id", "synchronous", "log_model")
+    unchecked: ClassVar[tuple[str, ...]] = ("prefix", "artifact_location", "run_id", "synchronous", "log_model")
     tracking_uri: str | None = key("a server or a database; null: MLFLOW_TRACKING_URI, else files in the run's folder")
     save_dir: str = key("the run's folder")
     experiment_name: str = key("experiment there")
+    tags: list[str] = key("its tags there, each with the value true")
     run_name: Any = key("the run's name there")
 
 

@@ -48,7 +48,7 @@ class MathVerifier(PooledVerifier):
             ConfigError: When latex2sympy2_extended, which reads formulas, isn't installed, or a setting means nothing.
         """
         if importlib.util.find_spec("latex2sympy2_extended") is None:
-            raise ConfigError('verifier=math: the package latex2sympy2_extended is missing; pip install -e ".[math]".')
+            raise ConfigError("verifier=math: the package latex2sympy2_extended is missing; pip install 'rlvr[math]'.")
         if box not in ("last", "any"):
             raise ConfigError(f"verifier.box={box}: unknown; choose last or any.")
         if final_form not in ("required", "any"):

@@ -1,17 +1,18 @@
-"""`python src/report.py` and, where the package is installed, `rlvr-report`."""
+"""The report: finished runs side by side, or anyone's samples."""
 
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from rlvr.commands import CONFIGS
 from rlvr.config import Report, check_types
 from rlvr.console import command, one_sentence_errors
 from rlvr.errors import ConfigError
 from rlvr.memory import for_good
 
 
-@hydra.main(version_base="1.3", config_path=str(Path(__file__).parent), config_name="report")
+@hydra.main(version_base="1.3", config_path=CONFIGS, config_name="report")
 def main(cfg: DictConfig) -> None:
     """Read runs or samples, write table, figures and page."""
     out = Path(cfg.output_dir)
@@ -32,6 +33,6 @@ def main(cfg: DictConfig) -> None:
             report_samples(plain["samples"], wanted, out)
 
 
-def run() -> None:
+def start() -> None:
     """The command."""
     command(main)

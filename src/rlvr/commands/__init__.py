@@ -1,0 +1,6 @@
+"""What a person starts: one module a command, installed as `rlvr-train` and so on, in a checkout `src/train.py`."""
+
+from pathlib import Path
+
+CONFIGS = str(Path(__file__).parents[1] / "configs")
+"""The folder of the shipped configs: in a checkout a link to `configs/` at its top."""

@@ -1,0 +1,115 @@
+"""Train a policy: compose, check, plan, build, run, report."""
+
+import warnings
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
+
+from rlvr.commands import CONFIGS
+from rlvr.commands.tree import config_tree
+from rlvr.console import command, console, is_first_rank, one_sentence_errors
+from rlvr.folders import check_folder
+from rlvr.memory import for_good
+from rlvr.names import name_of
+from rlvr.preflight.settings import check
+
+
+@hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
+def main(cfg: DictConfig) -> float | None:
+    """One run, or one job of a multirun; returns what a search maximises."""
+    run_dir = Path(cfg.paths.run_dir)
+    with one_sentence_errors(run_dir / "error.txt"):
+        check(cfg)
+        if cfg.extras.ignore_warnings:
+            warnings.simplefilter("ignore")
+        if cfg.extras.print_config:
+            console.print(config_tree(cfg))
+        if HydraConfig.get().mode == RunMode.RUN:  # jobs of a sweep are given theirs
+            check_folder(HydraConfig.get().overrides.hydra)
+        return train(cfg, run_dir)
+
+
+def train(cfg: DictConfig, run_dir: Path) -> float | None:
+    """Check what goes together and what this machine has; then plan, or plan and run."""
+    with for_good():  # only now: torch and what is built on it take seconds to import, and a refused setting should not
+        from rlvr.build import engine_of, filter_of, loss_of, strategy_traits
+        from rlvr.preflight.kinds import check_kinds
+        from rlvr.preflight.machine import check_machine
+        from rlvr.preflight.method import check_method
+        from rlvr.ranks import follow_parent
+
+    engine, strategy = engine_of(cfg).traits, strategy_traits(cfg)
+    check_kinds(cfg, engine, strategy)
+    for remark in check_method(cfg, loss_of(cfg), filter_of(cfg)):
+        console.print(f"[yellow]{escape(remark)}[/]")
+    follow_parent()
+    if cfg.preflight == "only":
+        show_plan(cfg)
+        return None
+    check_machine(cfg, [engine.package, strategy.package])
+    return run(cfg, run_dir)
+
+
+def show_plan(cfg: DictConfig) -> None:
+    """The plan alone."""
+    with for_good():  # without Lightning, which a plan does not need
+        from rlvr.build import plan_of
+
+    plan = plan_of(cfg)
+    console.print(plan.table().rich())
+    plan.check()
+
+
+def run(cfg: DictConfig, run_dir: Path) -> float | None:
+    """Plan, build, run, report."""
+    with for_good():
+        from rlvr.build import build, plan_of
+        from rlvr.checkpoint import starting_point
+        from rlvr.plugins import leave_copies
+        from rlvr.preflight.machine import check_disk
+        from rlvr.ranks import leave_group
+        from rlvr.report import report_run, write_setting
+        from rlvr.report.sending import send_report
+        from rlvr.sweep import objective
+
+    plan = plan_of(cfg)
+    plan.check()
+    check_disk(plan.checkpoint_gib, Path(cfg.paths.log_dir))
+    start = starting_point(cfg, run_dir)
+    start.show(run_dir)
+    if start.finished:
+        return objective(run_dir, cfg.objective)
+    console.print(f"[dim]{plan}[/]")
+    if is_first_rank():
+        OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+        leave_copies(run_dir / "plugins")
+        leave_profile(cfg, run_dir)
+    write_setting(run_dir)
+    made = build(cfg)
+    made.trainer.fit(made.module, datamodule=made.data, ckpt_path=start.checkpoint, weights_only=True)
+    leave_group()
+    if not made.trainer.is_global_zero:
+        return None
+    report_run(run_dir)
+    send_report(run_dir, made.trainer.loggers, made.trainer.global_step)
+    return objective(run_dir, cfg.objective)
+
+
+def leave_profile(cfg: DictConfig, run_dir: Path) -> None:
+    """f(p) of the method, which the report holds beside what the run learned from."""
+    from rlvr.build.profiles import profile_of
+    from rlvr.report.profiles import rates, write_numbers
+
+    try:
+        write_numbers({name_of(cfg): profile_of(cfg, rates())}, run_dir)
+    except Exception as error:  # a method of a user's own may not take made-up outcomes; its run matters more
+        console.print(f"[dim]No f(p) of this run:[/] {escape(str(error))}")
+
+
+def start() -> None:
+    """The command."""
+    command(main)
