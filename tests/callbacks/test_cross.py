@@ -15,6 +15,7 @@ from rlvr.build import Run, build
 from rlvr.callbacks import CrossLikelihood
 from rlvr.errors import RunError
 from rlvr.eval.cross import SAMPLES, Crossed, CrossRecord, read_crossed
+from rlvr.report.runs import read_metrics
 from rlvr.rollout.hf import eos_ids
 
 # Steps that are large enough to be seen; a few hundred warm-up steps leave the base unsure of most tokens.
@@ -133,6 +134,9 @@ def test_it_changes_nothing_else(quick):
     last = max(record.path)
     along = read_crossed(table(with_it))["trained"].kl_P[: len(record.problem_ids)]
     assert record.path[last] == pytest.approx(along)
+    rows = read_metrics(Path(with_it.paths.run_dir) / "metrics.csv")
+    logged = {row["step"]: row["eval/kl"] for row in rows if "eval/kl" in row}
+    assert logged == pytest.approx({step: np.mean(value_P) for step, value_P in record.path.items() if step})
     assert CrossRecord.read(Path(without.paths.run_dir)) is None
     assert not table(without).exists()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ class CrossLikelihood(Listener):
             base = own = self._under_base(trainer, module, samples)
             if policy == "trained":
                 own = self._under_policy(trainer, module, samples)
-        tables = [_table(policy, groups[i], base[i * SAMPLES :], own[i * SAMPLES :]) for i in range(len(groups))]
+        tables = [_table(policy, *of) for of in zip(groups, _by_problem(base), _by_problem(own), strict=True)]
         return pa.concat_tables([KEPT.empty_table(), *ranks.gather(tables)])
 
     def _base_under_trained(self, trainer: Any, module: Any) -> pa.Table:
@@ -149,14 +150,13 @@ class CrossLikelihood(Listener):
         table = ranks.broadcast(pq.read_table(self._kept, schema=KEPT) if self._kept.exists() else None)
         if table is None:
             raise RunError(f"{self._kept}: the base's samples, drawn before training, are gone; start the run again.")
-        mine = ranks.shard([table.slice(i * SAMPLES, SAMPLES) for i in range(len(self.problems))])
         asked: Sequence[Problem] = ranks.shard(self.problems)
-        samples = [_sample(problem, row) for problem, rows in zip(asked, mine, strict=True) for row in rows.to_pylist()]
+        mine = ranks.shard(_by_problem(table.select(["token_ids", "trainable"]).to_pylist()))
+        samples = [_sample(problem, row) for problem, rows in zip(asked, mine, strict=True) for row in rows]
         with self.context.clock.phase("eval"):
             scored = self._under_policy(trainer, module, samples)
-        sums = [_logp(one) for one in scored]
-        gathered = ranks.gather([sums[i * SAMPLES : (i + 1) * SAMPLES] for i in range(len(asked))])
-        logps = pa.array(np.concatenate(gathered))
+        gathered = ranks.gather(_by_problem([_logp(one) for one in scored]))
+        logps = pa.array(list(chain.from_iterable(gathered)))
         return table.set_column(KEPT.get_field_index("trained_logp"), KEPT.field("trained_logp"), logps)
 
     def _under_policy(self, trainer: Any, module: Any, samples: Sequence[TrainingSample]) -> list[Scored]:
@@ -184,9 +184,14 @@ class CrossLikelihood(Listener):
             self.record.write(self.context.run_dir)
 
 
+def _by_problem(of_all: list[Any]) -> list[list[Any]]:
+    """What each sample has, problem by problem."""
+    return [of_all[start : start + SAMPLES] for start in range(0, len(of_all), SAMPLES)]
+
+
 def _table(policy: str, group: Group, base: Sequence[Scored], own: Sequence[Scored]) -> pa.Table:
-    """One problem's samples; `base` and `own` begin with them."""
-    graded = list(zip(group.completions, group.verdicts, base, own, strict=False))
+    """One problem's samples with what base and policy say of them."""
+    graded = list(zip(group.completions, group.verdicts, base, own, strict=True))
     trained = [_logp(scored) if policy == "trained" else None for _, _, _, scored in graded]
     columns = [
         [policy] * len(graded),

@@ -18,6 +18,11 @@ from rlvr.tables import Row
 
 SHARES = (0.5, 1.0)  # of the smallest budget, of the smallest gain, of the smallest KL
 EARLY = "GRPO, stopped early"
+KL_NOTE = (
+    "A method is read off where its KL(policy || base), the mean over problems of what a few samples of each say, "
+    "first reaches the level; between two evaluations it is taken to move in a straight line, too. Favourable noise in "
+    "it may bring a method there early, for all methods alike."
+)
 About = dict[str, dict[str, str]]
 Ways = Mapping[str, Sequence[tuple[RunPath, FloatArray]]]
 """By method: each run's path, and a quantity at each of its evaluations."""
@@ -90,6 +95,8 @@ def _equal_kl(
         places = kl_places(paths, share)
         if places is None:
             return []
+        if len(paths) == 1:
+            break
         how = "the KL to the base that all of them reach" if share == 1 else f"{100 * share:.0f} % of that KL"
         about = {"step": _mean(paths, places, "step_T")}
         found, kl = standings(at_places(paths, places), against=("base", "GRPO")), kl_at(paths, places)
@@ -100,7 +107,8 @@ def _equal_kl(
     ways = {label: [(path, path.kl_T) for path in those if path.kl_T is not None] for label, those in paths.items()}
     name = _figure(f"kl{suffix(split)}", "KL(policy || base), nats a sequence", split, methods, ways, out)
     caption = "Pass@1 and Pass@k over the KL from the base: what a policy has gained and lost for the way it has gone."
-    return [Figure(name, caption, "csv/paths.csv"), *blocks]
+    figure = Figure(name, caption, "csv/paths.csv")
+    return [figure, *blocks, Note(KL_NOTE)] if blocks else [figure]
 
 
 def _early_stopped(split: str, problems: str, paths: Paths, rows: list[Row]) -> list[Block]:
