@@ -1,5 +1,6 @@
 """Loggers show completions, figures and files, each library's own way, without a network."""
 
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,6 +116,14 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kept = {path.name: path for path in tmp_path.glob("mlflow/*/*/artifacts/**/*.*")}
     assert set(kept) == {"step-7.md", "pass_at_k.png", "pass_at_k.md"}
     assert kept["step-7.md"].read_text().count("It is 0.") == 4
+
+
+def test_trackio_is_told_its_folder_before_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Completions are shown before there are metrics."""
+    monkeypatch.setenv("TRACKIO_DIR", "")  # so that it is as before after the test
+    monkeypatch.delenv("TRACKIO_DIR")
+    TrackioLogger(str(tmp_path / "trackio"), "rlvr", "seed0")
+    assert os.environ["TRACKIO_DIR"] == str(tmp_path / "trackio")
 
 
 def test_trackio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

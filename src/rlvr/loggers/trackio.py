@@ -20,14 +20,15 @@ class TrackioLogger(Logger):
 
     def __init__(self, save_dir: str, project: str, name: str) -> None:
         super().__init__()
-        self._save_dir, self._project, self._name = save_dir, project, name
+        self._project, self._name = project, name
+        # Read when trackio is imported, which a table of completions does before the first metrics.
+        os.environ.setdefault("TRACKIO_DIR", str(Path(save_dir).absolute()))
         self._run: Any = None
 
     @property
     def experiment(self) -> Any:
         """Trackio's run, started at its first use; one that goes on in its folder adds to the same."""
         if self._run is None:
-            os.environ.setdefault("TRACKIO_DIR", str(Path(self._save_dir).absolute()))  # read when it is imported
             import trackio
 
             self._run = trackio.init(project=self._project, name=self._name, resume="allow", embed=False)
