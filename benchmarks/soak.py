@@ -68,7 +68,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
     if not (folder / "metrics.csv").exists():
         return []
     with (folder / "metrics.csv").open(newline="") as file:
-        return [{k: v for k, v in row.items() if not k.startswith("time/")} for row in csv.DictReader(file)]
+        return [{k: v for k, v in row.items() if not k.startswith(("time/", "speed/"))} for row in csv.DictReader(file)]
 
 
 def live(folder: Path, fault: str, seconds: float) -> Life:

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM
 
 from benchmarks.gpu_check import registry
-from benchmarks.gpu_check.flops import Work, peak_tflops
 from benchmarks.gpu_check.memory import TOKENS, batch_of, planned_gib
-from benchmarks.gpu_check.policies import SHAPES, config_of, policy_of
+from benchmarks.gpu_check.policies import SHAPES, config_of
 from benchmarks.gpu_check.registry import CHECKS, Check
 from benchmarks.gpu_check.results import Outcome, Report, anonymous
 from benchmarks.gpu_check.runner import ROOT, run_all, run_one
@@ -206,31 +204,3 @@ def test_shapes_are_what_they_are_called():
         sizes = {s: AutoModelForCausalLM.from_config(config_of(s)).num_parameters() for s in SHAPES}
     assert sizes["0.5B"] == 494_032_768  # Qwen2.5-0.5B's own
     assert sizes["1.5B"] == 1_543_714_304  # Qwen2.5-1.5B's own
-
-
-def test_operations_are_those_that_torch_counts():
-    """Its counter takes attention's whole square; ours the half that causal attention needs."""
-    policy = policy_of("tiny", torch.device("cpu"))
-    policy.set_attn_implementation("eager")  # in products that it knows
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        policy(torch.ones(3, 40, dtype=torch.long), use_cache=False)
-    work = Work.of(policy.config, 120, 120, [40] * 3)
-    assert counter.get_total_flops() == work.layers + work.head + 2 * work.attention
-    assert work.training == 3 * work.forward
-
-
-@pytest.mark.parametrize(
-    ("device", "peak"),
-    [
-        ("NVIDIA H100 80GB HBM3", 989.0),
-        ("NVIDIA H100 PCIe", 756.0),
-        ("NVIDIA L40S", 362.0),
-        ("NVIDIA L4", 121.0),
-        ("NVIDIA A100-SXM4-40GB", 312.0),
-        ("NVIDIA A10G", 70.0),
-        ("NVIDIA GH200 480GB", 989.0),
-        ("Unknown", None),
-    ],
-)
-def test_peaks_by_name(device: str, peak: float | None):
-    assert peak_tflops(device) == peak

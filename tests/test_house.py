@@ -25,6 +25,7 @@ ORDER = [
         "lazy",
         "types",
         "names",
+        "speed",
         "timing",
         "memory",
         "ranks",

@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_check.flops import Work, peak_tflops
 from benchmarks.gpu_check.policies import config_of, micro_batch, need_memory, policy_of, samples
 from benchmarks.gpu_check.results import Finding
 from rlvr.data.countdown import character_tokenizer
 from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.rollout.hf import HFEngine
 from rlvr.scoring.logprobs import completion_logps
+from rlvr.speed.flops import Passed, PolicySize
+from rlvr.speed.peaks import listed_peak
 
-FORMULA = "3 x (2 x weights x tokens + 2 x head x scored tokens + 4 x heads' width x layers x pairs of tokens)"
+FORMULA = "3 x (2 x weights x tokens + 2 x head x scored tokens + 4 x heads' width x layers x pairs that attend)"
 MEASURED = 3  # times, after two that are not counted
 
 
@@ -37,25 +38,27 @@ def training_larger(device: torch.device, folder: Path) -> Finding:
 
 
 def _trained(shape: str, rows: int, prompt: int, completion: int, device: torch.device) -> Finding:
-    seconds, tokens, loss = _training_step(shape, rows, prompt, completion, device)
+    seconds, passed, loss = _training_step(shape, rows, prompt, completion, device)
+    tokens = passed.tokens
     numbers: dict[str, Any] = {"shape": shape, "packed tokens a step": tokens, "seconds a step": seconds}
     numbers |= {"tokens/s": tokens / seconds, "model FLOP": FORMULA, "loss": loss}
     said = f"{shape}: {tokens / seconds:,.0f} tokens/s"
     if not math.isfinite(loss):
         return Finding(False, f"{shape}: the loss is {loss}", numbers)
-    if peak := peak_tflops(torch.cuda.get_device_name()) if device.type == "cuda" else None:
-        work = Work.of(config_of(shape), tokens, rows * completion, [prompt + completion] * rows)
-        used = work.training / seconds / peak / 1e12
-        numbers |= {"bf16 peak, TFLOP/s": peak, "model-FLOPs utilisation": used}
-        numbers["with what is recomputed"] = (work.training + work.recomputed) / seconds / peak / 1e12
+    if peak := listed_peak(torch.cuda.get_device_name(), torch.bfloat16) if device.type == "cuda" else None:
+        size = PolicySize.of(config_of(shape))
+        forward, trained = size.forward(passed), size.forward(passed) + size.backward(passed)
+        used = trained / seconds / peak.flops
+        numbers |= {"bf16 peak, TFLOP/s": peak.flops / 1e12, "model-FLOPs utilisation": used}
+        numbers["with what is recomputed"] = (trained + forward) / seconds / peak.flops
         said += f", {100 * used:.0f} % of the peak"
     return Finding(True, said, numbers)
 
 
 def _training_step(
     shape: str, rows: int, prompt: int, completion: int, device: torch.device
-) -> tuple[float, int, float]:
-    """Seconds of a step, packed tokens, loss of the last one."""
+) -> tuple[float, Passed, float]:
+    """Seconds of a step, what went through the policy, loss of the last one."""
     policy: Any = policy_of(shape, device).train()
     policy.gradient_checkpointing_enable({"use_reentrant": False})
     batch = micro_batch(policy, rows, prompt, completion).to(device)
@@ -72,7 +75,7 @@ def _training_step(
         optimizer.zero_grad()
 
     seconds = _timed(step, device, skipped=2)
-    return seconds, len(batch.token_N), float(loss)
+    return seconds, batch.passed, float(loss)
 
 
 def sampling(device: torch.device, folder: Path) -> Finding:
@@ -98,10 +101,10 @@ def _sampled(shape: str, device: torch.device, folder: Path) -> Finding:
     said = [f"{shape}: {numbers['tokens/s']:,.0f} tokens/s by {numbers['engine']}"]
     if "tokens/s, unseeded" in numbers:
         said.append(f"{numbers['tokens/s, unseeded'] / numbers['tokens/s']:.2f} times that unseeded")
-    if peak := peak_tflops(torch.cuda.get_device_name()) if on_gpu else None:
-        per_token = Work.of(policy.config, 1, 1, []).forward
-        numbers["bf16 peak, TFLOP/s"] = peak
-        numbers["model-FLOPs utilisation, attention left out"] = per_token * numbers["tokens/s"] / peak / 1e12
+    if peak := listed_peak(torch.cuda.get_device_name(), torch.bfloat16) if on_gpu else None:
+        per_token = PolicySize.of(policy.config).forward(Passed(1, 1, 0))
+        numbers["bf16 peak, TFLOP/s"] = peak.flops / 1e12
+        numbers["model-FLOPs utilisation, attention left out"] = per_token * numbers["tokens/s"] / peak.flops
     return Finding(True, ", ".join(said), numbers)
 
 

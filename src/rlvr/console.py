@@ -22,6 +22,7 @@ from rlvr.files import write_whole
 CONFIG_ERROR_EXIT = 2
 RUN_ERROR_EXIT = 3
 INTERRUPTED_EXIT = 75  # EX_TEMPFAIL of sysexits.h: try again
+SPEED_FROM_S = 3600.0
 PROGRESS = "RLVR_PROGRESS"  # environment variable: the file in which a sweep reads how far its job is
 
 
@@ -157,7 +158,6 @@ class Bar:
 def bar(title: str, total: int, done: int = 0, transient: bool = False) -> Iterator[Bar]:
     """A progress bar with elapsed and remaining time; where there is no terminal, its last state is one line.
 
-
     Args:
         title: The phase.
         total: Steps in all.
@@ -174,6 +174,8 @@ def bar(title: str, total: int, done: int = 0, transient: bool = False) -> Itera
         console=console,
         transient=transient,
         disable=transient and not console.is_terminal,
+        # Time left is reckoned from the steps of so many seconds; rich's 30 hold none of a run whose steps are longer.
+        speed_estimate_period=SPEED_FROM_S,
         refresh_per_second=2,
     )
     with progress:

@@ -82,7 +82,7 @@ def kill_at(folder: Path, name: str, step: int, delay_s: float, *overrides: str)
 def metrics(run: Path) -> list[dict[str, str]]:
     """All rows, less what a clock says."""
     with (run / "metrics.csv").open(newline="") as file:
-        return [{k: v for k, v in row.items() if not k.startswith("time/")} for row in csv.DictReader(file)]
+        return [{k: v for k, v in row.items() if not k.startswith(("time/", "speed/"))} for row in csv.DictReader(file)]
 
 
 def texts(run: Path) -> list[dict]:

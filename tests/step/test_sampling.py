@@ -6,6 +6,7 @@ import pytest
 from step_fakes import SAMPLING, FakeEngine, FakeVerifier, pool
 
 from rlvr.rollout.engine import EngineError, StaleEngineError
+from rlvr.speed.flops import Passed
 from rlvr.step import sample_groups, sampling
 from rlvr.step.sampling import Grader, stream_groups
 from rlvr.timing import Stopwatch
@@ -63,6 +64,10 @@ def test_groups_come_in_order_with_their_version():
     assert groups[0].successes == 2
     assert told == [3] * 4
     assert set(clock.take()) == {"probe", "verify"}
+    lengths = [[len(one.token_ids) for one in group.completions] for group in groups]
+    read = [Passed.of(len(group.problem.prompt_ids), some) for group, some in zip(groups, lengths, strict=True)]
+    assert clock.take_passed() == {"probe": sum(read, Passed())}
+    assert clock.take_passed() == {}
     assert sample_groups(engine, FakeVerifier(), [], 3, SAMPLING, 5, 1) == []
 
 

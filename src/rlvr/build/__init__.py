@@ -17,10 +17,10 @@ from rlvr.build.silence import quiet
 from rlvr.lazy import on_demand
 
 if TYPE_CHECKING:
-    from rlvr.build.planning import plan_of
+    from rlvr.build.planning import plan_of, time_plan_of
     from rlvr.build.run import Run, build
 else:  # transformers, which a pair that is refused does not need, and Lightning, which an evaluation does not
-    __getattr__ = on_demand(__name__, {"Run": "run", "build": "run", "plan_of": "planning"})
+    __getattr__ = on_demand(__name__, {"Run": "run", "build": "run", "plan_of": "planning", "time_plan_of": "planning"})
 
 __all__ = [
     "Run",
@@ -36,4 +36,5 @@ __all__ = [
     "sampling_of",
     "sized_engine",
     "strategy_traits",
+    "time_plan_of",
 ]

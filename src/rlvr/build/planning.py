@@ -1,16 +1,42 @@
-"""What the composed config asks for, as the plan that is checked before anything starts."""
+"""What the composed config asks for, as the plans that are looked at before anything starts: memory and time."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from rlvr.algo import NucleusEntropy
-from rlvr.build.parts import context_of, engine_of, loss_of, objective_of, sampling_of, strategy_traits
+from rlvr.algo import Filter, NucleusEntropy
+from rlvr.build.parts import context_of, engine_of, filter_of, loss_of, objective_of, sampling_of, strategy_traits
 from rlvr.data import ProblemSource
+from rlvr.models import TaughtPolicy, WarmStartedPolicy
+from rlvr.models.warm_start import Demonstrator
+from rlvr.preflight.assumed import (
+    ON_CPU,
+    ON_GPU,
+    POLICY_ON_GPU,
+    SMALL,
+    SMALL_ON_CPU,
+    Evaluations,
+    Lengths,
+    Utilisation,
+)
+from rlvr.preflight.duration import TimePlan
 from rlvr.preflight.machine import device
 from rlvr.preflight.plan import Plan
 from rlvr.preflight.settings import devices_of
 from rlvr.rollout import gpu_gib, usual_cache_gib
+from rlvr.speed.flops import Passed
+from rlvr.speed.peaks import Peak, compute_dtype, listed_peak, peak_of
+from rlvr.types import Problem
+
+# What a GPU is that is not here, by the memory that `gpu_gib` says, GiB.
+LIKELY = {24: "NVIDIA RTX 4090", 48: "NVIDIA L40S", 80: "NVIDIA H100", 141: "NVIDIA H200"}
+HELDOUT = 500  # problems of a set whose size is not known before it is read
 
 
 def plan_of(cfg: DictConfig) -> Plan:
@@ -52,3 +78,85 @@ def plan_of(cfg: DictConfig) -> Plan:
         nucleus=any(isinstance(statistic, NucleusEntropy) for statistic in objective.statistics),
         reference=objective.kl is not None or cfg.eval.cross,
     )
+
+
+def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
+    """How long that will take; on a CPU, and on a GPU that is in no table, matrix products are timed."""
+    source: ProblemSource = instantiate(cfg.data)
+    maker, filter_, traits = instantiate(cfg.model), filter_of(cfg), engine_of(cfg).traits
+    lengths = lengths_of(source, plan)
+    trained = compute_dtype(plan.precision)
+    engine = {2: torch.bfloat16, 4: torch.float32}[plan.engine_bytes] if traits.own_weights else trained
+    shown = 0
+    if isinstance(maker, WarmStartedPolicy | TaughtPolicy):
+        shown = 0 if is_made(maker, cfg, source) else maker.steps * maker.batch_size
+    return TimePlan(
+        plan=plan,
+        sampling=_peak(plan, engine),
+        training=_peak(plan, trained),
+        assumed=_utilisation(plan, traits.own_weights),
+        lengths=lengths,
+        evaluations=evaluations_of(cfg),
+        greedy=_asks_greedily(filter_),
+        refill=filter_.refill,
+        scorings=int(plan.minibatches_per_rollout > 1) + int(plan.reference),
+        warm_start=Passed.of(lengths.prompt, [lengths.completion]) * shown,
+    )
+
+
+def is_made(maker: WarmStartedPolicy | TaughtPolicy, cfg: DictConfig, source: ProblemSource) -> bool:
+    """Whether the cache has the base; of one that is taught only its files would tell, which a plan does not read."""
+    if not isinstance(maker, WarmStartedPolicy):
+        return False
+    return maker.folder(source, cfg.seed, Path(cfg.paths.cache_dir)).exists()
+
+
+def lengths_of(source: ProblemSource, plan: Plan) -> Lengths:
+    """Of a task that shows right answers as these are; else guessed from the limits."""
+    if isinstance(source, Demonstrator):
+        pairs = source.demonstrations(np.random.default_rng(0), 64, (1 / 3, 1 / 3, 1 / 3))
+        prompt, answer = (fmean(len(pair[part]) for pair in pairs) for part in (0, 1))
+        return Lengths(prompt, answer + 1, "as right answers of this task have, a token a character")
+    guessed = "guesses, a quarter and a half of the limits"
+    return Lengths(plan.max_prompt_tokens / 4, plan.max_new_tokens / 2, guessed)
+
+
+def evaluations_of(cfg: DictConfig) -> Evaluations:
+    """What `eval` says, on the held-out problems of the data."""
+    known = cfg.data.get("heldout_size") or OmegaConf.select(cfg, "data.heldout.limit")
+    heldout = known or HELDOUT
+    return Evaluations(
+        n=cfg.eval.n,
+        whole=heldout + cfg.eval.train_problems,
+        path=min(cfg.eval.path_problems, heldout) + min(cfg.eval.path_problems, cfg.eval.train_problems),
+        every_n_steps=cfg.eval.every_n_steps,
+        said_by=f"{heldout} problems are held out" + ("" if known else ", a guess"),
+    )
+
+
+def _peak(plan: Plan, dtype: torch.dtype) -> Peak:
+    """Of the device that is here, or of the GPU that is probably meant."""
+    if plan.device_gib is None or torch.cuda.is_available():
+        return peak_of(device() if plan.device_gib else torch.device("cpu"), dtype)
+    meant = plan.device_gib
+    found = listed_peak(LIKELY[min(LIKELY, key=lambda gib: abs(gib - meant))], dtype)
+    assert found is not None  # all of them are listed
+    return replace(found, said_by=f"{found.said_by}, which gpu_gib={meant:g} is taken for")
+
+
+def _utilisation(plan: Plan, own_weights: bool) -> Utilisation:
+    if plan.device_gib is not None:
+        return ON_GPU if own_weights else POLICY_ON_GPU
+    return SMALL_ON_CPU.over(torch.get_num_threads()) if plan.config.hidden_size < SMALL else ON_CPU
+
+
+def _asks_greedily(filter_: Filter) -> bool:
+    """Whether the filter wants greedy answers: it is shown a problem."""
+    asked: list[Problem] = []
+
+    def solved_greedily(problems: Sequence[Problem]) -> list[bool]:
+        asked.extend(problems)
+        return [False] * len(problems)
+
+    filter_.before([Problem("", "", (0,), "")], solved_greedily)
+    return bool(asked)

@@ -10,6 +10,7 @@ import lightning
 import torch
 
 from rlvr.callbacks.listener import Listener
+from rlvr.callbacks.speed import Speed
 from rlvr.console import Bar, bar, console
 from rlvr.step import RolloutBatch
 from rlvr.training import PolicyModule, RunContext
@@ -24,12 +25,14 @@ class StepMetrics(Listener):
     Seconds are those since the last row, evaluations left out, so that the phases of a step add up to it.
 
     Args:
-        context: Its clock has the seconds of each phase.
+        context: Its clock has the seconds and the work of each phase.
     """
 
     def __init__(self, context: RunContext) -> None:
+        self.engine = context.engine
         self.clock = context.clock
         self._rollout: Mapping[str, float] = {}
+        self._begins = True  # the next row is the first of its rollout batch
         self._stack = ExitStack()
         self._bar: Bar | None = None
         self._mark = self._step_start = 0.0
@@ -40,6 +43,7 @@ class StepMetrics(Listener):
         if trainer.is_global_zero:
             steps = int(trainer.max_steps)
             self._bar = self._stack.enter_context(bar("Training", steps, trainer.global_step))
+        self._speed = Speed.of(trainer, pl_module.policy, self.engine)
         self.clock.forget("eval")  # it was over before the clock starts
         self._step_start = time.perf_counter()
 
@@ -48,6 +52,7 @@ class StepMetrics(Listener):
     ) -> Mapping[str, float]:
         """Keep what the rows of this batch begin with."""
         self._rollout = metrics
+        self._begins = True
         return {}
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -67,6 +72,9 @@ class StepMetrics(Listener):
     ) -> None:
         """Log a row once the optimizer has stepped."""
         self._lap(trainer, "optimizer")
+        passed = batch.passed
+        for phase in ("forward", "backward"):
+            self.clock.count(phase, passed)
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         with self.clock.phase("metrics"):  # part of the next row, since this one's seconds are taken first
@@ -90,7 +98,8 @@ class StepMetrics(Listener):
                 "accuracy": metrics.get("rollout/accuracy", 0.0),
                 "entropy": metrics.get("rollout/entropy", 0.0),
                 "selected": 1 - metrics.get("filter/gated_share", 0.0),
-                "tok/s": metrics.get("rollout/tokens", 0.0) / metrics["time/step"],
+                "tok/s": metrics["speed/tokens"],
+                "mfu": metrics["speed/mfu"],
             }
             self._bar.advance(1, **shown)
 
@@ -118,6 +127,9 @@ class StepMetrics(Listener):
         # Evaluations along the way fall between two rows, but are not part of a step.
         seconds["step"] = now - self._step_start - seconds.pop("eval", 0.0)
         self._step_start = now
+        tokens = self._rollout.get("rollout/tokens", 0.0)
+        speed = self._speed.row(seconds, self.clock.take_passed(), tokens, self._begins)
+        self._begins = False
         return {
             **self._rollout,
             "train/grad_norm": module.grad_norm,
@@ -126,4 +138,5 @@ class StepMetrics(Listener):
             "train/micro_batches": float(trainer.accumulate_grad_batches),
             "train/lr": trainer.optimizers[0].param_groups[0]["lr"],
             **{f"time/{phase}": value for phase, value in seconds.items()},
+            **speed,
         }

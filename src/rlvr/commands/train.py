@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +17,9 @@ from rlvr.folders import check_folder
 from rlvr.memory import for_good
 from rlvr.names import name_of
 from rlvr.preflight.settings import check
+
+if TYPE_CHECKING:
+    from rlvr.preflight.plan import Plan
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
@@ -57,10 +61,12 @@ def train(cfg: DictConfig, run_dir: Path) -> float | None:
 def show_plan(cfg: DictConfig) -> None:
     """The plan alone."""
     with for_good():  # without Lightning, which a plan does not need
-        from rlvr.build import plan_of
+        from rlvr.build import plan_of, time_plan_of
 
     plan = plan_of(cfg)
     console.print(plan.table().rich())
+    times = time_plan_of(cfg, plan)
+    console.print(times.table().rich(), *times.assumptions, sep="\n")
     plan.check()
 
 
@@ -85,6 +91,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
         return objective(run_dir, cfg.objective)
     console.print(f"[dim]{plan}[/]")
     if is_first_rank():
+        say_how_long(cfg, plan)
         OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
         leave_copies(run_dir / "plugins")
         leave_profile(cfg, run_dir)
@@ -97,6 +104,16 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
     report_run(run_dir)
     send_report(run_dir, made.trainer.loggers, made.trainer.global_step)
     return objective(run_dir, cfg.objective)
+
+
+def say_how_long(cfg: DictConfig, plan: "Plan") -> None:
+    """The time plan's line."""
+    from rlvr.build import time_plan_of
+
+    try:
+        console.print(f"[dim]{escape(str(time_plan_of(cfg, plan)))}[/]")
+    except Exception as error:  # parts of a user's own may not take what they are shown; the run matters more
+        console.print(f"[dim]No time plan of this run:[/] {escape(str(error))}")
 
 
 def leave_profile(cfg: DictConfig, run_dir: Path) -> None:

@@ -88,10 +88,18 @@ class WarmStartedPolicy:
             ConfigError: When the data set has no demonstrations.
         """
         shows = demonstrator(source)
-        folder = cache_dir / f"base-{self._key(shows, seed)}"
+        folder = self.folder(shows, seed, cache_dir)
         if not folder.exists():
             self._make(shows, seed, folder)
         return Checkpoint(str(folder))
+
+    def folder(self, source: ProblemSource | Demonstrator, seed: int, cache_dir: Path) -> Path:
+        """Where it is, or will be once it has been made.
+
+        Raises:
+            ConfigError: When the data set has no demonstrations.
+        """
+        return cache_dir / f"base-{self._key(demonstrator(source), seed)}"
 
     def load(
         self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None

@@ -13,6 +13,7 @@ from rlvr.algo import Tokens
 from rlvr.algo.choices import Chooses
 from rlvr.algo.statistics import Statistic
 from rlvr.scoring.attention import Rows
+from rlvr.speed.flops import Passed
 from rlvr.step.samples import Stream, TrainingSample
 
 # Rows of attention have at least this part of the longest beside them, or miss no more than so many tokens: 3 % of
@@ -81,6 +82,11 @@ class MicroBatch:
         self.stored = stored
         self.chosen_BT = chosen_BT or {}
         self.statistic_BT = statistic_BT or {}
+
+    @property
+    def passed(self) -> Passed:
+        """What goes through the policy; waits for the device that the batch is on."""
+        return Passed(len(self.token_N), len(self.target_M), int((self.position_N + 1).sum()))
 
     def with_old(self, old_logp_BT: Tensor, statistic_BT: Mapping[Statistic, Tensor] | None = None) -> "MicroBatch":
         """The same batch with what the old policy says of it."""

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rlvr.rollout.engine import RolloutEngine, Sampling
+from rlvr.speed.flops import Passed
 from rlvr.timing import Stopwatch
 from rlvr.types import Completion, Group, Problem
 from rlvr.verify.verifier import Verifier
@@ -41,7 +42,7 @@ def sample_groups(
         sampling: Temperature, nucleus and length.
         version: Policy version that is meant.
         seed: Of the sampling.
-        clock: Gets the seconds of sampling, as `phase`, and of grading, as `verify`.
+        clock: Gets the seconds of sampling, as `phase`, and of grading, as `verify`; and what went through the policy.
         phase: What the sampling is for.
         on_sampled: Told how many completions have come, as they come.
 
@@ -52,6 +53,8 @@ def sample_groups(
     with clock.phase(phase):
         finished = (lambda _, completions: on_sampled(len(completions))) if on_sampled else None
         completions_PN = engine.generate(problems, n, sampling, version, seed, on_finished=finished)
+    for problem, completions in zip(problems, completions_PN, strict=True):
+        clock.count(phase, Passed.of(len(problem.prompt_ids), [len(one.token_ids) for one in completions]))
     with clock.phase("verify"):
         return grade(verifier, problems, completions_PN, version)
 

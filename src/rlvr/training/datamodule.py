@@ -14,6 +14,7 @@ from rlvr.rollout import Host, named_weights
 from rlvr.rollout.hf import eos_ids
 from rlvr.scoring.packing import MicroBatch, packed
 from rlvr.scoring.sharing import shared_out
+from rlvr.speed.flops import Passed
 from rlvr.step import Collector, RolloutBatch, TrainingSample, batch_metrics, training_samples
 from rlvr.step.stored import StoredAnswers, replayed
 from rlvr.strategy import sharding_of
@@ -103,6 +104,8 @@ class RolloutDataModule(lightning.LightningDataModule):
         """Filled in with what the objective compares with, before the policy moves."""
         device = self._trainer.strategy.root_device
         forward = self._trainer.precision_plugin.forward_context()
+        for batch in batches:
+            self.context.clock.count("score", batch.passed)
         with self.context.clock.phase("score"), torch.no_grad(), forward:
             moved = [batch.to(device) for batch in batches]
             return [filled_in(batch) for batch in moved]
@@ -112,6 +115,9 @@ class RolloutDataModule(lightning.LightningDataModule):
         trainer, context = self._trainer, self.context
         module: Any = trainer.lightning_module
         start, *_ = eos_ids(module.policy, context.tokenizer)
+        for group in groups:
+            for one in group.completions:
+                context.clock.count("score", Passed.of(1, [len(one.token_ids)]))
         with context.clock.phase("score"):
             return standalone_logps(trainer, module, groups, start, context.micro_batch_tokens)
 

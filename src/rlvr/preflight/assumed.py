@@ -1,0 +1,69 @@
+"""What the time plan assumes."""
+
+from dataclasses import dataclass, replace
+
+PASS_RATE = 0.5  # part of the problems that a filter lets through which draws again until the batch is full
+ELSE = 0.1  # of a rollout with its steps, for what is no matrix product: grading, packing, optimizer, synchronisation
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """Part of the peak that a phase reaches, between 0 and 1.
+
+    Attributes:
+        sampling: Generation in a step, by an engine that has many sequences at once.
+        evaluation: Generation in an evaluation, whose many completions of a problem begin alike.
+        forward: Forward pass of packed micro-batches.
+        backward: Backward pass, and what it computes again.
+        said_by: Where the numbers are from, in words.
+    """
+
+    sampling: float
+    evaluation: float
+    forward: float
+    backward: float
+    said_by: str
+
+    def over(self, threads: int) -> "Utilisation":
+        """The same work on so many threads, of which one does it all."""
+        shares = {name: share / threads for name, share in vars(self).items() if name != "said_by"}
+        return replace(self, **shares)
+
+
+# On CPUs as one thread of an AMD EPYC has them: benchmarks/utilisation.py. No GPU has run this, so its numbers are
+# guesses. docs/scaling.md says how far off the plan was for runs that have been measured.
+SMALL_ON_CPU = Utilisation(
+    0.18, 0.40, 0.28, 0.36, "as the embedded default has it on one thread; further ones gain it nothing"
+)
+ON_CPU = Utilisation(0.40, 0.40, 0.35, 0.60, "as the shapes of SmolLM2-135M have it on one thread")
+ON_GPU = Utilisation(0.10, 0.10, 0.35, 0.35, "a guess: no GPU has run this")
+POLICY_ON_GPU = Utilisation(0.02, 0.02, 0.35, 0.35, "a guess: no GPU has run this")  # rollout=hf: decoding by PyTorch
+SMALL = 512  # hidden size below which operations are too small for their matrix products to matter most
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Mean tokens of a prompt and a completion, and how they are known."""
+
+    prompt: float
+    completion: float
+    said_by: str
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What evaluations sample.
+
+    Attributes:
+        n: Samples a problem.
+        whole: Problems of the first and of the last one.
+        path: Problems of each on the way.
+        every_n_steps: Optimizer steps between these.
+        said_by: How the number of problems is known, in words.
+    """
+
+    n: int
+    whole: int
+    path: int
+    every_n_steps: int
+    said_by: str
