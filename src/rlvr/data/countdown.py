@@ -140,7 +140,7 @@ class Countdown:
                     f"data.heldout_size={self.heldout_size} want {wanted:,}; lower them, or raise data.numbers."
                 )
             before = len(names)
-            for name, _ in self._drawn(rng, wanted, operator_shares=(1 / 3, 1 / 3, 1 / 3)):
+            for name, _ in self.draw(rng, wanted, operator_shares=(1 / 3, 1 / 3, 1 / 3)):
                 digits, target = name.split("=")
                 names.setdefault(("".join(sorted(digits)), target), name)
             drawn, new = drawn + wanted, len(names) - before
@@ -161,13 +161,13 @@ class Countdown:
         Raises:
             ConfigError: When no target in range comes up.
         """
-        return [(self._rendered(name), answer) for name, answer in self._drawn(rng, count, operator_shares)]
+        return [(self._rendered(name), answer) for name, answer in self.draw(rng, count, operator_shares)]
 
     def _rendered(self, name: str) -> str:
         digits, target = name.split("=")
         return self.prompt.format(digits=digits, numbers=", ".join(digits), target=target)
 
-    def _drawn(
+    def draw(
         self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
     ) -> list[tuple[str, str]]:
         """Names of problems, such as `18873=47`, with an answer."""
