@@ -16,7 +16,7 @@ from studies.frontier.setting import CHOOSING, METHODS, RATES, Run
 COLUMNS = 4
 SIZE = (2.3, 1.9)  # inches a panel
 OURS, GRPO = "#0072B2", "0.45"
-RATE_COLOURS = ("#FDE725", "#7AD151", "#22A884", "#2A788E", "#414487", "#440154", "#000000", "#AA0000")
+RATE_COLOURS = ("#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D31")
 
 
 def frontier_figure(found: Mapping[str, Frontier], path: Path) -> None:

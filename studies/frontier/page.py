@@ -9,9 +9,9 @@ from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
 from studies.frontier.figure import frontier_figure, ways_figure
 from studies.frontier.frontier import Comparison, Frontier, Way, clock, frontiers, shares_differ
-from studies.frontier.plan import choose, tried, wanted, worth
+from studies.frontier.plan import choose, tried, wanted, widened, worth
 from studies.frontier.record import curves, kept, read
-from studies.frontier.setting import CHOOSING, FRESH, METHODS, RECORDS, Run
+from studies.frontier.setting import CHOOSING, FRESH, METHODS, RATES, RECORDS, Run
 
 FOLDER = RECORDS.parent
 SHOWN = (0.03, 0.035, 0.04, 0.05, 0.06, 0.08, 0.10)  # levels of Pass@1 in the table
@@ -38,8 +38,8 @@ first run.
 """
 TAIL = """
 Area: points of Pass@1 above the base's times points of Pass@256 above guessing, which the path dominates; learning
-rates are chosen by it, and *(chosen)* ones go on to the fresh seeds. Entropy: mean over the last 50 steps, training
-rollouts.
+rates are chosen by it once a method's grid is whole, and *(chosen)* ones go on to the fresh seeds. Entropy: mean
+over the last 50 steps, training rollouts.
 """
 
 
@@ -49,7 +49,8 @@ def grid_table(done: Sequence[Run]) -> Grid:
     rows = []
     for method in METHODS:
         rates = tried(done, method)
-        chosen = choose(rates) if rates else []
+        tried_all = all(rate in rates for rate in RATES) and not widened(rates)
+        chosen = choose(rates) if tried_all else []
         for rate in sorted(rates):
             run = Run(method, rate, CHOOSING)
             way = Way.of(read(run))
@@ -106,8 +107,9 @@ def decisions(found: Mapping[str, Frontier], done: Sequence[Run]) -> Grid:
     for methods, sign in ((HARDER, 1), (EASIER, -1)):
         rows += [_hard(found, method, sign) for method in methods]
     apart = clock(done)
-    worst = max((distance for *_, distance in apart), default=None)
-    told = "not run yet" if worst is None else "supported" if worst <= CLOCK else "refuted"
+    worst = max((distance for *_, distance in apart), default=0.0)
+    whole = all(Run("grpo", rate, CHOOSING) in done for rate in RATES)
+    told = "not run yet" if not whole else "supported" if worst <= CLOCK else "refuted"
     shown = "; ".join(f"{low:g} and {high:g}: {100 * distance:.1f}" for low, high, distance in apart)
     rows.append(["P4", "largest distance of neighbouring learning rates of GRPO, points", "<= 3", shown, told])
     for method in TERMS:

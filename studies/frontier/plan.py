@@ -65,7 +65,7 @@ def choose(rates: dict[float, Tried]) -> list[float]:
     chosen: list[float] = []
     while len(chosen) < min(CHOSEN, len(rates)):
         best = max((rate for rate in rates if rate not in chosen), key=lambda rate: worth(rates, [*chosen, rate]))
-        if chosen and worth(rates, [*chosen, best]) <= (1 + WORTH) * worth(rates, chosen):
+        if chosen and worth(rates, [*chosen, best]) - worth(rates, chosen) <= WORTH * abs(worth(rates, chosen)):
             break
         chosen.append(best)
     return chosen

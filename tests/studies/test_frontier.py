@@ -37,6 +37,7 @@ def test_rates_are_chosen_together():
     rates = {1e-4: a_rate(0.06, 0.6), 2e-4: a_rate(0.058, 0.6), 5e-5: a_rate(0.03, 0.9)}
     assert choose(rates) == [1e-4, 5e-5]
     assert choose({1e-4: a_rate(0.06, 0.6), 5e-5: a_rate(0.05, 0.6)}) == [1e-4]
+    assert choose({1e-4: a_rate(0.01, 0.6), 5e-5: a_rate(0.01, 0.6)}) == [5e-5]  # nothing gained: what loses least
 
 
 def test_a_grid_is_widened_at_its_ends_alone():

@@ -1,13 +1,17 @@
 """What a run leaves out of the terminal."""
 
 import logging
+import os
 import warnings
 
 
 def quiet() -> None:
     """Keep libraries' notes on things that are so by design out of the terminal."""
+    import torch
     import transformers
 
+    if not torch.cuda.is_available():  # DeepSpeed, which libraries import where it is installed, would look and warn
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
