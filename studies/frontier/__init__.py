@@ -3,6 +3,9 @@
 - `setting.py`: methods, learning rates, the command of a run.
 - `record.py`: what is kept of a run, in the repository.
 - `curve.py`: a run's way through the plane of Pass@1 and Pass@256, and what lies on or below a set of them.
+- `frontier.py`: a method's frontier over fresh seeds, and comparisons at equal Pass@1.
+- `kinds.py`: what kind of problems are lost.
+- `page.py`, `figure.py`: the page of results.
 - `plan.py`: which runs are wanted next, from those that there are.
 - `__main__.py`: `make frontier`, which runs them for a while and goes on where it was.
 """

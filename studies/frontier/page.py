@@ -9,6 +9,7 @@ from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
 from studies.frontier.figure import frontier_figure, ways_figure
 from studies.frontier.frontier import Comparison, Frontier, Way, clock, frontiers, shares_differ
+from studies.frontier.kinds import table as kinds_table
 from studies.frontier.plan import choose, tried, wanted, widened, worth
 from studies.frontier.record import curves, kept, read
 from studies.frontier.setting import CHOOSING, FRESH, METHODS, RATES, RECORDS, Run
@@ -161,7 +162,18 @@ def page(done: Sequence[Run]) -> str:
     if found:
         text += f"![Every method's frontier against GRPO's](frontier.png)\n\n{level_table(found).markdown()}\n"
     text += f"{decisions(found, done).markdown()}\n![Every run of seed 0](ways.png)\n\n{grid_table(done).markdown()}"
-    return text + TAIL
+    return f"{text}\n{kinds_table(best_runs(done)).markdown()}{TAIL}"
+
+
+def best_runs(done: Sequence[Run]) -> dict[str, list[Run]]:
+    """By method, the runs of its best learning rate so far: fresh seeds or, where there are none, the choosing one."""
+    found = {}
+    for method in METHODS:
+        if rates := tried(done, method):
+            rate = choose(rates)[0]
+            fresh = [Run(method, rate, seed) for seed in FRESH if Run(method, rate, seed) in done]
+            found[method] = fresh or [Run(method, rate, CHOOSING)]
+    return found
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-RECORDS = Path(__file__).parents[2] / "docs" / "results" / "frontier" / "records"
+ROOT = Path(__file__).parents[2]
+RECORDS = ROOT / "docs" / "results" / "frontier" / "records"
 FOLDER = Path("logs/frontier")
 RATES = (1e-4, 2e-4, 5e-5, 2.5e-5)  # in the order in which they are tried
 LOWEST, HIGHEST = 6.25e-6, 8e-4  # how far a grid is widened where its best is at an end of it

@@ -5,7 +5,7 @@ import pytest
 
 from rlvr.eval import Evaluation, RunRecord, SplitRecord
 from rlvr.eval.bands import Band
-from studies.frontier import plan, record
+from studies.frontier import kinds, plan, record
 from studies.frontier.curve import LEVELS, area, reach
 from studies.frontier.frontier import Comparison, Share, Way, shares_differ
 from studies.frontier.plan import Tried, choose, widened
@@ -204,3 +204,21 @@ def test_the_plan_goes_from_the_grid_to_seeds(records, monkeypatch):
     assert {run.rate for run in seeds} == {1e-4}
     assert [run.seed for run in seeds] == list(FRESH)
     assert plan.wanted([*done, *seeds]) == []
+
+
+def test_ways_by_hand():
+    """Two digits make six expressions; three of one kind are six orders less the repeated ones."""
+    assert kinds.ways("12") == {3: (2, 0.0), -1: (1, 0.0), 2: (2, 1.0), 1: (1, 0.0)}
+    assert kinds.ways("11") == {2: (1, 0.0), 0: (1, 0.0), 1: (1, 1.0)}
+
+
+def test_kinds_of_problems(records):
+    """Lost problems are those of the feature that tells them apart; equal values stay in one part."""
+    run = Run("grpo", 1e-4, 0)
+    finished_run(records / "run", run, 2)
+    record.keep(run, records / "run")
+    known = {"solved now": np.array([1.0, 1.0, 0.0, 0.0]), "the same": np.ones(4)}
+    grid = kinds.table({"grpo": [run]}, lambda names: known)
+    assert grid.header == ["", "learning rate", "solved now <= 0 (2)", "solved now to 1 (2)", "the same <= 1 (4)"]
+    assert grid.rows[0][:3] == ["GRPO", "0.0001", "-50.0"]  # one of the two unsolved ones was solved before
+    assert kinds.shared_digits("112233=100", ["111111=100", "123456=100"]) == 3
