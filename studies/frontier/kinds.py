@@ -1,4 +1,4 @@
-"""What kind of problems a method loses: with few right expressions, with what operators, far from what was trained on."""
+"""What kind of problems a method loses: with few right expressions, with which operators, far from the pool."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
