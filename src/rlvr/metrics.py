@@ -2,7 +2,7 @@
 
 Every one of them is a mean over problems of a value that depends on nothing but a problem's number of right answers. So
 the state is how many problems had 0, 1, .. n of them: whole numbers that add up, whatever the order, over updates and
-over processes, also where one of these has no problem at all. What comes out is the same to the bit.
+over processes, also where one of these has no problem at all. The result is the same to the last bit.
 """
 
 from abc import ABC, abstractmethod

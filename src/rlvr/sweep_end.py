@@ -1,4 +1,4 @@
-"""A Hydra callback that stands for others: they are imported when a sweep is over, and not at every start."""
+"""A Hydra callback that imports and calls another one only when a sweep is over, and not at every start."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the seconds of a step go, and what goes through the policy meanwhile."""
+"""How long each phase of a step takes, and what goes through the policy in it (see `Passed`)."""
 
 import time
 from collections import defaultdict

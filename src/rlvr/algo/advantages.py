@@ -14,17 +14,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What is known of P groups of G completions. What is not given is as for answers of one certain token.
+    """What is known of P groups of G completions. The defaults are those of answers of one token with probability 1.
 
     Attributes:
         reward_PG: Rewards.
-        right_PG: Whether each answer is right, which a reward need not say: a wrong one may be worth a part.
+        right_PG: Whether each answer is right. A reward need not say so: a wrong answer may get a part of it.
         length_PG: Tokens that the policy wrote.
         truncated_PG: Whether the token limit ended the completion.
         logp_PG: Mean log-probability of those tokens under the engine that sampled, nats.
         max_tokens: The longest completion that the rollout allows.
-        standalone_logp_PG: Their mean log-probability under the policy when no prompt stands before them; known of
-            groups that weigh something, where the shaping reads it.
+        standalone_logp_PG: Their mean log-probability under the policy when no prompt stands before them. It is known
+            only where the shaping reads it, and only for groups whose weight is not 0.
     """
 
     reward_PG: Tensor
@@ -36,7 +36,7 @@ class Outcomes:
     standalone_logp_PG: Tensor = field(default_factory=partial(torch.zeros, 1, 1))
 
     def of(self, chosen_P: Tensor) -> "Outcomes":
-        """Those of some of the groups."""
+        """The outcomes of some of the groups."""
 
         def chosen(stream_PG: Tensor) -> Tensor:
             return stream_PG.expand_as(self.reward_PG)[chosen_P]
@@ -64,7 +64,7 @@ def centred(outcomes: Outcomes) -> Tensor:
     """Dr. GRPO: r - group mean, not divided by the std. Source: arXiv 2503.20783 (second-hand)."""
     reward_PG = outcomes.reward_PG
     same_P1 = (reward_PG == reward_PG[:, :1]).all(dim=1, keepdim=True)
-    # Rounding in the mean must not give an all-equal group a tiny advantage: 0 is what spares it the forward pass.
+    # Rounding in the mean must not give an all-equal group a tiny advantage: only 0 saves its forward pass.
     return (reward_PG - reward_PG.mean(dim=1, keepdim=True)).masked_fill(same_P1, 0.0)
 
 

@@ -6,9 +6,10 @@ completion, and the denominator's count. The caller sums the count over everythi
 (micro-batches, ranks) and divides once.
 
 Denominators are counted over *live* groups, those in which at least one completion has an advantage other than 0,
-or over *nonzero* completions, those whose own advantage is not 0. A group without gradient is in neither: taking it
-out of the batch changes nothing. Over *all* it counts, too, as in SELF's and DAPO's released code, so that a step is
-the smaller the more of its groups teach nothing. A completion without a token that is learned from counts nowhere.
+or over *nonzero* completions, those whose own advantage is not 0. Neither count holds a group without
+gradient: the result is the same without it. The count over *all* holds such groups, too, as in SELF's and DAPO's
+released code: the more groups of a step teach nothing, the smaller the step is. A completion without a token that is
+learned from counts nowhere.
 """
 
 from collections.abc import Callable

@@ -27,13 +27,13 @@ class Remembers(Protocol):
     """A term with numbers of its own, which a checkpoint keeps."""
 
     def after_step(self, total: Callable[[float], float]) -> None:
-        """The optimizer has stepped, on all ranks; `total` adds up what they have, a collective."""
+        """Called after each optimizer step, on all ranks; `total` adds a number up over ranks, a collective."""
 
     def state_dict(self) -> dict[str, Any]:
         """The numbers."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with them."""
+        """Continue with saved numbers."""
 
 
 @dataclass(frozen=True)

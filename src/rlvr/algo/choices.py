@@ -1,7 +1,7 @@
-"""Which tokens a term is about, where that depends on all others of the optimizer step.
+"""Which tokens a term applies to, where the choice depends on all tokens of the optimizer step.
 
-The choice is made once a step, from the numbers of all ranks, before the step is cut into micro-batches: they can't
-change it. What is known then is what was sampled: advantages, and log-probabilities as the engine computed them.
+The choice is made once a step, from the numbers of all ranks, before the step is cut into micro-batches, so the
+cut can't change the choice. Known at that time are the advantages, and the log-probabilities that the engine computed.
 """
 
 from typing import Protocol, runtime_checkable
@@ -30,13 +30,13 @@ def covariance(advantage_M: Tensor, logp_M: Tensor) -> Tensor:
 
 
 def least(score_M: Tensor, count: int) -> Tensor:
-    """The tokens with the smallest scores, as [M] booleans: so many, or all where there are fewer."""
+    """The tokens with the smallest scores, as [M] booleans: `count` of them, or all where there are fewer."""
     chosen_M = torch.zeros_like(score_M, dtype=torch.bool)
     chosen_M[score_M.topk(min(count, len(score_M)), largest=False).indices] = True
     return chosen_M
 
 
 def part(count: int, share: float) -> int:
-    """A share of so many tokens, rounded down, at least one. A little more, since .29 x 100 is less than 29 in floating
-    point."""
+    """A share of `count` tokens, rounded down, at least one. A little is added before rounding, since .29 x 100 is less
+    than 29 in floating point."""
     return max(int(count * share + 1e-6), 1)

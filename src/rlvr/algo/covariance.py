@@ -1,4 +1,4 @@
-"""Clip-Cov and KL-Cov: entropy falls by the covariance of advantage and log-probability, which few tokens make most of.
+"""Clip-Cov and KL-Cov: the covariance of advantage and log-probability lowers entropy, and few tokens make most of it.
 
 Source: arXiv 2505.22617 (code). Read there: (A - mean)(log pi - mean) over the tokens of a micro-batch, log pi that of
 the policy as it is. Ours: over all tokens of an optimizer step, so that it does not depend on how the step is cut up,

@@ -33,7 +33,7 @@ class Filter:
     max_rounds: int = 1
 
     def before(self, problems: Sequence[Problem], solved_greedily: SolvedGreedily) -> list[Problem]:
-        """The problems worth sampling, of those whose turn it is; more than are sampled may pass, and come again.
+        """The problems worth sampling, of those whose turn it is. If too many pass, the rest get another turn.
 
         `solved_greedily` decodes one greedy answer each with the current policy, all ranks together.
         """
@@ -44,7 +44,7 @@ class Filter:
         return torch.ones(len(success_P))
 
     def weigh(self, problem_ids: Sequence[str], success_P: Tensor, group_size: int) -> Tensor:
-        """The same, told which problems they are: a filter with a memory looks into it here, and adds to it."""
+        """As `after`, with the problems' ids: here a filter with a memory reads it and adds to it."""
         return self.after(success_P, group_size)
 
     def state_dict(self) -> dict[str, Any]:

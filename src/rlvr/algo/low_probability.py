@@ -18,7 +18,7 @@ class LpReg:
 
     The proxy is the old policy without tokens below `min_p` times the likeliest one's probability, brought to 1 again.
     Only tokens that are less likely than their proxy are pulled up to it, so none that it leaves out. k3 = exp(d) - d
-    - 1 with d = log proxy - log pi, at most 10, whose gradient is 1 - exp(d) < 0. It has one on-policy, too.
+    - 1 with d = log proxy - log pi, at most 10, whose gradient is 1 - exp(d) < 0, on-policy as well.
 
     Ours: the share is of the optimizer step's tokens by the engine's log-probabilities, see `choices`, and is at least
     one token; there of a micro-batch's by the policy as it is, and none where it is fewer than two. There the surrogate

@@ -110,7 +110,7 @@ class SelfKL:
     claims: ClassVar[bool] = False
 
     def keeps(self, successes: int) -> bool:
-        """Where anything is right."""
+        """Whether any sample is right."""
         return successes > 0
 
     def __call__(self, logp_BT: Tensor, reference_logp_BT: Tensor | None) -> Tensor:
@@ -143,7 +143,7 @@ class DPHRL:
     claims: ClassVar[bool] = True
 
     def keeps(self, successes: int) -> bool:
-        """Where all is right."""
+        """Whether all samples are right."""
         return successes == self.samples
 
     def __call__(self, logp_BT: Tensor, reference_logp_BT: Tensor | None) -> Tensor:

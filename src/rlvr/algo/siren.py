@@ -1,4 +1,4 @@
-"""SIREN: the entropy that matters is held where it was, neither lost nor let loose."""
+"""SIREN: the entropy of the tokens that matter is kept at its first value; it may neither fall nor rise."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar

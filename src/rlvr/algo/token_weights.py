@@ -14,7 +14,7 @@ class Selection(TokenWeight, Protocol):
     """A factor of the tokens' surrogates that says beforehand how many tokens it leaves."""
 
     def retained(self, length_PG: Tensor, truncated_PG: Tensor) -> Tensor:
-        """Tokens of each completion that the denominator counts [P, G]; one of which none counts teaches nothing.
+        """Tokens of each completion that the denominator counts [P, G]; a completion with 0 of them teaches nothing.
 
         Args:
             length_PG: Tokens that the policy wrote.

@@ -1,4 +1,4 @@
-"""What an objective sees of a micro-batch: one number a token, [B, T] each."""
+"""What an objective sees of a micro-batch: tensors with one number for each token, [B, T]."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

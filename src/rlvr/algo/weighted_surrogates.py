@@ -1,6 +1,7 @@
 """Surrogates whose ratio is a weight of log pi and has no gradient: clipping bounds a token, it need not silence it.
 
-Signature and where all of them are the same: see `surrogates`. Their values say nothing, their gradients are meant.
+For the signature, and for where all of them agree, see `surrogates`. Only their gradients have a meaning, not their
+values.
 """
 
 import torch

@@ -14,7 +14,7 @@ _INVISIBLE = re.compile(r"\\(?:boxed|quad|qquad|left|right|[,;:!> ])|[\s{}$~]")
 
 
 class Sieve:
-    """One set on its way: the rows still in, by their number, and the faults found so far."""
+    """A set that is being cleaned: the rows that are still in it, by number, and the faults found so far."""
 
     def __init__(self, role: str, key: str, table: Table) -> None:
         """All rows are in.

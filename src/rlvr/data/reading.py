@@ -155,7 +155,7 @@ def _library(key: str) -> ModuleType:
     except ImportError:
         raise ConfigError(f"{key}: reading problem sets takes more packages; pip install 'rlvr[math]'.") from None
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(logging.CRITICAL)  # what it has to say is raised, or stands in the report
+    datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are raised, and the report says the rest
     return datasets
 
 

@@ -12,7 +12,7 @@ Readable = Callable[[Sequence[str]], Sequence[bool]]
 
 
 def every(answers: Sequence[str]) -> list[bool]:
-    """For answers that the problem set has made itself."""
+    """Takes all answers as readable: for a problem set that has made them itself."""
     return [True] * len(answers)
 
 

@@ -190,10 +190,10 @@ def choose(sieve: Sieve, problems: Mapping[int, Problem], limit: int | None) -> 
 
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a policy that doesn't exist.
+    """Refuse a value that is not allowed.
 
     Raises:
-        ConfigError: With those that do.
+        ConfigError: With the allowed values.
     """
     if value not in allowed:
         raise ConfigError(f"{key}={value}: unknown; choose one of {', '.join(allowed)}.")

@@ -1,4 +1,4 @@
-"""Which entries and losses of a ledger are claimed, so many problems having been looked at."""
+"""Which entries and losses of a ledger are claimed, given that many problems were tested."""
 
 from dataclasses import dataclass
 
@@ -54,8 +54,8 @@ def claims(base: Evaluation, now: Evaluation) -> Claims:
 
 
 def least(found: Claims) -> int:
-    """The fewest right answers of the base that, had one problem more been lost, would have made it a claim; n + 1
-    where not even n of n would."""
+    """The fewest right answers of the base from which on one more lost problem would have been a claim; n + 1 where
+    not even n of n would be enough."""
     lost_N = _chances([change for change, _ in found.found if change.kind == "loss"])
 
     def claimed(count: int) -> bool:

@@ -31,7 +31,7 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim and what the fresh samples say of it; `p` is the chance of so much for it where it is false."""
+    """A claim and what the fresh samples say of it; `p` is the chance of evidence this strong if it is false."""
 
     fresh: Fresh
     p: float

@@ -1,4 +1,4 @@
-"""What base and trained policy say of their own and of each other's samples: `cross.json` and a table of samples."""
+"""Base and trained policy score their own and each other's samples: `cross.json` and a table of samples."""
 
 import json
 from collections.abc import Mapping

@@ -35,7 +35,7 @@ class Counts:
             correct=pc.sum(pc.equal(table["status"], "right")).as_py(),
             tokens=pc.sum(table["tokens"]).as_py(),
             truncated=pc.sum(pc.equal(table["finish"], "length")).as_py(),
-            logp=sum(table["logp"].to_pylist()),  # one after the other: the same number, however it is stored
+            logp=sum(table["logp"].to_pylist()),  # in a fixed order, so that the sum is the same however it is stored
         )
 
 

@@ -1,7 +1,7 @@
-"""Pass@k at more samples than were drawn: what three families of success rates say that fit the same counts.
+"""Pass@k at more samples than were drawn: predictions of three families of success rates, fitted to the same counts.
 
 Nothing in the samples decides between them: a problem that is never solved and one that is solved far less often than
-once in n look alike. So what counts is how far they lie apart.
+once in n look alike. So the result is how far their predictions lie apart.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What a policy solves that knows which answers a set has, and nothing of its questions."""
+"""What a policy would solve if it knew the answers of a set, but nothing of its questions."""
 
 from collections import Counter
 from collections.abc import Sequence

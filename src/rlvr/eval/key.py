@@ -1,4 +1,4 @@
-"""Names what sampled: results and samples that are stored under a key never serve another policy or another way."""
+"""Keys of stored results and samples, so that they are never used for another policy or other sampling settings."""
 
 import hashlib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a design could not have seen: so many problems, so many samples."""
+"""What a design could not have seen, given its numbers of problems and samples."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -36,7 +36,7 @@ def detectable(band: Band, base_QSP: FloatArray) -> FloatArray:
 
 
 def problems_for(problems: int, seen: float) -> int:
-    """Problems that it takes to see `WANTED` where so many see `seen`: P (seen / wanted)^2, the samples as they are.
+    """Problems needed to see `WANTED`, when `problems` are enough for `seen`: P (seen / wanted)^2, samples unchanged.
 
     Assumes that problems are all that makes results vary; with several seeds it takes more.
     """

@@ -135,7 +135,7 @@ def scoring_head(model: Any) -> ScoringHead:
     """Let the model's own output head score: the same module and parameters, no copy.
 
     Raises:
-        ConfigError: When logits are more than hidden states times a matrix.
+        ConfigError: When the logits are not just hidden states times a matrix.
     """
     head = model.get_output_embeddings()
     if type(head) is nn.Linear and head.bias is None and not any(getattr(model.config, n, None) for n in TRANSFORMED):

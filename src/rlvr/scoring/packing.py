@@ -131,7 +131,7 @@ class MicroBatch:
 
 def packed(samples: Sequence[TrainingSample], version: int) -> MicroBatch:
     """Pack completions, in the order given but for stored answers, which come last. None: a single token that is scored
-    but counts nowhere, so that the policy is inside the graph."""
+    but counts nowhere, so that the policy is part of the autograd graph."""
     if not samples:
         index, zero = torch.zeros(1, dtype=torch.long), torch.zeros(1, 1)
         rows = Rows((index[None],), index)

@@ -20,11 +20,11 @@ from rlvr.verify.verifier import Verifier
 
 # A round draws at most this many times what is missing, however little the filter let through.
 MAX_OVERDRAW = 8
-NUMBERS = 5  # of a completion that all ranks hear of, see `_outcome`
+NUMBERS = 5  # of each completion, that are sent to all ranks, see `_outcome`
 
 
 def pass_rate(part: int, whole: int, before: float) -> float:
-    """Part that a filter lets through, as the next draw reckons with it; as before where nothing came to it."""
+    """Share that a filter lets through, for the size of the next draw; the old one where the filter saw nothing."""
     return max(part / whole, 1 / MAX_OVERDRAW) if whole else before
 
 
@@ -206,7 +206,7 @@ class Collector:
         )
 
     def _standalone_logps(self, groups: Sequence[Group], weight_P: Tensor) -> Tensor:
-        """Of all ranks' groups [P, G]; 0 for those that weigh nothing, which do not go through the policy."""
+        """For all ranks' groups [P, G]; 0 for groups of weight 0, which do not go through the policy."""
         if self.standalone is None:
             raise ValueError(f"loss {self.loss.name} reads completions without their prompts, and nobody scores them.")
         selected = (self.ranks.shard(weight_P) > 0).tolist()

@@ -40,7 +40,7 @@ def sample_groups(
         problems: P problems.
         n: Completions a problem.
         sampling: Temperature, nucleus and length.
-        version: Policy version that is meant.
+        version: Policy version that must sample.
         seed: Of the sampling.
         clock: Gets the seconds of sampling, as `phase`, and of grading, as `verify`; and what went through the policy.
         phase: What the sampling is for.
@@ -130,7 +130,7 @@ class Grader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what is waiting, also when sampling or an earlier grading has failed: it was paid for."""
+        """Grade what is waiting, also when sampling or an earlier grading has failed: else its sampling is wasted."""
         self._submit()
         self._thread.shutdown(wait=True)  # before any error: nothing is handed on after the call
         self._raise()
