@@ -44,7 +44,7 @@ class _Terminal(Console):
         return "console"
 
 
-# Ranks say the same, so the first one speaks; an error is said by whoever has it.
+# All ranks have the same messages, so only the first one prints them; an error is printed by the rank that has it.
 console = _Terminal(highlight=False, width=None if sys.stdout.isatty() else 120, quiet=not is_first_rank())
 
 
@@ -58,7 +58,7 @@ def refuse(sentence: str, exit_code: int = CONFIG_ERROR_EXIT) -> NoReturn:
 
 @contextmanager
 def one_sentence_errors(trace: Path) -> Iterator[None]:
-    """An error made to be read, raised inside, ends the process with its sentence.
+    """A `ConfigError` or `RunError` that is raised inside ends the process with its sentence.
 
     Args:
         trace: Where a run that had to stop leaves its stack trace.
@@ -94,8 +94,8 @@ def command(main: Callable[[], Any]) -> None:
 
     load_dotenv(Path(".env"))  # keys of services and the like; what is set already stays
 
-    # Without it Hydra prints its own page about an error and ends the process. An error of ours to be mended has its
-    # stack trace as before.
+    # Without this setting Hydra prints its own text about an error and ends the process. A bug of ours still shows its
+    # stack trace.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         main()
@@ -174,7 +174,7 @@ def bar(title: str, total: int, done: int = 0, transient: bool = False) -> Itera
         console=console,
         transient=transient,
         disable=transient and not console.is_terminal,
-        # Time left is reckoned from the steps of so many seconds; rich's 30 hold none of a run whose steps are longer.
+        # The time left is computed from the steps in this many seconds; rich's 30 hold no step where steps are longer.
         speed_estimate_period=SPEED_FROM_S,
         refresh_per_second=2,
     )

@@ -16,7 +16,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
         os.chmod(aside, 0o644)  # mkstemp's are for the owner only
         os.replace(aside, path)
-    except OSError:  # a full disk, which half a file would keep full
+    except OSError:  # on a full disk, half a file would keep the disk full
         os.unlink(aside)
         raise
 

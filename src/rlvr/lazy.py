@@ -7,7 +7,7 @@ from typing import Any
 
 
 def on_demand(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's `__getattr__`: who takes only its other names need not wait for the libraries behind these.
+    """A package's `__getattr__`: a user of its other names need not wait for the libraries that these need.
 
     Args:
         package: Its `__name__`.

@@ -22,8 +22,8 @@ def keep_freed_memory() -> None:
     """Let the C library keep what is freed from now on.
 
     A step frees large tensors that the next one makes again. glibc gives them back to the system and gets them anew,
-    zeroed page by page. Not while a policy is loaded, which frees much that nobody makes again; and beside a GPU, where
-    steps hold nothing large on the host, it stays as it is.
+    zeroed page by page. Do not call this while a policy is loaded: loading frees much that is never made again.
+    With a GPU nothing is changed, since steps then hold nothing large on the host.
     """
     if platform.libc_ver()[0] != "glibc" or Path("/dev/nvidiactl").exists():
         return
@@ -36,8 +36,8 @@ def keep_freed_memory() -> None:
 def for_good() -> Iterator[None]:
     """Modules imported inside are left alone by the garbage collector: they live as long as the process.
 
-    Torch, transformers and Lightning make so many objects that the collector would walk them all many times while they
-    come, and again at the process's end: a quarter of what a start costs.
+    Torch, transformers and Lightning make so many objects that the collector would visit them all many times during the
+    import, and again at the process's end: a quarter of what a start costs.
     """
     before = len(sys.modules)
     gc.disable()

@@ -22,8 +22,8 @@ LOADED: dict[str, bytes] = {}
 def from_file(path: str, name: str) -> str:
     """Run a file and say where Hydra finds what it defines.
 
-    The module's name holds a hash of the content. So a file that has changed is another setting, which a run that is
-    gone on with refuses, and every process finds what it is told to.
+    The module's name holds a hash of the content. So a changed file is another setting, which a resumed
+    run refuses, and every process finds exactly the file that it is told to.
 
     Args:
         path: The file, from where the command was started.

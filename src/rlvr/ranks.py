@@ -56,7 +56,7 @@ def follow_parent() -> None:
 
 
 def leave_group() -> None:
-    """End gloo's threads, once this process has nothing to tell the others any more.
+    """End gloo's threads, when this process has nothing more to send to the others.
 
     They would outlive the interpreter, and now and then abort a process that had finished (pytorch's issue 190489);
     the one that started it would then end with an error, too. Lightning itself ends a group that is NCCL's alone.
@@ -90,7 +90,7 @@ class Ranks:
 
     @classmethod
     def launched(cls) -> "Ranks":
-        """The processes that torchrun has started, this one alone where it has not; they can talk from here on."""
+        """The processes that torchrun has started, else this one alone; from here on they can communicate."""
         rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if size > 1 and not dist.is_initialized():
             if torch.cuda.is_available():
@@ -99,7 +99,7 @@ class Ranks:
         return cls(rank, size)
 
     def barrier(self) -> None:
-        """Barrier: ranks leave together."""
+        """Wait until all ranks are here: a collective."""
         if self.size > 1:
             dist.barrier(group=_control_group())
 

@@ -69,6 +69,6 @@ class Loss:
         if self.shaping is not None:
             outcomes = replace(outcomes, reward_PG=self.shaping(outcomes))
         advantage_PG = self.advantage(outcomes)
-        # What is no number stays none, whatever it is multiplied by.
+        # NaN stays NaN, whatever it is multiplied by.
         up_PG, down_PG = advantage_PG * self.signs["positive"], advantage_PG * self.signs["negative"]
         return torch.where(advantage_PG > 0, up_PG, down_PG)

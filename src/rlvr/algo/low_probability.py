@@ -51,6 +51,6 @@ class LpReg:
         """See `Auxiliary`."""
         proxy_BT = tokens.statistic_BT[MinPLogp(self.min_p)]
         pulled_BT = tokens.chosen_by(self).bool() & (tokens.logp_BT.detach() < proxy_BT)
-        # Only then, since a token that the proxy leaves out is infinitely far from it.
+        # Only these tokens, since a token that the proxy leaves out is infinitely far from it.
         further_BT = torch.where(pulled_BT, proxy_BT - tokens.logp_BT, 0.0)
         return self.coefficient * (further_BT.exp() - further_BT - 1).clamp(max=10)

@@ -93,7 +93,7 @@ class Objective:
         return {name: term.state_dict() for name, term in self._remembering().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with it; a term that was not there before begins anew."""
+        """Continue with what terms remembered; a term without a saved state begins anew."""
         for name, term in self._remembering().items():
             if name in state:
                 term.load_state_dict(state[name])

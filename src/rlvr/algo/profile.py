@@ -85,7 +85,7 @@ def advantages_by_success(loss: Loss, filter: Filter, group_size: int) -> Tensor
 
 
 def outcomes_of(right_PG: Tensor) -> Outcomes:
-    """Rewards of 1 and 0; all else differs within a group, so that a method that reads it is noticed."""
+    """Rewards of 1 and 0. Lengths and log-probabilities differ within a group: a method that reads them is noticed."""
     group = right_PG.shape[1]
     length_PG = torch.arange(1.0, group + 1, dtype=torch.float64).expand(right_PG.shape)
     return Outcomes(

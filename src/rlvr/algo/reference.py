@@ -1,4 +1,4 @@
-"""What is learned beside fresh rollouts from a reference: a divergence from it, or answers that it once gave."""
+"""What is learned from a reference beside fresh rollouts: a divergence from it, or answers that it once gave."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol

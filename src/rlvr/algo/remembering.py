@@ -13,7 +13,7 @@ from rlvr.types import Problem
 
 @dataclass(frozen=True)
 class RetireSolved(Filter):
-    """Leave a problem out for some epochs of the pool once all rollouts of its group were right. Source: ours.
+    """Leave a problem out for some epochs of the pool after all rollouts of its group were right. Source: ours.
 
     An epoch is a turn: every problem of the pool has one before any has two, so a pool of any size is as fresh when the
     problem comes back. When all are out, batches are small or empty until turns are over.

@@ -125,7 +125,7 @@ class SelfAligned:
 
     Attributes:
         name: The field's name for it.
-        coefficient: What an answer gains that could not be without its question.
+        coefficient: What an answer gains that is impossible without its question.
     """
 
     reads_standalone: ClassVar[bool] = True
@@ -135,6 +135,6 @@ class SelfAligned:
 
     def __call__(self, outcomes: Outcomes) -> Tensor:
         """See `Shaping`."""
-        # (alone - after) / alone = 1 - exp(lbar_alone - lbar_after), of which no perplexity is too large to be told.
+        # (alone - after) / alone = 1 - exp(lbar_alone - lbar_after), so that no large perplexity is computed.
         gain_PG = 1 - torch.exp(outcomes.standalone_logp_PG - outcomes.logp_PG)
         return outcomes.reward_PG + self.coefficient * gain_PG.clamp(min=-1)

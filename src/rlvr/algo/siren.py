@@ -47,7 +47,7 @@ class SIREN:
         peak_BT = known_BT > known_BT.nanquantile(self.quantile, dim=1, keepdim=True)
         count_B1 = peak_BT.sum(dim=1, keepdim=True)
         mean_B1 = (inside_BT * peak_BT).sum(dim=1, keepdim=True) / count_B1.clamp(min=1)
-        # A completion whose tokens are all alike has none above the others.
+        # A completion whose entropies are all equal has no token above the quantile.
         counts_BT = written_BT & (count_B1 > 0)
         if self.anchor is None:
             seen = torch.stack([(mean_B1.detach() * counts_BT).sum(), counts_BT.sum()])

@@ -1,7 +1,7 @@
 """What a term may ask the forward pass for, beyond log-probability and entropy: one number a token each.
 
-A term says what it needs, the objective puts that together, and the output head, which never holds all logits, makes
-it along the way. What nobody asks for is not made.
+A term says what it needs, and the objective collects these wishes. The output head, which never holds all logits,
+computes them chunk by chunk. What no term asks for is not computed.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class NucleusEntropy:
-    """Entropy, nats, of the distribution inside its nucleus, brought to 1 again; with gradient.
+    """Entropy, nats, of the distribution inside its nucleus, renormalised to sum 1; with gradient.
 
     Attributes:
         top_p: The nucleus is the smallest set of most likely tokens that holds this much probability; tokens as likely
@@ -23,10 +23,10 @@ class NucleusEntropy:
 
 @dataclass(frozen=True)
 class MinPLogp:
-    """Log-probability, nats, of the token where unlikely ones are left out and the rest is brought to 1 again; -inf
+    """Log-probability, nats, of the token where unlikely ones are left out and the rest is renormalised to 1; -inf
     where the token is left out itself; without gradient.
 
-    It is the old policy's: where the policy moves before a rollout is used up, that of before its first step.
+    It belongs to the old policy: with several optimizer steps on a rollout, to the policy before the first of them.
 
     Attributes:
         min_p: Left out are tokens with less than this times the probability of the likeliest.

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 OPERATORS = "+-*"
-# The rarest problems come up once in millions of draws: after so many, a round that brings hardly any is the last.
+# The rarest problems come up once in millions of draws. After this many draws, a round with hardly any new problem is
+# the last one.
 PATIENCE = 20_000
 SCARCE = 0.01
 MISSES = 1000  # draws of two batches in a row without one target in range, before there is taken to be none
@@ -110,7 +111,7 @@ class Countdown:
         """Draw the problems.
 
         Raises:
-            ConfigError: When there are not so many, no target can be reached, or the prompt has another placeholder.
+            ConfigError: When problems are too few, no target can be reached, or the prompt has another placeholder.
         """
         try:
             self._rendered("12=3")

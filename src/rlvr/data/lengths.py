@@ -12,8 +12,8 @@ def longest_sequence(problems: Sequence[Problem], new_tokens: int, context: int)
 
 
 def check_lengths(problems: Sequence[Problem], new_tokens: int, context: int) -> None:
-    """Refuse problems whose answers would not fit: a rollout's whole, an evaluation's first token, since engines cut
-    evaluated completions where the context ends.
+    """Refuse problems whose answers would not fit: all of a rollout's answer, or the first token of an evaluation's,
+    since engines cut evaluated completions where the context ends.
 
     Args:
         problems: The problems.

@@ -22,7 +22,7 @@ class Band:
 
     Attributes:
         mean_Q: Means over seeds and problems.
-        deviation_Q: Their standard deviations over the bootstrap's draws, made up for few problems and few seeds.
+        deviation_Q: Their standard deviations over the bootstrap's draws, enlarged for few problems and few seeds.
         critical: Standard deviations from the mean to either end of its interval, the same for all Q.
     """
 

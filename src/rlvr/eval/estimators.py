@@ -15,7 +15,7 @@ def log_coverage(n: int) -> FloatArray:
     """H_n - H_c [n+1], harmonic numbers: one number that weighs every k; less is better, nats.
 
     -log p = sum over k of (1-p)^k / k, and this is the unbiased estimate of its first n terms, the mean of
-    (1 - Pass@k) / k summed over k: what MaxRL takes down (arXiv 2602.02710; the estimate is well known).
+    (1 - Pass@k) / k summed over k: what MaxRL minimises (arXiv 2602.02710; the estimate is well known).
     """
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))])
     return np.asarray(harmonic[n] - harmonic)

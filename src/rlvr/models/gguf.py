@@ -63,7 +63,7 @@ class PackagedPolicy:
 def _convert(file: Path, folder: Path) -> None:
     """Write the dequantised model and its tokenizer."""
     model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    # It is quantised no more, but transformers remembers that it was and would refuse to save it.
+    # The model is no longer quantised, but transformers remembers that it was, and would refuse to save it.
     del model.config.quantization_config
     model.hf_quantizer = None  # type: ignore[assignment]
     model.save_pretrained(folder)

@@ -45,7 +45,7 @@ class Checkpoint:
         return model, self.tokenizer()
 
     def hollow(self, dtype: torch.dtype) -> PreTrainedModel:
-        """The model as `load` makes it, buffers too, but without memory for its parameters: they wait for `fill`.
+        """The model as `load` makes it, buffers too, but without memory for its parameters: `fill` brings them later.
 
         Raises:
             ConfigError: When the files lack one of the parameters, or hold it in another shape.
@@ -58,7 +58,7 @@ class Checkpoint:
             model.generation_config = GenerationConfig.from_pretrained(self.name, revision=self.revision or "main")
         except OSError:
             model.generation_config = GenerationConfig.from_model_config(config)
-        # Every rank looks: one that failed alone later would leave the others waiting in a collective.
+        # Every rank checks: if one failed alone later, the others would wait for it in a collective.
         for name, parameter in model.named_parameters():
             self._check(name, tuple(parameter.shape))
         return model.eval()
@@ -144,7 +144,7 @@ def fill(policy: Any, checkpoint: Checkpoint, partition: Partition, device: torc
 
 @contextmanager
 def _without_memory() -> Iterator[None]:
-    """Parameters made inside are one NaN, seen as often as their shape asks for.
+    """Parameters that are made inside hold a single NaN, expanded to their shape.
 
     Unlike the meta device this leaves buffers alone (RoPE's frequencies are in no file), and parameters can be
     given their data in place: tied ones stay tied, and peft puts adapters beside them as beside any other.

@@ -70,7 +70,7 @@ class TaughtPolicy:
         return self.checkpoint(source, seed, cache_dir).load(dtype)
 
     def _key(self, source: Demonstrator, before: Checkpoint, seed: int) -> str:
-        # A taste of the demonstrations stands for the task: pool sizes change the source, but not what is taught.
+        # A few demonstrations stand for the task in the key: pool sizes change the source, but not what is taught.
         taste = source.demonstrations(np.random.default_rng(0), 64, self._shares)
         numbers = [self.steps, self.batch_size, self.lr, self.warmup_steps, self.clip, self._shares]
         recipe = [RECIPE, Path(before.name).name, before.revision, numbers, taste, seed]

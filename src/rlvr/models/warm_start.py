@@ -108,7 +108,7 @@ class WarmStartedPolicy:
         return self.checkpoint(source, seed, cache_dir).load(dtype)
 
     def _key(self, source: Demonstrator, seed: int) -> str:
-        # A taste of the demonstrations stands for the task: pool sizes change the source, but not the base.
+        # A few demonstrations stand for the task in the key: pool sizes change the source, but not the base.
         taste = source.demonstrations(np.random.default_rng(0), 64, self._shares)
         recipe = {"recipe": RECIPE, "policy": asdict(self), "demonstrations": taste, "seed": seed}
         return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=list).encode()).hexdigest()[:12]
@@ -153,7 +153,7 @@ class WarmStartedPolicy:
 
 
 def demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
-    """The source, which shows right answers.
+    """The source itself, if it can show right answers.
 
     Raises:
         ConfigError: When it does not.

@@ -1,4 +1,4 @@
-"""Attention for packed sequences: every other layer sees each token once, attention alone sees rows.
+"""Attention for packed sequences: all other layers see each token once, only attention sees rows.
 
 The packed tokens of a micro-batch lie end to end, each prompt once however many completions follow it. For attention
 they are laid out in rows, prompt and one completion each, padded on the right. A token attends only to what stands

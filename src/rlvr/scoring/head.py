@@ -13,7 +13,7 @@ from rlvr.scoring.renormalised import LOG_ZERO, floor_of, slope_of, value_of
 
 # Logits held at a time. Larger is no faster; smaller starves the matrix product.
 CHUNK_GIB = 0.25
-# Settings of architectures that do something to their logits afterwards (Gemma 2, Cohere, Granite).
+# Settings of architectures that change their logits after the matrix product (Gemma 2, Cohere, Granite).
 TRANSFORMED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 

@@ -47,7 +47,7 @@ def shared_out(
     pieces = [pieces_of(list(chain.from_iterable(step)), budget) for step in zip(*places, strict=True)]
     count = max(micro_batches(of_step, budget, ranks.size) for of_step in pieces)
     dealt = list(chain.from_iterable(deal(of_step, count * ranks.size) for of_step in pieces))
-    batches = [list(chain.from_iterable(part)) for part in dealt]  # one after the other to each rank in turn
+    batches = [list(chain.from_iterable(part)) for part in dealt]  # dealt to the ranks in turn
     sent: list[list[TrainingSample]] = []
     for rank in range(ranks.size):
         from_here = [place for batch in batches[rank :: ranks.size] for place in batch if place.rank == ranks.rank]

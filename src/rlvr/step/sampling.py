@@ -98,7 +98,7 @@ def grade(
 
 
 class Grader:
-    """Grades in a thread of its own, a batch at a time; its errors come up at the next call.
+    """Grades in a thread of its own, a batch at a time; its errors are raised at the next call.
 
     Args:
         verifier: Judges completions.

@@ -67,7 +67,7 @@ def right_answers(group: Group) -> list[tuple[int, ...]]:
 
 
 def answer_sample(problem: Problem, token_ids: tuple[int, ...]) -> TrainingSample:
-    """An answer as the policy reads it, without an engine's log-probabilities: nothing compares these."""
+    """An answer as the policy reads it, without an engine's log-probabilities, which nothing needs here."""
     return TrainingSample(problem, Completion(token_ids, (0.0,) * len(token_ids), "", "stop"))
 
 
