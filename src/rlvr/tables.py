@@ -13,7 +13,7 @@ Row = dict[str, str | int | float | None]
 
 @dataclass(frozen=True)
 class Grid:
-    """A title, a header and rows of text; knows how to show itself twice."""
+    """A title, a header and rows of text; it can be shown in two ways."""
 
     title: str
     header: list[str]

@@ -68,7 +68,7 @@ class KLCov:
     Its gradient is the sign of log rho: it pulls the token back to where the rollout had it. Where rho is 1 that is 0:
     in the first optimizer step on a rollout it trains nothing. (The source computes the old log-probabilities by a pass
     of their own; in its first step the sign is that of a rounding error.) The source leaves the surrogate unclipped
-    at all tokens; here the loss says that. The mean over all tokens of the selected problems is the source's
+    at all tokens; here that is the loss's setting. The mean over all tokens of the selected problems is the source's
     denominator, too.
 
     Attributes:

@@ -22,7 +22,7 @@ class LpReg:
 
     Ours: the share is of the optimizer step's tokens by the engine's log-probabilities, see `choices`, and is at least
     one token; there of a micro-batch's by the policy as it is, and none where it is fewer than two. There the surrogate
-    is not clipped at these tokens; here the loss says where it is.
+    is not clipped at these tokens; here clipping is the loss's setting.
 
     Attributes:
         coefficient: Per nat.

@@ -97,7 +97,7 @@ def gmpo(
 
 
 def nft(logp_BT: Tensor, old_logp_BT: Tensor, advantage_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """NFT: likelihood of right answers, and of wrong ones under what is left of the old policy without the new one.
+    """NFT: likelihood of right answers; of wrong ones, under the old policy less the new one's part of it.
 
     Right: -(1-q) log rho; wrong: -(1-q) log max((1 - q rho) / (1-q), 1), whose gradient passes the maximum
     (straight-through). Source: arXiv 2505.18116 (code).

@@ -1,4 +1,4 @@
-"""Surrogates whose ratio is a weight of log pi and has no gradient: clipping bounds a token, it need not silence it.
+"""Surrogates whose ratio is a weight of log pi and has no gradient: clipping may bound a token and keep its gradient.
 
 For the signature, and for where all of them agree, see `surrogates`. Only their gradients have a meaning, not their
 values.
@@ -50,7 +50,7 @@ def aspo(
     clip_high: float,
     cap: float,
 ) -> tuple[Tensor, Tensor]:
-    """ASPO: for A > 0 the ratio turned over, so that what has fallen behind is raised most. Source: code.
+    """ASPO: for A > 0 the ratio is inverted, so that tokens that have become unlikelier are raised most. Source: code.
 
     A > 0: -sg(min(1 / rho, cap)) A log pi, nothing where rho > 1+high. A < 0: PPO with its lower clip and with `cap` as
     dual clip.

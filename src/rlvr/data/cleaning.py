@@ -29,7 +29,7 @@ class Sieve:
         self.faults: list[Fault] = []
 
     def note(self, reason: str, rows: Mapping[int, str], drop: bool = True) -> None:
-        """Write down a fault of these rows (their numbers, each with a detail), and take them out."""
+        """Record a fault of these rows (their numbers, each with a detail), and take them out if `drop`."""
         for row, detail in rows.items():
             self.faults.append(Fault(self.role, row, reason, detail, self.left[row][0], drop))
             if drop:

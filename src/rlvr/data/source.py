@@ -1,4 +1,4 @@
-"""What a problem source must offer, and what it may."""
+"""What a problem source must offer, and what it may offer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class ProblemSource(Protocol):
     """Makes or reads problems. Sizes are known before anything is loaded, so that they can be checked."""
 
     def prepare(self) -> None:
-        """Look for faults that need no tokenizer, before a policy is loaded; what is read is kept for `splits`.
+        """Find faults without a tokenizer, before a policy is loaded; what is read is kept for `splits`.
 
         Raises:
             ConfigError: When the problems can't be read or made.

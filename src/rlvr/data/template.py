@@ -28,7 +28,7 @@ class Template:
     enable_thinking: bool | None = None
 
     def check(self, tokenizer: Any) -> None:
-        """Look whether this tokenizer can render it.
+        """Check that this tokenizer can render the template.
 
         Raises:
             ConfigError: When it has no chat template, or none that could think.

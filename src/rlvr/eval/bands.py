@@ -122,5 +122,5 @@ def crossed_by(difference_KSP: FloatArray) -> FloatArray:
 
 
 def excluding(intervals: Sequence[Interval]) -> list[int]:
-    """Of each interval the sign, 0 where it includes 0."""
+    """The sign of each interval; 0 where it includes 0."""
     return [(interval.low > 0) - (interval.high < 0) for interval in intervals]

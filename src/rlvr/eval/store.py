@@ -1,4 +1,4 @@
-"""Graded samples on disk: what an evaluation has is never drawn again."""
+"""Graded samples on disk: a sample that is stored is never drawn again."""
 
 import uuid
 from collections.abc import Callable, Sequence

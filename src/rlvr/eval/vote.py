@@ -27,7 +27,7 @@ def majority_at_k(answers: Sequence[str], right: Sequence[bool], k: int, seed: i
     """
     if not any(right):
         return 0.0
-    names = {name: vote for vote, name in enumerate(dict.fromkeys(["", *answers]))}  # silence is vote 0
+    names = {name: vote for vote, name in enumerate(dict.fromkeys(["", *answers]))}  # no answer is vote 0
     vote_N = np.fromiter(map(names.__getitem__, answers), dtype=np.int64, count=len(answers))
     right_V = np.zeros(len(names), dtype=bool)
     right_V[vote_N[np.asarray(right)]] = True

@@ -20,7 +20,7 @@ from rlvr.errors import ConfigError, cause_of
 from rlvr.rollout import base_of, checkpoint_name, layers
 
 Partition = Callable[[nn.Module], None]
-"""Leaves every rank its part of a module's parameters, as rank 0 holds them; a collective."""
+"""Gives every rank its part of a module's parameters, with rank 0's values; a collective."""
 
 
 @dataclass(frozen=True)

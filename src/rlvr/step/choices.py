@@ -1,4 +1,4 @@
-"""Which tokens of an optimizer step the terms that look at all of them have chosen."""
+"""Which tokens of an optimizer step are chosen by the terms that look at all of them."""
 
 from collections.abc import Sequence
 

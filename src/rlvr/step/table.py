@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from rlvr.files import write_whole
 from rlvr.types import Group, Problem, Verdict
 
-# A table has null where it has no such thing: an evaluation no advantage, a training no grading rules.
+# A column is null where a table lacks its value: an evaluation has no advantage, a training no grading rules.
 SCHEMA = pa.schema(
     [
         ("problem_id", pa.string()),
