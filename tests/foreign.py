@@ -116,8 +116,8 @@ class Absent:
         if name.partition(".")[0] in NAMES:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
-from rlvr.report.command import run
-run()
+from rlvr.commands.report import start
+start()
 """
 
 
