@@ -1,7 +1,7 @@
 """A Hydra launcher that gives every job a fresh process and goes on when one fails.
 
-Hydra's own launcher runs jobs one after the other in its process, where vLLM's memory stays taken, and joblib's workers
-are used again; both lose the other jobs' results when one raises.
+Hydra's own launcher runs all jobs in its own process, where vLLM's memory is never freed, and the joblib launcher uses
+its worker processes for several jobs. Both lose the other jobs' results when one raises.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from omegaconf import DictConfig, open_dict
 if TYPE_CHECKING:  # Hydra imports every plugin at every start; this one's work is imported when it is used.
     from rlvr.sweep import Job
 
-# Of the sweep itself, and so not handed to its jobs.
+# Settings of the sweep itself, which are not passed to its jobs.
 SWEEP_KEYS = ("hydra.mode", "hydra.run.", "hydra.sweep", "hydra.launcher", "hydra/launcher", "hydra/sweeper")
 
 
 class ProcessLauncher(Launcher):
-    """Runs each job by what the sweep was started with, `python src/train.py` or `rlvr-train`, in a folder of its own.
+    """Runs each job in its own folder, by the command that started the sweep: `python src/train.py` or `rlvr-train`.
 
     Args:
         jobs: Jobs that run at the same time.
@@ -39,7 +39,7 @@ class ProcessLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
-        """Run the jobs; one that fails returns None, is named at the end and makes the sweep's exit code non-zero.
+        """Run the jobs. A job that fails returns None, is named at the end and makes the sweep's exit code non-zero.
 
         Args:
             job_overrides: Overrides of each job.
@@ -75,7 +75,7 @@ class ProcessLauncher(Launcher):
         folder = Path(cfg.hydra.sweep.dir) / name
         given = [override for override in self.config.hydra.overrides.hydra if not _is_of_sweep(override)]
         if not any(override.startswith("hydra/job_logging=") for override in given):
-            given.append("hydra/job_logging=stdout")  # which the job's log holds already
+            given.append("hydra/job_logging=stdout")  # the job's log already holds its output
         quoted = str(folder).replace("'", "\\'")
         given += [f"hydra.run.dir='{quoted}'", "hydra.mode=RUN", f"hydra.job.num={cfg.hydra.job.num}"]
         flags = ["--config-name", str(cfg.hydra.job.config_name)]
@@ -87,7 +87,7 @@ class ProcessLauncher(Launcher):
             overrides=tuple(overrides),
             folder=folder,
             command=(*this_command(), *flags, *overrides, *given),
-            # eval.py goes on by itself, and whoever names a checkpoint means it.
+            # eval.py resumes by itself, and a checkpoint that the user names is kept.
             resumable="ckpt_path" in cfg and "ckpt_path" not in self._keys(overrides),
         )
 

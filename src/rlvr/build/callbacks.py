@@ -20,7 +20,7 @@ from rlvr.training import RunContext
 def callbacks_of(
     cfg: DictConfig, context: RunContext, source: ProblemSource, splits: Splits, sampling: Sampling, tokens: int
 ) -> list[lightning.Callback]:
-    """All callbacks in the order in which they act; ours are handed what the run's parts share."""
+    """All callbacks in the order in which they act. The project's own callbacks get what the run's parts share."""
     listeners: list[Listener] = []
     settings = [*cfg.callbacks.values(), *([cfg.rollout.guard] if "guard" in cfg.rollout else [])]
     made = [instantiate(each) for each in settings]
@@ -42,7 +42,7 @@ def evaluation(
     context: int,
     listeners: Sequence[Listener],
 ) -> PassAtKCallback:
-    """The callback that evaluates base, path and trained policy as `eval` says."""
+    """The callback that evaluates the base, the policy during training and the trained policy, as `eval` says."""
     problems = {"heldout": splits.heldout, "train": splits.train[: cfg.eval.train_problems]}
     return PassAtKCallback(
         context=run,

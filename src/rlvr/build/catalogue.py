@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
 PAGE = ROOT / "docs" / "methods.md"
 MEASURED = ROOT / "docs" / "results" / "catalogue.csv"
-BASE = "base"  # the policy that all start from, in the table of what was measured
+BASE = "base"  # the name, in the table of measurements, of the policy from which all methods start
 BEGIN, END = "<!-- made by python -m rlvr.build.catalogue -->\n", "<!-- end -->\n"
-# A method's first line: `# GRPO (arXiv 2402.03300, code)` or `# RLOO (code)`, what is special about it behind.
+# A method's first line: `# GRPO (arXiv 2402.03300, code)` or `# RLOO (code)`. What is special about it may follow.
 HEAD = re.compile(r"# .+? \(((?P<source>[^(),]+), )?(?P<sure>[^()]+)\)")
 RATES = (0.01, 0.1, 0.9)
-# Not shown: what only tables call it, what all have, and the correction, which the engine decides.
+# Not shown: its name in tables, the keys that all methods have, and the correction, which depends on the engine.
 HIDDEN = {"_target_", "_partial_", "name", "min_group", "max_rounds"}
 NO_SLOT = {"filter", "loss", "correction", "name", "pair"}
 
@@ -62,10 +62,10 @@ def names() -> list[str]:
 
 
 def origin(name: str) -> tuple[str, str]:
-    """Where a method comes from, if it says so, and how sure that is, by the head of its YAML.
+    """Where a method comes from, if its YAML names a source, and how sure that is. Both are read from the YAML's head.
 
     Raises:
-        ConfigError: When it does not say.
+        ConfigError: When the head does not say how sure it is.
     """
     first, _, _ = (CONFIGS / "algo" / f"{name}.yaml").read_text().partition("\n")
     if not (found := HEAD.match(first)):
@@ -89,7 +89,7 @@ def _row(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _weights(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    """f(p)/f(.5); a dash where a method's weight is no function of p."""
+    """f(p)/f(.5), or a dash where a method's weight is not a function of p."""
     try:
         *weights, half = profile_of(cfg, [*RATES, 0.5]).weight_R.tolist()
     except ConfigError:

@@ -31,7 +31,7 @@ def confirm(wanted: Sequence[Wanted], times: int, paths: DictConfig) -> None:
 
     Args:
         wanted: The claims of every run.
-        times: See above.
+        times: How many times as many samples as each evaluation drew.
         paths: Where samples go, and where base policies are cached.
     """
     quiet()
@@ -62,7 +62,7 @@ def told(confirmation: Confirmation) -> str:
 def fresh_counts(
     policy: Policy, places: Sequence[Place], samples: int, paths: DictConfig, ranks: Ranks
 ) -> dict[Place, int]:
-    """Right answers of a policy to each problem, in samples that no evaluation has drawn: their seed is another.
+    """Right answers of a policy to each problem, in new samples: their seed differs from that of the evaluation.
 
     The policy samples as it did when it was evaluated: the same prompts, sampling, precision, engine and grading.
     """
@@ -91,7 +91,7 @@ def fresh_counts(
 
 
 def chosen(splits: Splits, places: Sequence[Place]) -> list[Problem]:
-    """The problems by name; a suite's are those that a source holds out.
+    """The problems with these names. The problems of a suite are those that its source holds out.
 
     Raises:
         ConfigError: When the data has changed since the evaluation.

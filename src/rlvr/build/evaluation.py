@@ -59,7 +59,7 @@ def evaluate(cfg: DictConfig, run_dir: Path) -> None:
 
 
 def draw(cfg: DictConfig, job: Job, policy: Any, tokenizer: Any, verifier: Verifier, ranks: Ranks) -> SampleStore:
-    """Bring the store of what this policy samples in this way to all that the job asks for, from what is there."""
+    """Add to the store of this policy's samples, drawn with these settings, until it has all that the job asks for."""
     context = context_of(cfg, policy.config)
     longest = longest_sequence(job.problems, job.sampling.max_new_tokens, context)
     key = evaluation_key(named_weights(policy), job.seed, job.sampling, context, engine_kind(cfg))
@@ -77,7 +77,7 @@ def draw(cfg: DictConfig, job: Job, policy: Any, tokenizer: Any, verifier: Verif
 
 
 def engine_alone(cfg: DictConfig, policy: Any, tokenizer: Any, longest: int) -> RolloutEngine:
-    """The engine, no trainer beside it: the policy goes to the GPU only where the engine has no weights of its own."""
+    """The engine without a trainer. The policy goes to the GPU only where the engine has no weights of its own."""
     place = device()
     traits = engine_of(cfg).traits
     if not traits.own_weights:

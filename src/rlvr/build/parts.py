@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def engine_of(cfg: DictConfig) -> EngineSettings:
-    """The configured engine, unbuilt; it says what it is."""
+    """The configured engine, not yet built. Its settings alone tell its traits."""
     settings: EngineSettings = instantiate(cfg.rollout.engine)
     return settings
 
 
 def strategy_traits(cfg: DictConfig) -> StrategyTraits:
-    """What the configured strategy says of itself; one that says nothing keeps everything whole on every rank."""
+    """What the configured strategy declares of itself. One that declares nothing keeps all whole on every rank."""
     strategy = cfg.trainer.get("strategy") if "trainer" in cfg else None
     if not isinstance(strategy, DictConfig):
         return StrategyTraits()
@@ -44,7 +44,7 @@ def sized_engine(cfg: DictConfig, longest: int, kv_cache_gib: float | None = Non
     Args:
         cfg: The composed config.
         longest: Tokens of the longest prompt and completion together.
-        kv_cache_gib: Its key-value cache where the config leaves that open; None: the engine's own default.
+        kv_cache_gib: Key-value cache, GiB, where the config does not set it; None: the engine's own default.
     """
     return engine_of(cfg).sized(longest, kv_cache_gib)
 
@@ -63,7 +63,7 @@ def sampling_of(cfg: DictConfig, source: ProblemSource) -> Sampling:
 
 
 def loss_of(cfg: DictConfig) -> Loss:
-    """The loss, with what shapes its rewards and which tokens it is of."""
+    """The loss, with the shaping of its rewards and the selection of its tokens."""
     loss: Loss = instantiate(cfg.algo.loss)
     slots = {slot: cfg.algo.get(slot) for slot in ("shaping", "token_weight")}
     return replace(loss, **{slot: instantiate(choice) for slot, choice in slots.items() if choice})
@@ -81,14 +81,14 @@ def guess_rate_of(source: ProblemSource, splits: Splits, verifier: Verifier) -> 
         return source.guess_rate
 
     @cache
-    def rates() -> dict[str, float]:  # a run that goes on never asks
+    def rates() -> dict[str, float]:  # computed at first use, since a resumed run does not need them
         return borrowed_rates(splits.train, verifier) | borrowed_rates(splits.heldout, verifier)
 
     return lambda problem: rates()[problem.id]
 
 
 def objective_of(cfg: DictConfig, loss: Loss) -> Objective:
-    """The loss's surrogate, which tokens it is of, the correction for the engine, and the terms beside them."""
+    """The loss's surrogate, its selection of tokens, the correction for the engine, and the additional terms."""
     correction = cfg.algo.get("correction")
     factors = [*([instantiate(correction)] if correction else []), *([loss.token_weight] if loss.token_weight else [])]
     auxiliary = [instantiate(term) for term in (cfg.algo.get("auxiliary") or {}).values()]
@@ -102,15 +102,15 @@ def context_of(cfg: DictConfig, config: "PretrainedConfig") -> int:
 
 
 def engine_kind(cfg: DictConfig) -> tuple[str, str | None]:
-    """What of the engine decides which samples it draws, for an evaluation's key."""
+    """The properties of the engine that decide which samples it draws. They are part of an evaluation's key."""
     return cfg.rollout.engine._target_, engine_of(cfg).traits.dtype
 
 
 def known_of(cfg: DictConfig, context: int) -> tuple[object, ...]:
-    """What stored samples depend on beside weights, problems and sampling: context, engine, grading rules."""
+    """What stored samples depend on in addition to weights, problems and sampling: context, engine, grading rules."""
     return context, engine_kind(cfg), rules_of(cfg)
 
 
 def rules_of(cfg: DictConfig) -> str:
-    """Names the verifier's rules: samples that others have judged are judged again."""
+    """Names the verifier's rules. Samples that were judged by other rules are judged again."""
     return short_hash(OmegaConf.to_container(cfg.verifier, resolve=True))

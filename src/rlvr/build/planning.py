@@ -1,4 +1,4 @@
-"""What the composed config asks for, as the plans that are looked at before anything starts: memory and time."""
+"""Makes the plans of memory and time from the composed config. They are checked before anything starts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,13 +34,13 @@ from rlvr.speed.flops import Passed
 from rlvr.speed.peaks import Peak, compute_dtype, listed_peak, peak_of
 from rlvr.types import Problem
 
-# What a GPU is that is not here, by the memory that `gpu_gib` says, GiB.
+# The GPU that is assumed, by its memory in GiB (`gpu_gib`), where this machine does not have the GPU itself.
 LIKELY = {24: "NVIDIA RTX 4090", 48: "NVIDIA L40S", 80: "NVIDIA H100", 141: "NVIDIA H200"}
 HELDOUT = 500  # problems of a set whose size is not known before it is read
 
 
 def plan_of(cfg: DictConfig) -> Plan:
-    """What the composed config asks for; reads no weights, asks no hub where the model's config says its size."""
+    """The plan of the composed config. Reads no weights, and asks no hub where the model's config gives its size."""
     source: ProblemSource = instantiate(cfg.data)
     new_tokens = sampling_of(cfg, source).max_new_tokens
     config = instantiate(cfg.model).config(source)
@@ -81,7 +81,7 @@ def plan_of(cfg: DictConfig) -> Plan:
 
 
 def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
-    """How long that will take; on a CPU, and on a GPU that is in no table, matrix products are timed."""
+    """How long the run will take. On a CPU, and on a GPU that is in no table, matrix products are timed for this."""
     source: ProblemSource = instantiate(cfg.data)
     maker, filter_, traits = instantiate(cfg.model), filter_of(cfg), engine_of(cfg).traits
     lengths = lengths_of(source, plan)
@@ -105,14 +105,14 @@ def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
 
 
 def is_made(maker: WarmStartedPolicy | TaughtPolicy, cfg: DictConfig, source: ProblemSource) -> bool:
-    """Whether the cache has the base; of one that is taught only its files would tell, which a plan does not read."""
+    """Whether the cache has the base. For a taught base only its files could tell, and a plan does not read them."""
     if not isinstance(maker, WarmStartedPolicy):
         return False
     return maker.folder(source, cfg.seed, Path(cfg.paths.cache_dir)).exists()
 
 
 def lengths_of(source: ProblemSource, plan: Plan) -> Lengths:
-    """Of a task that shows right answers as these are; else guessed from the limits."""
+    """Lengths of the task's own right answers, where the task can show some; else guesses from the limits."""
     if isinstance(source, Demonstrator):
         pairs = source.demonstrations(np.random.default_rng(0), 64, (1 / 3, 1 / 3, 1 / 3))
         prompt, answer = (fmean(len(pair[part]) for pair in pairs) for part in (0, 1))
@@ -122,7 +122,7 @@ def lengths_of(source: ProblemSource, plan: Plan) -> Lengths:
 
 
 def evaluations_of(cfg: DictConfig) -> Evaluations:
-    """What `eval` says, on the held-out problems of the data."""
+    """The evaluations that `eval` asks for, on the held-out problems of the data."""
     known = cfg.data.get("heldout_size") or OmegaConf.select(cfg, "data.heldout.limit")
     heldout = known or HELDOUT
     return Evaluations(
@@ -135,7 +135,7 @@ def evaluations_of(cfg: DictConfig) -> Evaluations:
 
 
 def _peak(plan: Plan, dtype: torch.dtype) -> Peak:
-    """Of the device that is here, or of the GPU that is probably meant."""
+    """The peak of this machine's device, or of the GPU that is probably meant."""
     if plan.device_gib is None or torch.cuda.is_available():
         return peak_of(device() if plan.device_gib else torch.device("cpu"), dtype)
     meant = plan.device_gib
@@ -151,7 +151,7 @@ def _utilisation(plan: Plan, own_weights: bool) -> Utilisation:
 
 
 def _asks_greedily(filter_: Filter) -> bool:
-    """Whether the filter wants greedy answers: it is shown a problem."""
+    """Whether the filter wants greedy answers. To find out, it is given a problem."""
     asked: list[Problem] = []
 
     def solved_greedily(problems: Sequence[Problem]) -> list[bool]:

@@ -1,4 +1,4 @@
-"""What a composed method learns from, and what that leaves out."""
+"""What a composed method learns from, as f(p), and what f(p) leaves out."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,18 +11,18 @@ from rlvr.errors import ConfigError
 from rlvr.names import name_of
 from rlvr.preflight.method import own_worth
 
-# Keys of `algo` that f(p) holds, and slots whose gradient comes beside it. A correction for the engine changes no
-# expectation.
+# Keys of `algo` that f(p) includes, and slots whose gradient is added to it. The correction for the engine is among
+# the first, because it changes no expectation.
 IN_PROFILE = {"filter", "loss", "shaping", "correction", "name", "pair"}
 BESIDE = {"auxiliary", "replay"}
 
 
 def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:
-    """f(p) and what goes with it, at these success rates.
+    """The profile of the method, f(p) among it, at these success rates.
 
     Raises:
-        ConfigError: When the method's weight is no function of a problem's success rate, or has a slot of which we do
-            not know that.
+        ConfigError: When the method's weight is not a function of a problem's success rate, or when the method has a
+            slot for which this is not known.
     """
     if unknown := [str(slot) for slot in cfg.algo if cfg.algo[slot] and slot not in IN_PROFILE | BESIDE]:
         raise ConfigError(f"algo.{unknown[0]}: what it does to f(p) is not known, so there is none to show.")
@@ -34,7 +34,7 @@ def profile_of(cfg: DictConfig, rates: Sequence[float]) -> Profile:
 
 
 def notes_of(cfg: DictConfig) -> Iterator[str]:
-    """What f(p) does not say of this method, a sentence each."""
+    """What f(p) does not show of this method, one sentence for each fact."""
     filter = filter_of(cfg)
     if decides_before_sampling(filter):
         yield (

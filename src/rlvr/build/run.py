@@ -90,7 +90,7 @@ def build(cfg: DictConfig) -> Run:
     made = [instantiate(logger) for logger in cfg.logger.values()]
     loggers = [logger if isinstance(logger, MetricsCsv) else Tolerant(logger) for logger in made]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins)
-    # All this and the libraries live as long as the run: the garbage collector need not walk them at every step.
+    # These objects and the libraries live as long as the run: the garbage collector need not visit them at every step.
     gc.freeze()
     return Run(trainer, module, data, tokenizer)
 
@@ -129,7 +129,7 @@ def data_of(
     callbacks: Sequence[lightning.Callback],
     answers: BaseAnswers | None,
 ) -> RolloutDataModule:
-    """What collects rollout batches, and who listens."""
+    """The data module that collects rollout batches, with its listeners."""
     collector = partial(
         Collector,
         problems=context.problems,
@@ -161,7 +161,7 @@ def module_of(
     lora = instantiate(cfg.lora) if cfg.lora else None
     compared = objective.kl is not None or cfg.eval.cross
     reference = reference_of(policy, checkpoint) if compared and lora is None else None
-    torch.manual_seed(call_seed(cfg.seed, "adapters"))  # whatever was drawn before, a warm start say
+    torch.manual_seed(call_seed(cfg.seed, "adapters"))  # so that earlier draws, such as a warm start's, do not matter
     return PolicyModule(
         policy=trainable(policy, lora, cfg.gradient_checkpointing),
         objective=objective,
@@ -176,8 +176,8 @@ def module_of(
 
 
 def reference_of(policy: PreTrainedModel, checkpoint: Checkpoint | None) -> PreTrainedModel:
-    """A frozen copy of the policy before anything is trained, hollow as that is."""
-    if checkpoint is not None:  # a copy of parameters without memory would have some
+    """A frozen copy of the policy before training. Where the policy is still without weights, so is the copy."""
+    if checkpoint is not None:  # the parameters have no memory yet, but `deepcopy` would allocate it for the copy
         return checkpoint.hollow(policy.dtype).requires_grad_(False)
     return copy.deepcopy(policy).requires_grad_(False)
 
@@ -196,8 +196,8 @@ def longest(splits: Splits, sampling: Sampling, evaluated: Sampling, context: in
 
 
 def launcher(devices: int | None) -> list[ClusterEnvironment]:
-    """Lightning starts the ranks itself where Slurm has started one process for all GPUs, as a job's script without
-    srun; left to itself it would expect Slurm to have started them all.
+    """Let Lightning start the ranks where Slurm has started one process for all GPUs, as in a job's script without
+    srun. By default Lightning would expect that Slurm has started all ranks.
 
     Raises:
         ConfigError: Under Submitit, whose command Lightning can't repeat for the other ranks.

@@ -6,7 +6,7 @@ import warnings
 
 
 def quiet() -> None:
-    """Keep libraries' notes on things that are so by design out of the terminal."""
+    """Keep the notes of libraries on things that are intended here out of the terminal."""
     import torch
     import transformers
 

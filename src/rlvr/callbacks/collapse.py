@@ -11,7 +11,7 @@ from rlvr.step import RolloutBatch
 
 
 class CollapseError(RunError):
-    """The policy no longer solves what it did, and its entropy has gone astray."""
+    """The policy no longer solves what it solved before, and its entropy is far from its healthy value."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class CollapseGuard(Listener):
     Args:
         window: Rollout batches averaged over, so that a batch of hard problems is not taken for a collapse.
         accuracy_share: Part of the best accuracy below which the policy counts as fallen.
-        entropy_factor: Times the entropy at the best accuracy, up or down, beyond which it counts as astray.
+        entropy_factor: The entropy counts as unhealthy when it is more than this factor above or below the entropy at
+            the best accuracy.
     """
 
     def __init__(self, window: int, accuracy_share: float, entropy_factor: float) -> None:
@@ -57,14 +58,14 @@ class CollapseGuard(Listener):
         Raises:
             CollapseError: On every rank.
         """
-        if "rollout/accuracy" in metrics:  # else a filter found every problem solved
+        if "rollout/accuracy" in metrics:  # it is missing where a filter found every problem solved
             accuracy = solved_share(metrics, batch.advantage_PG.shape[1])
             if self.see(batch.version, accuracy, metrics["rollout/entropy"]):
                 raise CollapseError(self._sentence(trainer.optimizers[0].param_groups[0]["lr"]))
         return {}
 
     def see(self, step: int, accuracy: float, entropy: float) -> bool:
-        """Take one rollout batch in, sampled after `step` optimizer steps; whether the run has collapsed."""
+        """Add one rollout batch, sampled after `step` optimizer steps. Returns whether the run has collapsed."""
         self._recent.append((accuracy, entropy))
         if len(self._recent) < self.window:
             return False
@@ -97,7 +98,7 @@ class CollapseGuard(Listener):
 
 
 def solved_share(metrics: Mapping[str, float], group_size: int) -> float:
-    """Share of right answers had every problem drawn been sampled.
+    """The share of right answers, as if every drawn problem had been sampled.
 
     Problems that SELF drops count as solved, for it does so when the greedy answer is right. Without them the accuracy
     of a run that learns everything would fall to 0: what is left to sample is what it can't solve.

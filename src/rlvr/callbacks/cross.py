@@ -1,4 +1,4 @@
-"""Scores samples of base and trained policy under both: how far the policy has gone from its base, and where to."""
+"""Scores samples of base and trained policy under both: how far the policy is from its base, and in what direction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -29,17 +29,17 @@ KEPT = pa.schema([*SCHEMA, ("token_ids", pa.list_(pa.int32())), ("trainable", pa
 class CrossLikelihood(Listener):
     """KL(trained || base) at every evaluation, and at the end the samples of both policies under both.
 
-    Samples are drawn for this, `SAMPLES` of a problem, from the whole distribution at the evaluations' temperature: in
-    a nucleus the mean of log p - log q is no KL. The base's are drawn before training and shared by runs from one base;
-    the module's reference is the base as long as the run lasts.
+    Samples are drawn for this, `SAMPLES` of a problem, from the whole distribution at the evaluations' temperature:
+    with a nucleus the mean of log p - log q is not the KL. The base's are drawn before training, and runs from one
+    base share them. The module's reference is the base as long as the run lasts.
 
     Args:
         context: What the run's parts share.
         problems: Held-out problems.
-        path_problems: The first ones, in the evaluations along the way.
+        path_problems: How many of them, from the first on, are used in the evaluations during training.
         sampling: That of the evaluations, without a nucleus.
         cache_dir: Where the base's samples lie.
-        known: What they depend on beside weights, problems and sampling: context, engine, grading rules.
+        known: What they depend on in addition to weights, problems and sampling: context, engine, grading rules.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class CrossLikelihood(Listener):
     # --- Lightning's side -------------------------------------------------------------------------------------
 
     def on_base(self, trainer: Any, pl_module: Any, base: Mapping[str, Evaluation]) -> None:
-        """Draw and score the base's samples, unless they are there.
+        """Draw and score the base's samples, unless the cache has them.
 
         Raises:
             RunError: When the policy is no longer the base.
@@ -81,7 +81,7 @@ class CrossLikelihood(Listener):
                 write_table(self._kept, table)
 
     def on_evaluation(self, trainer: Any, pl_module: Any, step: int, found: Mapping[str, Evaluation]) -> None:
-        """Note that it is time."""
+        """Note the step, so that the KL is measured when the epoch ends."""
         self._evaluated = step
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -91,7 +91,7 @@ class CrossLikelihood(Listener):
             self._keep(trainer, self._drawn(trainer, pl_module, problems, "trained"))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Both policies' samples under both, on all problems, left beside the evaluations'."""
+        """Score both policies' samples under both, on all problems, and write them beside the evaluations' samples."""
         trained = self._drawn(trainer, pl_module, self.problems, "trained")
         base = self._base_under_trained(trainer, pl_module)
         if trainer.is_global_zero:
@@ -100,7 +100,7 @@ class CrossLikelihood(Listener):
         self._keep(trainer, trained)
 
     def state_dict(self) -> dict[str, Any]:
-        """The way so far, and which samples of the base were drawn."""
+        """The measurements so far, and the key of the base's samples."""
         return {**asdict(self.record), "key": self.key}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -115,16 +115,16 @@ class CrossLikelihood(Listener):
         return self.cache_dir / f"cross-{self.key}.parquet"
 
     def _key(self, trainer: Any, module: Any) -> str:
-        """Names what the base's samples depend on: a collective where weights are sharded."""
+        """The key of all that the base's samples depend on. This is a collective where weights are sharded."""
         weights = named_weights(module.policy, sharding_of(trainer.strategy).gathered)
         asked = [(problem.id, problem.prompt_ids) for problem in self.problems]
         return evaluation_key(weights, self.context.seed, self.sampling, *self.known, asked, SAMPLES, "cross")
 
     def _drawn(self, trainer: Any, module: Any, problems: Sequence[Problem], policy: str) -> pa.Table:
-        """Samples of the policy as it is, scored: under the base and, where it has been trained, under itself.
+        """Samples of the present policy, scored under the base and, where the policy has been trained, under itself.
 
         Returns:
-            Of all ranks, in the order of the problems, and the same on each.
+            The samples of all ranks in the order of the problems, the same table on each rank.
         """
         context, ranks, version = self.context, Ranks.of(trainer), trainer.global_step
         mine: Sequence[Problem] = ranks.shard(problems)
@@ -172,7 +172,7 @@ class CrossLikelihood(Listener):
         return scored_under(policy, trainer, module, samples, budget, self.sampling.temperature)
 
     def _keep(self, trainer: Any, table: pa.Table) -> None:
-        """Add a point to the way, log it and write the record."""
+        """Add a measurement, log it and write the record."""
         step, along = trainer.global_step, len(self.record.problem_ids)
         self.record.path[step] = tuple(crossed_of(table, "trained").kl_P[:along].tolist())
         kl = float(np.mean(self.record.path[step]))
@@ -185,7 +185,7 @@ class CrossLikelihood(Listener):
 
 
 def _by_problem(of_all: list[Any]) -> list[list[Any]]:
-    """What each sample has, problem by problem."""
+    """The values of all samples, split by problem."""
     return [of_all[start : start + SAMPLES] for start in range(0, len(of_all), SAMPLES)]
 
 

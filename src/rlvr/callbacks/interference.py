@@ -1,4 +1,4 @@
-"""Measures what an update does to right answers of problems that it was not about: SELF's negative interference."""
+"""Measures how an update changes right answers to problems that it did not learn from: SELF's negative interference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -37,11 +37,11 @@ class Answer:
 
 
 class Interference(Listener):
-    """Change of the log-probability of stored right answers by one update, for problems outside and inside of it.
+    """How one update changes the log-probability of stored right answers, for problems outside and inside the update.
 
-    The base's right answers to the training problems that were evaluated are sampled once and kept, as tokens, which
-    the texts that evaluations keep do not determine. An update is all that is learned from one rollout batch; a problem
-    is inside when one of its rollouts had an advantage other than 0. Metrics are in docs/metrics.md.
+    The base's right answers to the evaluated training problems are sampled once and kept as tokens, because the texts
+    that evaluations keep do not determine the tokens. An update is all that is learned from one rollout batch. A
+    problem is inside it when one of its rollouts had an advantage other than 0. Metrics are in docs/metrics.md.
 
     Source of the quantity: arXiv 2510.02230; bins and stored answers are ours.
 
@@ -50,8 +50,8 @@ class Interference(Listener):
         samples: Completions of each problem from which right ones are taken.
         answers: Distinct right answers kept of a problem, at most.
         max_tokens: Completion tokens kept over all problems, at most.
-        every_n_steps: Optimizer steps between measured updates; a measurement is one forward pass over the answers
-            at 1 and two above.
+        every_n_steps: Optimizer steps between measured updates. A measurement is one forward pass over the answers if
+            this is 1, and two if it is larger.
     """
 
     def __init__(self, context: RunContext, samples: int, answers: int, max_tokens: int, every_n_steps: int) -> None:
@@ -71,7 +71,7 @@ class Interference(Listener):
     # --- Lightning's side -------------------------------------------------------------------------------------
 
     def on_base(self, trainer: Any, pl_module: Any, base: Mapping[str, Evaluation]) -> None:
-        """Take the rates by which problems are told apart."""
+        """Take the base's success rates, by which problems are put into bins."""
         train = base["train"]
         counted = zip(train.problem_ids, train.correct, strict=True)
         self._rates = {name: correct / train.n for name, correct in counted}
@@ -84,7 +84,7 @@ class Interference(Listener):
         return {}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Sample and score the base's answers, unless a checkpoint brought them: by then the base is gone."""
+        """Sample and score the base's answers. A resumed run, whose policy has moved, has them from its checkpoint."""
         with self.context.clock.phase("eval"):
             if self._fresh:
                 self.answers = self._from_base(trainer)
@@ -101,7 +101,7 @@ class Interference(Listener):
             console.print(f"[dim]Interference: {len(self.answers)} right answers to {problems} problems[/]")
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Score before the update; the last update's score may be that one already."""
+        """Score before the update, unless the score after the last update is of the same policy version."""
         if self._measures() and self._before[0] != trainer.global_step:
             with self.context.clock.phase("eval"):
                 self._before = (trainer.global_step, self._score(trainer, pl_module))

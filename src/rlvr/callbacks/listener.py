@@ -10,7 +10,7 @@ from rlvr.step import RolloutBatch
 
 
 class Listener(lightning.Callback):
-    """A callback that hears of rollout batches and evaluations; nobody looks another one up."""
+    """A callback that is told of rollout batches and evaluations, so that no callback has to look up another one."""
 
     def on_rollout(
         self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]

@@ -39,7 +39,7 @@ class StepMetrics(Listener):
         self._ineffective = 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Open the bar. The first rollout is already there by now, so the first row's step time has none."""
+        """Open the bar. The first rollout is over by now, so the step time of the first row does not include it."""
         if trainer.is_global_zero:
             steps = int(trainer.max_steps)
             self._bar = self._stack.enter_context(bar("Training", steps, trainer.global_step))
@@ -50,7 +50,7 @@ class StepMetrics(Listener):
     def on_rollout(
         self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
     ) -> Mapping[str, float]:
-        """Keep what the rows of this batch begin with."""
+        """Keep the metrics that belong to the rows of this batch."""
         self._rollout = metrics
         self._begins = True
         return {}
@@ -116,7 +116,7 @@ class StepMetrics(Listener):
 
     def _lap(self, trainer: Any, phase: str) -> None:
         if trainer.strategy.root_device.type == "cuda":
-            torch.cuda.synchronize()  # else the clock would tell how fast work is handed over, not how fast it is done
+            torch.cuda.synchronize()  # else the clock would measure how fast work is submitted, not how fast it is done
         now = time.perf_counter()
         self.clock.add(phase, now - self._mark)
         self._mark = now

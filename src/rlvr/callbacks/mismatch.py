@@ -45,11 +45,11 @@ class Mismatch:
 
     @classmethod
     def between(cls, logp_N: Tensor, engine_logp_N: Tensor) -> "Mismatch":
-        """Compare the trainer's with the engine's; no tokens are not apart at all."""
+        """Compare the trainer's with the engine's. Without tokens the difference is 0."""
         if not len(logp_N):
             return cls(0.0, 0.0, 0.0, 0.0, 0)
         difference_N = logp_N.double() - engine_logp_N.double()
-        # Not finite is as far apart as can be, and must not pass a comparison.
+        # A difference that is not finite counts as infinitely large, so that it is above every limit.
         size_N = difference_N.abs().nan_to_num(nan=float("inf"), posinf=float("inf"))
         ratio_N = difference_N.exp()
         return cls(
@@ -75,7 +75,7 @@ class MismatchGuard(Listener):
     Args:
         context: What the run's parts share.
         rollouts: How many are recomputed.
-        mean_limit: Mean |difference| above which the run ends, in nats; None: by the precision of engine and trainer.
+        mean_limit: Mean |difference| above which the run ends, in nats; None: it follows from the precision of both.
     """
 
     def __init__(self, context: RunContext, rollouts: int, mean_limit: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Counts optimizer steps without a finite gradient, which changed nothing, and ends a run of nothing else."""
+"""Counts optimizer steps without a finite gradient, which change nothing, and ends the run after too many in a row."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from rlvr.training import RunContext
 
 
 class NonFiniteGuard(lightning.Callback):
-    """One bad batch costs one step; a policy that gives nothing else ends the run, its batches kept.
+    """A batch without a finite gradient costs one step. Too many in a row end the run, and the last batches are kept.
 
     Args:
         context: Its run_dir is where `nonfinite-rank.pt` goes: the micro-batches of the last step, readable with
@@ -34,7 +34,7 @@ class NonFiniteGuard(lightning.Callback):
         self._batches.append(batch)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: MicroBatch, batch_idx: int) -> None:
-        """Look at the step's gradient norm, which all ranks have alike.
+        """Look at the step's gradient norm, which is the same on all ranks.
 
         Raises:
             RunError: After `limit` steps in a row.

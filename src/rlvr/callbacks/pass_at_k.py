@@ -1,4 +1,4 @@
-"""Evaluates the policy before, along and after training, and writes the run's record."""
+"""Evaluates the policy before, during and after training, and writes the run's record."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -36,7 +36,7 @@ class PassAtKCallback(Listener):
         label: The method's name in tables and figures.
         guess_rate: Chance of a blind guess, where the task knows it.
         cache_dir: Where the base's results and samples lie, so that runs from one base share them.
-        known: What these depend on beside weights, problems and sampling: context, engine, grading rules.
+        known: What these depend on in addition to weights, problems and sampling: context, engine, grading rules.
         listeners: Told of every evaluation, in this order.
     """
 
@@ -70,7 +70,7 @@ class PassAtKCallback(Listener):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Evaluate the base, or read what an earlier run from the same base left."""
-        resumed = bool(self.record.splits)  # The policy is no longer the base, and the checkpoint brought the record.
+        resumed = bool(self.record.splits)  # The policy is no longer the base, and the record is from the checkpoint.
         if self.base_key is None:
             self.base_key = self._key(trainer, pl_module)
         for split, problems in self.problems.items():
@@ -132,13 +132,13 @@ class PassAtKCallback(Listener):
         self.record, self.base_key = RunRecord.from_json(state_dict), state_dict.get("base_key")
 
     def _key(self, trainer: Any, module: Any) -> str:
-        """Names the base where it is, in the type that it is trained in: a collective where it is sharded."""
+        """The key of the base as it is loaded, in the type in which it is trained. A collective where it is sharded."""
         weights = named_weights(module.policy, sharding_of(trainer.strategy).gathered)
         asked = [problem.id for problems in self.problems.values() for problem in problems]
         return evaluation_key(weights, self.context.seed, self.sampling, *self.known, asked, self.n)
 
     def _base(self, trainer: lightning.Trainer, problems: Sequence[Problem], title: str, cached: Path) -> Evaluation:
-        """The base's counts from the cache, put there with its samples where they are missing."""
+        """The base's counts from the cache. If they are missing, they are measured and put there with the samples."""
         samples = cached.with_suffix(".parquet")
         # Sampling needs all ranks, so the first one decides for all.
         ranks = Ranks.of(trainer)

@@ -14,8 +14,8 @@ from rlvr.errors import RunError, cause_of
 from rlvr.step import RolloutBatch, read_table, table_of, write_table
 from rlvr.training import RunContext
 
-# A part is full when it has as many rows or bytes. One that is not is written anew at every checkpoint: long texts must
-# not make it large.
+# A part is full when it has this many rows or bytes. A part that is not full is written anew at every checkpoint, so
+# long texts must not make it large.
 ROWS, BYTES = 16_384, 2**26
 
 
@@ -27,7 +27,7 @@ class SampleTable(Listener):
 
     Args:
         context: Its run_dir is where the table goes.
-        every_n_rollouts: Rollouts from one that is kept, with all that was sampled, to the next; 1 keeps all.
+        every_n_rollouts: One of so many rollouts is kept, with all that was sampled for it; 1 keeps all.
     """
 
     def __init__(self, context: RunContext, every_n_rollouts: int) -> None:
@@ -40,7 +40,7 @@ class SampleTable(Listener):
     def on_rollout(
         self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
     ) -> Mapping[str, float]:
-        """Take the batch's rows; a run from the beginning leaves nothing of an earlier one in its folder.
+        """Take the batch's rows. A run that starts anew first removes what an earlier run left in its folder.
 
         Lightning's own hooks would be too early for that: DeepSpeed restores a checkpoint only after `on_fit_start`.
         """
@@ -51,7 +51,7 @@ class SampleTable(Listener):
         return {}
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """What a checkpoint has behind it is on disk before it counts."""
+        """Write the rows from before a checkpoint to disk before the checkpoint counts."""
         self._write_all(trainer)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ class SampleTable(Listener):
         self._write_all(trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Write what is left: the rows before an error are those one wants to see. The error itself matters more."""
+        """Write what is left, because the rows before an error help to explain it. A failure here must not hide it."""
         try:
             self._write_all(trainer)
         except RunError as error:
@@ -76,12 +76,12 @@ class SampleTable(Listener):
         self._wait()
 
     def _start(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Give the thread something to do, once it has done what it was given before: no more than that ever waits."""
+        """Give the thread a task once its last one is done, so that there is never more than one task."""
         self._wait()
         self._running = self._thread.submit(work, *arguments)
 
     def _wait(self) -> None:
-        """Until the thread has nothing to do.
+        """Wait until the thread has nothing to do.
 
         Raises:
             RunError: When it could not write; the rows are kept for another try.
@@ -97,7 +97,7 @@ class SampleTable(Listener):
             ) from error
 
     def _drop(self, trainer: Any, from_step: int) -> None:
-        """Drop rows from a policy version on, of this rank and of such as there no longer are."""
+        """Drop the rows from a policy version on: those of this rank, and those of ranks that no longer exist."""
         self._wait()
         self._part = []
         for path in sorted(self.folder.glob("part-*.parquet")):
@@ -132,7 +132,7 @@ class SampleTable(Listener):
 
 
 def batch_table(batch: RolloutBatch) -> pa.Table:
-    """A row a completion of this rank's, with what it was worth to the policy."""
+    """One row for each completion of this rank, with its advantage and the weight of its problem."""
     weight_PG = batch.weight_P[:, None].expand_as(batch.advantage_PG)
     worth = {"advantage": batch.advantage_PG, "weight": weight_PG}
     return table_of(batch.groups, **{name: value_PG.flatten().tolist() for name, value_PG in worth.items()})

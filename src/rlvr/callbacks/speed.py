@@ -16,7 +16,7 @@ SAMPLED = ("sample", "greedy")  # phases in which the engine computes; in the ot
 
 @dataclass
 class Speed:
-    """Of a rollout and the optimizer steps on it so far, on this rank: a step with many updates is slow once only.
+    """Speed of this rank over a rollout and the steps on it so far, since only the first step waits for the rollout.
 
     Attributes:
         size: Of the policy.
@@ -34,7 +34,7 @@ class Speed:
 
     @classmethod
     def of(cls, trainer: Any, policy: Any, engine: LazyEngine) -> Self:
-        """Where and how this rank computes."""
+        """With the device of this rank and the types in which it computes."""
         device, model = trainer.strategy.root_device, base_of(policy)
         trained = compute_dtype(str(trainer.precision))
         sampled = engine.dtype if engine.settings.traits.own_weights else trained

@@ -31,7 +31,7 @@ class PassAtKStopping(Listener):
     Args:
         context: What the run's parts share.
         k: The k of the Pass@k that has to rise, on the held-out problems of the evaluations along the way.
-        patience: Evaluations in a row that may fail to.
+        patience: Evaluations in a row without a new best score after which the run ends.
     """
 
     def __init__(self, context: RunContext, k: int, patience: int) -> None:
@@ -56,7 +56,7 @@ class PassAtKStopping(Listener):
             self.waited += 1
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Stop where patience ends."""
+        """Stop when `patience` evaluations in a row had no new best."""
         if self.seen_step == trainer.global_step and self.waited >= self.patience:
             trainer.should_stop = self.stopped = True
 

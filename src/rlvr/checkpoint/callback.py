@@ -32,7 +32,7 @@ class Checkpoints(Checkpoint):
     Args:
         context: What the run's parts share.
         every_n_rollouts: Rollouts, which are Lightning's epochs, between checkpoints.
-        keep: How many stay; 2, so that a damaged one has one to fall back on.
+        keep: How many stay; with 2, a run can fall back on the older one when the newer one is damaged.
     """
 
     def __init__(self, context: RunContext, every_n_rollouts: int, keep: int) -> None:
@@ -72,7 +72,7 @@ class Checkpoints(Checkpoint):
                 logger.resume(checkpoint["global_step"])
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """The base is evaluated: from here on there is something to lose."""
+        """The base is evaluated: from here on a checkpoint saves work."""
         self._at_boundary = True
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
@@ -86,21 +86,21 @@ class Checkpoints(Checkpoint):
                 self.save(trainer, pl_module)
         if asked:
             raise self._interrupted(f"after optimizer step {step}, all of it saved")
-        self._at_boundary = not over  # the evaluation at the end can't be saved half
+        self._at_boundary = not over  # the evaluation at the end can't be saved when it is half done
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Keep the policy while ranks can still put their shards together: the engine's end takes that from them."""
+        """Keep the policy while the ranks can still put their shards together: once the engine has ended they can't."""
         gathered, folder = sharding_of(trainer.strategy).gathered, self.run_dir / "policy"
         save_policy(pl_module.policy, self.context.tokenizer, folder, gathered, trainer.is_global_zero)
 
     def on_exception(self, trainer: Any, pl_module: lightning.LightningModule, exception: BaseException) -> None:
-        """Free the engine before its process group goes: Lightning leaves that out after an exception. Only after our
-        own, where all ranks are still there."""
+        """Free the engine before its process group ends, which Lightning does not do after an exception. This is done
+        only after the project's own exceptions, where all ranks still run."""
         if isinstance(exception, InterruptionError):
             self.context.engine.close()
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}

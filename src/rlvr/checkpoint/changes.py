@@ -5,8 +5,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-# A run that goes on under other ones of these would be two runs in one curve: its problems, its method, its policy,
-# what its base was measured with.
+# Settings that must not change within a run, or its curve would be that of two runs: its problems, its method, its
+# policy, and what its base was measured with.
 FIXED = (
     *("model", "lora", "data", "pool", "verifier", "algo", "seed"),
     *("batch.group_size", "batch.problems_per_step", "batch.minibatches_per_rollout"),
@@ -45,7 +45,7 @@ class Change:
 
 
 def changes(old: DictConfig, new: DictConfig) -> list[Change]:
-    """Settings that differ, in the config's order, those that only say where things lie left out."""
+    """Settings that differ, in the config's order, without those that only say where things lie."""
     was, now = _flat(old), _flat(new)
     was |= {key: False for key, value in now.items() if key not in was and value is False}  # a switch that came later
     lies = {str(config.paths[key]) for config in (old, new) for key in config.paths if config.paths[key]}

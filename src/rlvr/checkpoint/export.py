@@ -40,7 +40,7 @@ def export(checkpoint: Path, output: Path, lora: Any | None, half: bool) -> None
     config = AutoConfig.from_pretrained(checkpoint / MODEL)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if half else torch.float32)
     policy = trainable(model, lora, gradient_checkpointing=False)
-    found = read_weights(checkpoint)  # a reference's among them, perhaps
+    found = read_weights(checkpoint)  # those of a reference may be among them
     weights = {name.removeprefix(PREFIX): tensor for name, tensor in found.items() if name.startswith(PREFIX)}
     policy.load_state_dict(weights)
     if (checkpoint / MODEL / "generation_config.json").exists():

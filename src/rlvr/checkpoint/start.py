@@ -17,7 +17,7 @@ from rlvr.eval.record import FILE_NAME
 CHECKPOINTS = "checkpoints"  # in a run's folder
 CONFIG = "config.yaml"  # in a checkpoint's
 SHOWN = 6  # changed settings in a sentence
-VOUCHED = "RLVR_CHECKPOINT"  # what rank 0 has read whole, in the environment of the ranks that it starts
+VOUCHED = "RLVR_CHECKPOINT"  # names, for the ranks that rank 0 starts, the checkpoint that it has read and found sound
 
 
 def newest_run(fresh: str) -> str:
@@ -28,7 +28,7 @@ def newest_run(fresh: str) -> str:
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """What a process has before it.
+    """Where a process starts.
 
     Attributes:
         checkpoint: To go on from; None: the beginning.
@@ -51,10 +51,10 @@ class StartingPoint:
 
 
 def starting_point(cfg: DictConfig, run_dir: Path) -> StartingPoint:
-    """Find and vouch for what `ckpt_path` names.
+    """Find the checkpoint that `ckpt_path` names, and verify it.
 
-    Rank 0 reads every byte of it and the others look at sizes, so that a checkpoint of 100 GB is read once; that all go
-    on from the same one, the callback that writes them makes sure of.
+    Rank 0 reads every byte of it and the others look at sizes, so that a checkpoint of 100 GB is read once. The
+    callback that writes checkpoints makes sure that all ranks go on from the same one.
 
     Raises:
         ConfigError: When it names no sound checkpoint, or when the config has changed in what a run can't change.

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: folders that are whole and unchanged, or that nobody takes for checkpoints."""
+"""Checkpoints on disk: a folder is whole and unchanged, or it does not count as a checkpoint."""
 
 import hashlib
 import json
@@ -38,9 +38,9 @@ class CheckpointStore:
         return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
     def seal(self, step: int) -> Path:
-        """Make what was written aside a checkpoint: checksums, everything down to the disk, then the name."""
+        """Make a checkpoint of what was written aside: add checksums, flush everything to the disk, then rename it."""
         aside, final = self.aside(step), self.path(step)
-        with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
+        with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
             files = _files(aside)
             digests = dict(zip(map(str, files), pool.map(lambda name: _digest(aside / name), files), strict=True))
         sizes = {name: (aside / name).stat().st_size for name in digests}
@@ -48,7 +48,7 @@ class CheckpointStore:
         write_whole(aside / MANIFEST, json.dumps(manifest, indent=1))
         for path in (aside / MANIFEST, *(aside / name for name in digests), *_folders(aside)):
             _to_disk(path)
-        if final.exists():  # of this step from before, when a run goes on from an older checkpoint
+        if final.exists():  # an earlier checkpoint of this step, when a run has gone on from an older one
             _remove(final)
         aside.rename(final)
         _to_disk(self.folder)
@@ -80,7 +80,7 @@ def fault_of(checkpoint: Path, digests: bool = True) -> str | None:
 
     Args:
         checkpoint: Its folder.
-        digests: Read every byte; else sizes must do.
+        digests: Read every byte and compare checksums; otherwise only sizes are compared.
     """
     try:
         manifest = json.loads((checkpoint / MANIFEST).read_text())
@@ -109,7 +109,7 @@ def bytes_of(folder: Path) -> int:
 
 
 def _remove(checkpoint: Path) -> None:
-    """Under another name first, so that a half removed one is never taken for a torn one."""
+    """Rename it first, so that a half removed checkpoint is never taken for a damaged one."""
     gone = checkpoint.with_name(f".gone-{checkpoint.name}")
     shutil.rmtree(gone, ignore_errors=True)
     checkpoint.rename(gone)

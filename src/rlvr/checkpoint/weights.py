@@ -18,7 +18,7 @@ def weights_of(folder: Path, ties: dict[str, str] | None = None) -> dict[str, Te
 
 
 def untied(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Every storage once, and which further names stand for it: safetensors refuses tensors that share memory."""
+    """Each tensor once, and the further names of tied ones: safetensors refuses tensors that share memory."""
     owners: dict[tuple[int, torch.Size], str] = {}
     weights: dict[str, Tensor] = {}
     ties: dict[str, str] = {}

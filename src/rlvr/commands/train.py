@@ -32,7 +32,7 @@ def main(cfg: DictConfig) -> float | None:
             warnings.simplefilter("ignore")
         if cfg.extras.print_config:
             console.print(config_tree(cfg))
-        if HydraConfig.get().mode == RunMode.RUN:  # jobs of a sweep are given theirs
+        if HydraConfig.get().mode == RunMode.RUN:  # the jobs of a sweep are given their folders
             check_folder(HydraConfig.get().overrides.hydra)
         return train(cfg, run_dir)
 
@@ -112,7 +112,7 @@ def say_how_long(cfg: DictConfig, plan: "Plan") -> None:
 
     try:
         console.print(f"[dim]{escape(str(time_plan_of(cfg, plan)))}[/]")
-    except Exception as error:  # parts of a user's own may not take what they are shown; the run matters more
+    except Exception as error:  # a user's own parts may fail on the plan's inputs; that must not stop the run
         console.print(f"[dim]No time plan of this run:[/] {escape(str(error))}")
 
 
@@ -123,7 +123,7 @@ def leave_profile(cfg: DictConfig, run_dir: Path) -> None:
 
     try:
         write_numbers({name_of(cfg): profile_of(cfg, rates())}, run_dir)
-    except Exception as error:  # a method of a user's own may not take made-up outcomes; its run matters more
+    except Exception as error:  # a user's own method may fail on made-up outcomes; that must not stop the run
         console.print(f"[dim]No f(p) of this run:[/] {escape(str(error))}")
 
 

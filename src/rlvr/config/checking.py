@@ -16,7 +16,7 @@ from rlvr.errors import ConfigError
 
 HYDRAS_OWN = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 MISSING = "???"
-RESOLVING = " raised while resolving interpolation: "  # OmegaConf's, behind the kind of an error of a resolver
+RESOLVING = " raised while resolving interpolation: "  # OmegaConf writes this after the kind of a resolver's error
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def check_types(cfg: DictConfig, declared: type[Group]) -> None:
     """
     plain = _read("", cfg)
     _check_group("", plain, declared)
-    for fault in _unresolved(plain):  # in what somebody else's class is given, say
+    for fault in _unresolved(plain):  # for example in the arguments of a class from outside this package
         raise ConfigError(fault.sentence)
 
 
@@ -49,8 +49,8 @@ def near(name: str, names: Iterable[str]) -> str:
 
 
 def _read(path: str, node: Any) -> Any:
-    """Plain values, interpolations resolved. One that can't be is reported when its key's turn comes: the cause, such
-    as a group that is null, may be a key before it."""
+    """Plain values with interpolations resolved. One that can't be resolved is reported when its own key is checked,
+    since an earlier key, such as a group that is null, may be the cause."""
     if isinstance(node, DictConfig):
         return None if node._is_none() else {name: _item(_join(path, name), node, name) for name in node}
     if isinstance(node, ListConfig):
@@ -140,7 +140,7 @@ def _meant(value: Any, annotation: Any) -> str:
 
 
 def _check_node(path: str, node: Mapping[str, Any], declared: type[Group]) -> None:
-    """A group of keys, by what it builds where it builds something."""
+    """Check a group of keys: by the class that it builds, where it builds something."""
     if not issubclass(declared, Built):
         return _check_group(path, node, declared)
     target = node.get("_target_")

@@ -1,6 +1,6 @@
-"""What Hydra and OmegaConf refuse before an entry script's function runs, in one sentence instead of a page.
+"""Explains in one sentence, not a page, what Hydra and OmegaConf refuse before an entry script's function runs.
 
-And what can't run where the report alone was installed.
+The same for what can't run where only the report was installed.
 """
 
 import difflib

@@ -149,7 +149,7 @@ def _nodes() -> Iterator[tuple[str, list[Any]]]:
 
 
 def _load(path: Path) -> Any:
-    """A YAML over those of its folder that its defaults list names."""
+    """A YAML file, merged over the files of its folder that its defaults list names."""
     node: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False) or {}
     merged: dict[str, Any] = {}
     for name in node.pop("defaults", []):

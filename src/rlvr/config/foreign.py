@@ -1,4 +1,4 @@
-"""A `_target_` from outside this package: nothing is known of it but its signature."""
+"""Checks a `_target_` from outside this package, of which only the signature is known."""
 
 import difflib
 import inspect
@@ -15,7 +15,7 @@ PARTIAL = "_partial_"
 
 
 def check_call(path: str, target: str, node: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Look whether the callable is there and takes the keys that it is given.
+    """Check that the callable exists and takes the keys that it is given.
 
     Args:
         path: Where it stands in the config.
@@ -51,7 +51,7 @@ def check_call(path: str, target: str, node: Mapping[str, Any], known: Sequence[
 
 
 def check_fit(path: str, target: str, node: Mapping[str, Any], declared: type[Built]) -> None:
-    """Look whether it can stand in its slot: be called with what comes later, or do what the slot's classes do.
+    """Check that it fits its slot: it can be called with the later arguments, or has the members of the slot's classes.
 
     Args:
         path: Where it stands in the config.

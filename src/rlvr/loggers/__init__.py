@@ -1,4 +1,4 @@
-"""Where metrics go: a file of ours that goes on exactly, and others' loggers, which must never stop a training."""
+"""Where metrics go: our own file, which a resumed run continues exactly, and other loggers, which never stop a run."""
 
 from rlvr.loggers.metrics_csv import MetricsCsv
 from rlvr.loggers.mlflow import mlflow_logger

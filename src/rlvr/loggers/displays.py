@@ -1,4 +1,4 @@
-"""How other loggers show what is no number: tables of texts, figures, files. Each library in its own words."""
+"""How other loggers show tables of texts, figures and files, each by the calls of its own library."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`metrics.csv`: a file of ours that goes on exactly."""
+"""`metrics.csv`: our own file of metrics, which a resumed run continues exactly."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 class MetricsCsv(Logger):
-    """`metrics.csv`: every row is on disk when it is logged, and a run that goes on drops the rows it does again.
+    """`metrics.csv`: every row is on disk once it is logged. A resumed run drops the rows that it will log again.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Others' loggers, which must never stop a training."""
+"""Keeps the errors of other libraries' loggers from stopping a training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from rlvr.tables import Grid
 
 
 class Tolerant(Logger):
-    """Another logger that is left out from its first error on: a service that does not answer costs no training.
+    """Another logger, which is not called any more after its first error, so that its service can't stop a training.
 
     Args:
         logger: The other one.

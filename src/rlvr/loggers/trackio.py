@@ -1,4 +1,4 @@
-"""trackio: curves in a folder of one's own, without an account."""
+"""trackio: curves in a local folder, without an account."""
 
 import os
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from lightning.pytorch.utilities import rank_zero_only
 
 
 class TrackioLogger(Logger):
-    """Lightning has none for it.
+    """A logger for trackio, since Lightning has none.
 
     Args:
         save_dir: Where `trackio show` finds the runs.
-        project: What it puts together.
+        project: Name under which trackio groups runs.
         name: The run's.
     """
 
@@ -27,7 +27,7 @@ class TrackioLogger(Logger):
 
     @property
     def experiment(self) -> Any:
-        """Trackio's run, started at its first use; one that goes on in its folder adds to the same."""
+        """Trackio's run, started at its first use. A resumed run in the same folder adds to the same trackio run."""
         if self._run is None:
             import trackio
 
@@ -55,4 +55,4 @@ class TrackioLogger(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """What comes after the training, figures say, is still logged; the process's end ends the run."""
+        """Do nothing: figures and others are still logged after the training, and the process's end ends the run."""

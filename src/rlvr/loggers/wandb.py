@@ -1,4 +1,4 @@
-"""Weights & Biases, which goes on under its id and is offline where nobody answers."""
+"""Weights & Biases. A resumed run keeps its id, and the logger is offline where the server does not answer."""
 
 import netrc
 import os
@@ -48,7 +48,7 @@ def wandb_id(run_dir: Path) -> str:
 
 
 def logged_in(server: str) -> bool:
-    """Whether there is a key, where `wandb login` leaves it; wandb itself, once asked, can't go offline any more."""
+    """Whether there is a key where `wandb login` leaves it. Once wandb itself is asked, it can't go offline."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:

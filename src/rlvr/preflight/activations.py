@@ -83,7 +83,7 @@ def shape_of(config: Any) -> Shape:
 
 
 def lora_parameters(shape: Shape, rank: int) -> int:
-    """Two thin matrices at each of a layer's seven."""
+    """Parameters of two thin matrices at each of the seven matrices of a layer."""
     s = shape
     widths = 2 * (s.H + s.Q) + 2 * (s.H + s.K) + 3 * (s.H + s.I)
     return rank * widths * s.L
@@ -97,11 +97,11 @@ class Step:
         shape: Of the policy.
         precision: Of the training.
         tokens: Packed tokens of the micro-batch.
-        rows: Cells of attention's rows for each packed token; a prompt stands in the row of every completion of it.
-        lora: Every linear layer has an adapter, the rest is frozen.
+        rows: Cells of attention's rows for each packed token. A prompt is repeated in the row of each completion.
+        lora: Every linear layer has an adapter, and the rest is frozen.
         checkpointing: A layer's inside is computed again in the backward pass.
         entropy: The entropies have a gradient, too.
-        nucleus: So has the entropy inside the nucleus.
+        nucleus: The entropies inside the nucleus have a gradient, too.
     """
 
     shape: Shape
@@ -120,27 +120,27 @@ class Step:
 
     @property
     def on_top(self) -> float:
-        """The most that comes on top of what the forward pass leaves."""
+        """Largest memory in addition to what the forward pass leaves."""
         return max(self.forward, self.head, self.layer)
 
     @property
     def left_by_forward(self) -> float:
-        """The hidden state that enters each layer, and without checkpointing what autograd saves inside all of them."""
+        """The hidden state that enters each layer; without checkpointing also what autograd saves inside all layers."""
         s, p = self.shape, self.precision
         entering = s.L * s.H * p.stream
         if self.checkpointing:
             return self.tokens * entering
-        # A norm over bf16 saves its own fp32 copy of what enters, over fp32 just that.
+        # A norm over bf16 saves an fp32 copy of its input; a norm over fp32 saves the input itself.
         return self.tokens * (self.saved * s.L + (entering if p.stream == 4 else 0)) + self.copies * s.L
 
     @property
     def saved(self) -> float:
-        """Bytes a token that autograd holds inside one layer after its forward pass, less what enters it."""
+        """Bytes a token that autograd holds inside one layer after its forward pass, without the layer's input."""
         s, p, fp32 = self.shape, self.precision, 4
-        # An fp32 copy of what enters a norm over bf16; over fp32 the sum between both is held as it is.
+        # The fp32 copy of the input of each norm over bf16; over fp32 only the sum between both norms, without a copy.
         entering = (2 if p.stream == 2 else 1) * s.H * fp32
         normalised = 0 if self.lora else 2 * s.H * p.stream  # for the gradient of the norm's own weights
-        outputs = (5 if self.casts else 2) * s.H * p.inner  # both norms', or a copy for each linear layer behind them
+        outputs = (5 if self.casts else 2) * s.H * p.inner  # of both norms, or a copy for each linear layer after them
         heads = (s.Q + s.K) * (fp32 + (0 if self.lora else p.inner)) if s.head_norms else 0  # as in norms
         attention = s.Q + 2 * self.rows * (s.Q + s.K)  # the output, packed; in rows: query, key, value, output
         mlp = 4 * s.I  # gate, up, silu(gate), their product
@@ -148,7 +148,7 @@ class Step:
 
     @property
     def casts(self) -> bool:
-        """Each linear layer, or its adapter, in fp32 under autocast, makes a bf16 copy of what it gets."""
+        """Whether linear layers, or adapters, are in fp32 under autocast, and so each copies its input to bf16."""
         return self.precision.trained > self.precision.inner
 
     @property
@@ -161,9 +161,12 @@ class Step:
 
     @property
     def forward(self) -> float:
-        """On top in the forward pass, where autocast holds its copies of all weights until the end: three of the MLP's,
-        or in the output head what `_last` says, autocast's copy of the matrix and two chunks of logits in fp32, for a
-        nucleus four, sorted with their places."""
+        """Additional memory in the forward pass, in which autocast holds its copies of all weights until the end.
+
+        The larger of two is added to these copies: three tensors of the MLP; or, in the output head, `_last`,
+        autocast's copy of the matrix and two chunks of logits in fp32. For a nucleus there are four chunks, since
+        logits are sorted with their places.
+        """
         s, p = self.shape, self.precision
         copies = self.copies * s.L if self.checkpointing else 0.0
         matrix = p.inner * s.V * s.H if self.casts and not self.lora else 0
@@ -172,9 +175,12 @@ class Step:
 
     @property
     def head(self) -> float:
-        """On top in the output head's backward pass: a chunk of logits in fp32 and bf16, for the entropy's gradient a
-        second one in fp32, for a nucleus' two and a half more, and where the head is trained its gradient summed in
-        fp32, one chunk's part of it, autocast's copy of the matrix."""
+        """Additional memory in the output head's backward pass, beside `_last`.
+
+        A chunk of logits in fp32 and bf16; for the entropy's gradient a second chunk in fp32; for that of a nucleus
+        two and a half chunks more. Where the head is trained: its gradient summed in fp32, one chunk's part of the
+        gradient, and autocast's copy of the matrix.
+        """
         s, p = self.shape, self.precision
         matrix = 0 if self.lora else s.V * s.H * (4 + p.inner + (p.inner if self.casts else 0))
         chunks = (2.5 if self.entropy else 1.5) + (2.5 if self.nucleus else 0)
@@ -182,21 +188,23 @@ class Step:
 
     @property
     def _last(self) -> float:
-        """What enters the last norm, normalised, and the hidden states with their gradient."""
+        """Input of the last norm, the same normalised, and the hidden states with their gradient."""
         return self.tokens * self.shape.H * (4 + self.precision.stream + 2 * self.precision.inner)
 
     @property
     def _chunk(self) -> float:
-        """Logits in fp32 that are held at a time."""
+        """Bytes of the logits in fp32 that are held at a time."""
         return min(CHUNK_GIB * GIB, 4 * self.shape.V * self.tokens)
 
     @property
     def layer(self) -> float:
-        """On top in a layer's backward pass: its inside, two of the MLP's (three gradients, and the product is gone),
-        the gradient of what leaves it; a tied head's gradient waits for the embedding's.
+        """Additional memory in a layer's backward pass.
 
-        Adapters in fp32 peak before that, when the last one copies its input to fp32: that counts as two, the product
-        is still there, and so is what goes round the MLP.
+        What is inside the layer; two tensors of the MLP (three gradients, while the product is already freed); and the
+        gradient of the layer's output. The gradient of a tied head is held until that of the embedding is added.
+
+        With adapters in fp32 the peak is earlier, when the last adapter copies its input to fp32. The copy counts as
+        two tensors, the product is still held, and so is the hidden state that bypasses the MLP.
         """
         s, p = self.shape, self.precision
         inside = self.tokens * self.saved + self.copies if self.checkpointing else 0.0

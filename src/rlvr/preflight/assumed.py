@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-PASS_RATE = 0.5  # part of the problems that a filter lets through which draws again until the batch is full
-ELSE = 0.1  # of a rollout with its steps, for what is no matrix product: grading, packing, optimizer, synchronisation
+PASS_RATE = 0.5  # part of the problems that pass a filter, for filters that draw again until the batch is full
+ELSE = 0.1  # part of a rollout with its steps, added for other work: grading, packing, optimizer, synchronisation
 
 
 @dataclass(frozen=True)
@@ -12,10 +12,10 @@ class Utilisation:
 
     Attributes:
         sampling: Generation in a step, by an engine that has many sequences at once.
-        evaluation: Generation in an evaluation, whose many completions of a problem begin alike.
+        evaluation: Generation in an evaluation, where many completions share a prompt and often their first tokens.
         forward: Forward pass of packed micro-batches.
         backward: Backward pass, and what it computes again.
-        said_by: Where the numbers are from, in words.
+        said_by: Source of the numbers, in words.
     """
 
     sampling: float
@@ -25,13 +25,13 @@ class Utilisation:
     said_by: str
 
     def over(self, threads: int) -> "Utilisation":
-        """The same work on so many threads, of which one does it all."""
+        """Utilisation of the peak of so many threads, where one thread does all the work."""
         shares = {name: share / threads for name, share in vars(self).items() if name != "said_by"}
         return replace(self, **shares)
 
 
-# On CPUs as one thread of an AMD EPYC has them: benchmarks/utilisation.py. No GPU has run this, so its numbers are
-# guesses. docs/scaling.md says how far off the plan was for runs that have been measured.
+# The numbers of CPUs were measured on one thread of an AMD EPYC by benchmarks/utilisation.py. Those of GPUs are
+# guesses, since no GPU has run this. docs/scaling.md compares the plan with measured runs.
 SMALL_ON_CPU = Utilisation(
     0.18, 0.40, 0.28, 0.36, "as the embedded default has it on one thread; further ones gain it nothing"
 )

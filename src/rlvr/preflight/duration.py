@@ -1,4 +1,4 @@
-"""How long a run will take and how many GPU-hours: work by `rlvr.speed.flops`, over peaks, at utilisations assumed."""
+"""How long a run will take, and its GPU-hours: work by `rlvr.speed.flops`, over peaks times assumed utilisation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Phase:
     """A part of a run.
 
     Attributes:
-        flops: Operations of all ranks, those that are computed again among them.
+        flops: Operations of all ranks, including those that are computed a second time.
         share: Utilisation assumed, of the device's peak.
         seconds: What it takes.
     """
@@ -32,7 +32,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class TimePlan:
-    """Every number of it is an estimate.
+    """The time that a run will take. Every number is an estimate.
 
     Attributes:
         plan: What the run asks for.
@@ -43,7 +43,7 @@ class TimePlan:
         evaluations: What they sample.
         greedy: The filter asks for a greedy answer to each problem first.
         refill: It draws again until the batch is full.
-        scorings: Forward passes over a rollout batch before it is learned from: old policy, reference.
+        scorings: Forward passes over a rollout batch before training on it: by the old policy, by the reference.
         warm_start: What goes through a policy while it is made or taught.
     """
 
@@ -60,12 +60,12 @@ class TimePlan:
 
     @cached_property
     def size(self) -> PolicySize:
-        """What of the policy multiplies."""
+        """Sizes of the policy's matrices."""
         return PolicySize.of(self.plan.config)
 
     @cached_property
     def phases(self) -> Mapping[str, Phase]:
-        """By what they are, in the order in which they come."""
+        """Phases by name, in the order in which they run."""
         plan, size, assumed = self.plan, self.size, self.assumed
         batch = self._group(plan.group_size) * (plan.problems_per_step * plan.rollouts)
         forward, backward = size.forward(batch), size.backward(batch, adapters=plan.lora_rank is not None)
@@ -118,8 +118,8 @@ class TimePlan:
         return self._generated(passed, self.assumed.evaluation, calls, self.plan.eval_new_tokens)
 
     def _generated(self, passed: Passed, share: float, calls: int, longest: int) -> Phase:
-        """By operations, or where that is longer by the longest completion of each call: on a GPU no token comes sooner
-        than the weights are read from memory."""
+        """The longer of two times: that of the operations, and that of the longest completion of each call, for which a
+        GPU reads the weights from memory at each token."""
         flops = self.size.forward(passed)
         seconds = flops / (self.plan.ranks * self.sampling.flops * share)
         if self.sampling.bandwidth:
@@ -140,7 +140,7 @@ class TimePlan:
 
     @property
     def assumptions(self) -> list[str]:
-        """What the estimate stands on, a sentence each."""
+        """What the estimate assumes, a sentence each."""
         lengths, plan, shown = self.lengths, self.plan, self.evaluations
         half = f"half of the problems pass the filter, which then draws again until {plan.problems_per_step} have"
         return [

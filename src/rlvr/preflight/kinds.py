@@ -1,6 +1,6 @@
-"""Refuses engines and strategies that do not go together, by what they say of themselves.
+"""Refuses engines and strategies that do not work together, by the traits that they declare.
 
-Apart from `settings`, since asking them imports torch and Lightning, which takes seconds.
+This is not in `settings`, since their traits need torch and Lightning, whose import takes seconds.
 """
 
 from omegaconf import DictConfig

@@ -1,4 +1,4 @@
-"""What a config asks of this machine: installed libraries, devices, and a hub that answers or a cache that holds."""
+"""What a config needs of this machine: libraries, devices, and a model in the cache or a hub that answers."""
 
 import os
 import shutil
@@ -54,15 +54,15 @@ def adapters(cfg: DictConfig) -> str | None:
 
 
 def device() -> torch.device:
-    """Where a process computes that has no trainer: on its own GPU where there is one, named by its index, so that an
-    engine does not take another rank's."""
+    """The device of a process without a trainer: its own GPU where there is one. The GPU is named by its index, so that
+    an engine does not take another rank's GPU."""
     return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def deterministic_kernels() -> None:
-    """Ask everything that is known to vary on a GPU for its reproducible way; on a CPU a run is so already.
+    """Ask for the reproducible version of all that is known to vary on a GPU. On a CPU a run is reproducible already.
 
-    To be called before anything computes on the GPU. Operations that have no such way warn. vLLM's batch-invariant
+    To be called before anything computes on the GPU. Operations that have no such version warn. vLLM's batch-invariant
     kernels want a GPU of compute capability 8.0 or later, and took 2.4 times as long in its own report.
     """
     if not torch.cuda.is_available():

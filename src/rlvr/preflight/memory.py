@@ -1,21 +1,21 @@
-"""What a device holds, by what it is for, and its peaks."""
+"""The memory of a device by purpose, and its peaks."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 from rlvr.preflight.activations import GIB, Step
 
-# DeepSpeed's, in elements. Parameters that ZeRO-3 has gathered at a time: its `stage3_max_live_parameters`.
+# Limits of DeepSpeed, in elements. Parameters that ZeRO-3 gathers at a time: its `stage3_max_live_parameters`.
 LIVE = 10**9
 # Parameters of a rank that ZeRO-3's optimizer takes at a time, `sub_group_size`; `strategy.ShardedStrategy` sets it.
 SUB_GROUP = 10**9
 # Gradients that are reduced at a time, Lightning's `reduce_bucket_size`; ZeRO-2 fills one while it sends another.
 BUCKET = 2 * 10**8
-# What no formula here gives: CUDA context and NCCL's buffers, and beside these what an engine holds apart from weights
-# and cache, asleep too (CUDA graphs, buffers). Estimates that no GPU has confirmed.
+# Memory without a formula: first the CUDA context and NCCL's buffers; second these and what an engine holds, even
+# asleep, in addition to weights and cache (CUDA graphs, buffers). Estimates that no GPU has confirmed.
 CONTEXT_GIB, ENGINE_GIB = 1.0, 4.0
 
-# What is there in one phase of a step only; all else is there always.
+# Memory that is used in one phase of a step only; all other memory is always used.
 ONLY = {
     "training": ("gathered parameters", "left by the forward pass", "largest layer or head"),
     "optimizer step": ("optimizer step's copies",),
@@ -25,7 +25,7 @@ ONLY = {
 
 @dataclass(frozen=True)
 class Memory:
-    """Of one device, an estimate.
+    """Memory of one device, an estimate.
 
     Attributes:
         step: The largest micro-batch.
@@ -34,9 +34,9 @@ class Memory:
         zero_stage: 0 to 3.
         offload_optimizer: Optimizer states in the host's memory, gradients with them.
         ranks_per_engine: Ranks that share an engine; 0: the engine has no weights of its own.
-        engine_bytes: Of each of the engine's weights, and of a number in its cache.
+        engine_bytes: Bytes of each of the engine's weights, and of each number in its cache.
         kv_cache_gib: Key-value cache a rank.
-        on_gpu: CUDA's own memory counts.
+        on_gpu: Whether CUDA's own memory is counted.
         reference: A frozen copy of the policy lies beside it.
     """
 
@@ -53,7 +53,7 @@ class Memory:
 
     @cached_property
     def gib(self) -> dict[str, float]:
-        """By what it is for, GiB. ZeRO divides optimizer states (1), gradients (2) and weights (3) by the ranks."""
+        """Memory by purpose, GiB. ZeRO divides optimizer states (1), gradients (2) and weights (3) by the ranks."""
         fixed = ENGINE_GIB if self.ranks_per_engine else CONTEXT_GIB
         sizes = {
             "weights": self.weights / self._shard(3),
@@ -73,7 +73,7 @@ class Memory:
 
     @property
     def peaks_gib(self) -> dict[str, float]:
-        """While training and at the optimizer's step, the engine asleep; and while sampling."""
+        """Peaks by phase, GiB: training and the optimizer's step, both with the engine asleep, and sampling."""
         passing = {name for names in ONLY.values() for name in names}
         always = sum(gib for name, gib in self.gib.items() if name not in passing)
         return {phase: always + sum(self.gib[name] for name in names) for phase, names in ONLY.items()}
@@ -85,10 +85,10 @@ class Memory:
 
     @property
     def host_gib(self) -> dict[str, float]:
-        """The policy's part of the host's memory, GiB, by when and whose.
+        """The policy's part of the host's memory, GiB, by process and phase.
 
-        ZeRO-3 reads one layer at a time, in rank 0; the others load the whole policy in every rank. Offloaded are the
-        fp32 weights, Adam's two moments and an fp32 gradient. Who saves puts the whole policy together.
+        ZeRO-3 reads one layer at a time, in rank 0; all other strategies load the whole policy in every rank. Offloaded
+        are the fp32 weights, Adam's two moments and an fp32 gradient. The rank that saves holds the whole policy.
         """
         shape, precision = self.step.shape, self.step.precision
         table = shape.V * shape.H
@@ -109,19 +109,19 @@ class Memory:
 
     @property
     def weights(self) -> float:
-        """All of the policy's, bytes; under LoRA those of the frozen base beside the adapters'."""
+        """All weights of the policy, bytes; under LoRA both the frozen base and the adapters."""
         precision = self.step.precision
         frozen = self.step.shape.parameters * precision.frozen if self.step.lora else 0
         return self.trained * precision.trained + frozen
 
     @property
     def copy(self) -> float:
-        """Of the reference, in the type that the policy is trained in, bytes."""
+        """The reference, in the type in which the policy is trained, bytes."""
         return self.weights if self.reference else 0
 
     @property
     def buckets(self) -> float:
-        """What gradients are reduced in, bytes; under DDP a second copy of them all."""
+        """Buckets in which gradients are reduced, bytes; under DDP a second copy of all gradients."""
         elements = {2: 2 * BUCKET, 3: BUCKET}.get(self.zero_stage, self.trained if self.ranks > 1 else 0)
         return elements * self.step.precision.trained
 
@@ -132,7 +132,10 @@ class Memory:
 
     @property
     def copies(self) -> float:
-        """DeepSpeed's optimizer copies gradients to one flat tensor and that to fp32, bytes; ZeRO-3 by sub-groups."""
+        """Bytes of the copies in DeepSpeed's optimizer: of gradients to a flat tensor, and of this one to fp32.
+
+        ZeRO-3 makes them for one sub-group at a time.
+        """
         if self.zero_stage == 0:
             return 0
         taken = min(self._moved, SUB_GROUP) if self.zero_stage == 3 else self._moved
@@ -158,5 +161,5 @@ class Memory:
         return 0 if self.offload_optimizer else self.trained / self._shard(1)
 
     def _shard(self, stage: int) -> int:
-        """By what ZeRO divides that which `stage` is the first to shard."""
+        """By how much ZeRO divides what is sharded from `stage` on."""
         return self.ranks if self.zero_stage >= stage else 1

@@ -1,6 +1,6 @@
-"""Refuses a method that learns nothing and names choices without effect, by trying it on made-up groups.
+"""Tries a method on made-up groups: refuses one that learns nothing, and names choices that have no effect.
 
-Apart from `settings`, since it imports torch, which takes seconds.
+This is not in `settings`, since it imports torch, which takes seconds.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from rlvr.algo import Filter, Loss, Outcomes
 from rlvr.config.targets import TARGETS
 from rlvr.errors import ConfigError
 
-# Surrogates of which, where every ratio is 1, PPO's remains; and the clips by which everybody knows that one.
+# Surrogates that equal PPO's where every ratio is 1, and the usual clip of PPO's.
 CLIPPED = {"gspo_clip", "gmpo", "cispo", "topr", "aspo"}
 USUAL_CLIP = 0.2
 
@@ -23,7 +23,7 @@ def check_method(cfg: DictConfig, loss: Loss, filter: Filter) -> list[str]:
     """Give groups with 0 to n right answers, short and long ones, to the composed method.
 
     Returns:
-        What has no effect, a sentence each.
+        One sentence for each choice that has no effect.
 
     Raises:
         ConfigError: When nothing would be learned from any group.
@@ -37,9 +37,10 @@ def check_method(cfg: DictConfig, loss: Loss, filter: Filter) -> list[str]:
 
 
 def made_up(cfg: DictConfig) -> Outcomes:
-    """Three groups for each number of right answers: far from the length limit, up to it, and so in reverse order.
+    """Three groups for each number of right answers: one far from the length limit, one up to the limit with right
+    answers the shortest, and one up to the limit with right answers the longest.
 
-    Wrong answers are worth what the verifier may give them, all the same only where it knows one worth.
+    Wrong answers get rewards that the verifier may give. They are all equal only where it gives just one such reward.
     """
     n, verifier = cfg.batch.group_size, cfg.verifier
     given = verifier.get("rewards") or {}
@@ -64,7 +65,7 @@ def made_up(cfg: DictConfig) -> Outcomes:
 
 
 def own_worth(verifier: DictConfig) -> bool:
-    """Whether a verifier may give a wrong answer any worth: one of a user's own, or one that says so."""
+    """Whether a verifier may give a wrong answer any reward: a user's own verifier, or one that declares this."""
     declared = TARGETS.get(verifier._target_)
     return declared is None or bool(getattr(declared, "own_worth", False))
 
@@ -81,7 +82,7 @@ def _fault(cfg: DictConfig, loss: Loss, filter: Filter, outcomes: Outcomes, weig
     everywhere_PG = loss.advantages(outcomes, torch.ones_like(weight_P))
     if not bool(everywhere_PG.isfinite().all()):
         return f"batch.group_size={n}: loss {loss.name} has advantages that are no numbers in groups of {n}; raise it."
-    if cfg.algo.get("auxiliary") or cfg.algo.get("replay"):  # which learn from more than advantages
+    if cfg.algo.get("auxiliary") or cfg.algo.get("replay"):  # these learn from more than advantages
         return None
     if not bool(everywhere_PG.any()):
         return (
@@ -97,7 +98,7 @@ def _fault(cfg: DictConfig, loss: Loss, filter: Filter, outcomes: Outcomes, weig
 
 
 def _shaping(loss: Loss, filter: Filter, outcomes: Outcomes, weight_P: Tensor) -> Iterator[str]:
-    """Advantages that go by what is right alone do not see what became of a reward."""
+    """Find a shaping without effect: advantages that depend only on what is right do not change with the rewards."""
     if loss.shaping is None:
         return
     shaped_PG = loss.advantages(outcomes, weight_P)
@@ -110,7 +111,7 @@ def _shaping(loss: Loss, filter: Filter, outcomes: Outcomes, weight_P: Tensor) -
 
 
 def _clips(cfg: DictConfig, loss: Loss) -> Iterator[str]:
-    """The policy has not moved before a rollout's only update."""
+    """Find clips without effect: before the only update on a rollout the policy has not moved."""
     surrogate = cfg.algo.loss.surrogate
     name = surrogate._target_.removeprefix("rlvr.algo.").rpartition(".")[2]
     unusual = name == "ppo_clip" and {surrogate.clip_low, surrogate.clip_high} != {USUAL_CLIP}
@@ -122,7 +123,7 @@ def _clips(cfg: DictConfig, loss: Loss) -> Iterator[str]:
 
 
 def _terms(cfg: DictConfig) -> Iterator[str]:
-    """Terms beside the surrogate whose gradient is 0, or is so on average."""
+    """Find additional terms whose gradient is 0, or is 0 on average."""
     for name, term in (cfg.algo.get("auxiliary") or {}).items():
         if term._target_ == "rlvr.algo.KLCov" and cfg.batch.minibatches_per_rollout == 1:
             yield (

@@ -1,4 +1,4 @@
-"""What a run will ask for, from its config alone: work, memory, disk. Nothing is loaded or downloaded."""
+"""What a run will need, from its config alone: work, memory, disk. Nothing is loaded or downloaded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,14 +13,14 @@ from rlvr.preflight.memory import Memory
 if TYPE_CHECKING:
     from rlvr.tables import Grid
 
-# Rows of attention lie beside others of similar length and are padded to the longest: so much more.
+# Rows of attention are batched with rows of similar length and padded to the longest, which adds this factor.
 PADDED = 1.1
 LEFT_OUT = "fragmentation, kernels' workspaces and the cache of rollout=hf"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The numbers that decide what fits; every memory figure is an estimate, activations the roughest of them.
+    """The numbers that decide what fits. Every memory figure is an estimate, and the activations are the roughest.
 
     Attributes:
         config: The policy's Hugging Face config.
@@ -36,12 +36,12 @@ class Plan:
         zero_stage: 0 to 3.
         offload_optimizer: Optimizer states in the host's memory.
         lora_rank: None when every parameter is trained.
-        gradient_checkpointing: One activation a layer is kept.
+        gradient_checkpointing: Whether only one activation a layer is kept.
         precision: The trainer's.
         entropy_gradient: A term of the objective learns from the entropies.
         context: Longest prompt and completion together that policy and engine can hold, tokens.
         engine_context: What the engine's cache must hold at least: one sequence of so many tokens.
-        engine_bytes: Of each of the engine's weights, and of a number in its cache.
+        engine_bytes: Bytes of each of the engine's weights, and of each number in its cache.
         ranks_per_engine: Ranks that share an engine; 0: the engine has no weights of its own.
         kv_cache_gib: Key-value cache a rank; 0: the engine keeps none.
         device_gib: Memory of a device; None: unknown.
@@ -190,7 +190,7 @@ class Plan:
         )
 
     def _nearest(self) -> list[str]:
-        """The least intrusive settings under which the run fits, none of them needless; empty where none do."""
+        """The least intrusive settings with which the run fits, and no unnecessary one; empty where none is enough."""
         chosen: dict[str, dict[str, Any]] = {}
         for setting, change in self._savings():
             chosen[setting] = change

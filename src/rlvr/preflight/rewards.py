@@ -1,4 +1,4 @@
-"""What a config's own rewards must keep to: functions that are there, weights of parts, isolation of code."""
+"""Checks of the configured rewards: functions exist, parts have weights, and code can be isolated."""
 
 from omegaconf import DictConfig
 
@@ -7,7 +7,7 @@ from rlvr.verify.python import sandbox
 
 
 def rewards(cfg: DictConfig) -> str | None:
-    """Every function can be called, every part has a weight, code can be isolated; both are tried, not believed."""
+    """Every function can be called, every part has a weight, and code can be isolated, which is tried out."""
     return _fault("verifier", cfg.verifier)
 
 

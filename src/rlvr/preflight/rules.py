@@ -1,11 +1,11 @@
-"""What the keys of one group say about each other, beyond what each may be by itself."""
+"""Checks of keys of one group against each other, after each key has been checked by itself."""
 
 import math
 from importlib.util import find_spec
 
 from omegaconf import DictConfig, OmegaConf
 
-# Packages of each logger, one of which it needs, and the extra that brings the first.
+# Packages of each logger, of which it needs one, and the extra that installs the first.
 LOGGERS = {
     "lightning.pytorch.loggers.TensorBoardLogger": (("tensorboard", "tensorboardX"), "tensorboard"),
     "lightning.pytorch.loggers.WandbLogger": (("wandb",), "wandb"),
@@ -16,7 +16,7 @@ LOGGERS = {
 
 
 def countdown(cfg: DictConfig) -> str | None:
-    """The range of targets holds one."""
+    """The range of targets is not empty."""
     data = cfg.data
     if data._target_ != "rlvr.data.Countdown" or data.target_min <= data.target_max:
         return None
@@ -63,7 +63,7 @@ def at_k(cfg: DictConfig) -> str | None:
 
 
 def rate(cfg: DictConfig) -> str | None:
-    """NFT's surrogate reads the success rate off its own advantage; that no filter weighs it, see `method`."""
+    """NFT's surrogate reads the success rate off its own advantage. `method` checks that no filter weighs it."""
     loss = cfg.algo.loss
     if OmegaConf.select(cfg, "algo.loss.surrogate._target_") != "rlvr.algo.surrogates.nft":
         return None
@@ -75,7 +75,7 @@ def rate(cfg: DictConfig) -> str | None:
 
 
 def gate(cfg: DictConfig) -> str | None:
-    """BBG lets problems through from which the loss can learn, at least when they are seen for the first time."""
+    """BBG lets some problems pass from which the loss can learn, at least when they are seen for the first time."""
     filter_, group, loss = cfg.algo.filter, cfg.batch.group_size, cfg.algo.loss
     if filter_._target_ not in ("rlvr.algo.BBG", "rlvr.algo.BBGPosterior"):
         return None
@@ -90,7 +90,7 @@ def gate(cfg: DictConfig) -> str | None:
 
 
 def bounds(cfg: DictConfig) -> str | None:
-    """Clip-Cov draws between two covariances."""
+    """Clip-Cov draws tokens between two covariances, of which the lower must be below the upper."""
     choice = cfg.algo.get("token_weight")
     if not choice or choice._target_ != "rlvr.algo.ClipCov" or choice.low < choice.high:
         return None
@@ -98,7 +98,7 @@ def bounds(cfg: DictConfig) -> str | None:
 
 
 def references(cfg: DictConfig) -> str | None:
-    """One reference."""
+    """At most one term may have a reference."""
     names = [name for name, term in (cfg.algo.get("auxiliary") or {}).items() if term._target_ == "rlvr.algo.KL"]
     if len(names) < 2:
         return None
@@ -106,7 +106,7 @@ def references(cfg: DictConfig) -> str | None:
 
 
 def cross(cfg: DictConfig) -> str | None:
-    """The reference is the base as long as the run lasts, and what is sampled has a likelihood."""
+    """With `eval.cross` the reference stays the base as long as the run lasts, and samples are not greedy."""
     if not cfg.eval.cross:
         return None
     if cfg.eval.temperature == 0:
@@ -151,14 +151,14 @@ def callbacks(cfg: DictConfig) -> str | None:
 
 
 def tags(cfg: DictConfig) -> str | None:
-    """Some, where the user has asked to be held to it."""
+    """There are tags, where the user has asked that they be required."""
     if cfg.extras.enforce_tags and not cfg.tags:
         return "tags=[]: none is given, and extras.enforce_tags asks for some; give tags=[ablation], say."
     return None
 
 
 def devices(cfg: DictConfig) -> str | None:
-    """At least one, and each once."""
+    """At least one device, and no device twice."""
     given = cfg.trainer.devices
     indices = list(given) if OmegaConf.is_list(given) else None
     if given == 0 or indices == []:
@@ -169,7 +169,7 @@ def devices(cfg: DictConfig) -> str | None:
 
 
 def objective(cfg: DictConfig) -> str | None:
-    """A k at which Pass@k is measured."""
+    """The k of the objective is one at which Pass@k is measured."""
     k, n = cfg.objective, cfg.eval.n
     if k is None or (k <= n and k & (k - 1) == 0):
         return None

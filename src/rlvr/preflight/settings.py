@@ -12,12 +12,12 @@ from rlvr.preflight.rewards import rewards
 
 Check = Callable[[DictConfig], str | None]
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
-# At 1e-6, 500 steps of Adam move a rank-16 adapter's product by about 5e-5, where bf16 resolves 1e-4 at 0.02.
+# At 1e-6, 500 steps of Adam change a rank-16 adapter's product by about 5e-5, but bf16 resolves only 1e-4 near 0.02.
 LOWEST_ADAPTER_LR = 5e-6
 
 
 def check(cfg: DictConfig) -> None:
-    """Look at every key by itself, then at what they say about each other.
+    """Check every key by itself, then the keys against each other.
 
     Raises:
         ConfigError: With the sentence of the first check that fails.
@@ -47,7 +47,7 @@ def check_confirmation(cfg: DictConfig) -> None:
 
 
 def check_profile(cfg: DictConfig) -> None:
-    """What matters of a method alone, for `profile_method.py`'s config.
+    """Only the checks of a method, for `profile_method.py`'s config.
 
     Raises:
         ConfigError: With the sentence of the first check that fails.

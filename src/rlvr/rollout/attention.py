@@ -1,7 +1,7 @@
-"""Attention of one new token with grouped keys and values, which are read as they are.
+"""Attention of one new token with grouped keys and values, which are read without being copied.
 
-transformers copies keys and values out to every query head where there is a mask. Where several query heads share a
-pair, they can as well stand in for several queries of one head: nothing is copied, and the result is the same.
+transformers copies keys and values for every query head where there is a mask. Query heads that share keys and values
+can instead be treated as several queries of one head: nothing is copied, and the result is the same.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def grouped_attention(
     scaling: float | None = None,
     **settings: Any,
 ) -> tuple[Tensor, None]:
-    """As transformers' own, but for a single query that has more heads than there are keys.
+    """Like transformers' own attention, except for a single query with more heads than there are key-value heads.
 
     Args:
         module: The attention layer.

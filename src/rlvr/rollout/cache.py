@@ -1,4 +1,4 @@
-"""A key-value cache with room to grow: transformers' own is copied whole at every token."""
+"""A key-value cache with room to grow. The cache of transformers is copied whole at every token."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from torch import Tensor
 from transformers import PretrainedConfig
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-# Tokens for which room is made at a time, at most; a whole copy is due only when it is used up.
+# Tokens for which room is made at a time, at most. The cache is copied only when the room is used up.
 ROOM = 128
 
 
 class RoomyLayer(DynamicLayer):
-    """Keys and values of one layer, written into room made ahead; what is held is a view of its first part.
+    """Keys and values of one layer, written into memory allocated ahead. The tensors are a view of its first part.
 
     Args:
-        room: Tokens for which room is made at a time. More than will come would spread what is held over more memory.
+        room: Tokens for which room is made at a time. Too much of it would spread keys and values over more memory.
     """
 
     def __init__(self, room: int = ROOM) -> None:
@@ -31,13 +31,13 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """These rows, with the room that they have."""
+        """Keep only these rows, with the room that they have."""
         if self.keys is not None and self.values is not None:
             self.keys, self.values = _selected(self.keys, indices), _selected(self.values, indices)
 
 
 def roomy_cache(config: PretrainedConfig, longest: int) -> DynamicCache:
-    """An empty cache; layers that hold a window only stay transformers' own.
+    """An empty cache. Layers that keep only a window of tokens stay those of transformers.
 
     Args:
         config: The model's.
@@ -55,7 +55,7 @@ def _selected(held: Tensor, indices: Tensor) -> Tensor:
 
 
 def _extended(held: Tensor | None, new: Tensor, more: int) -> Tensor:
-    """What is held and what is new, in the memory behind `held` where that has room for both."""
+    """The held and the new tokens together, in the memory of `held` where this has room for both."""
     batch, heads, added, size = new.shape
     if held is None or held.dim() < 4:  # nothing yet
         held = new.new_empty(batch, heads, 0, size)

@@ -1,5 +1,5 @@
-"""Decoding with the policy's own modules: what several completions begin with is read once, and one that has ended
-costs no more.
+"""Decoding with the policy's own modules. A beginning that several completions share is read once, and a completion
+that has ended costs nothing more.
 
 transformers' `generate` goes on with every row until the last one ends, and spends as long on its own bookkeeping as a
 small policy does on arithmetic. Any decoder-only model of its interface decodes here.
@@ -14,11 +14,11 @@ from torch import Tensor
 
 from rlvr.rollout.cache import roomy_cache
 
-# Likeliest tokens among which a nucleus is looked for first: a tenth of the time of sorting a large vocabulary.
+# A nucleus is first looked for among so many likeliest tokens, in a tenth of the time of sorting a large vocabulary.
 LIKELIEST = 1024
-# Rows that have ended are taken out when no more than this part of all goes on: each time the cache is copied.
+# Rows that have ended are taken out only when at most this part of all rows goes on, since this copies the cache.
 THINNED = 0.8
-# Completions share rows until more than this part of them differ: a row that branches copies the cache, too.
+# Completions share rows until more than this part of them differ, since a row that branches copies the cache, too.
 DIFFER = 0.5
 
 
@@ -37,7 +37,7 @@ def decode(
         draw: Chooses tokens.
 
     Returns:
-        Tokens [P x n, T] and the log-probabilities of each; what follows a row's end means nothing.
+        Tokens [P x n, T] and their log-probabilities, nats. Values after the end of a row have no meaning.
     """
     longest, device = max(room_P), prompt_PS.device
     cache = roomy_cache(policy.config, longest)
@@ -75,10 +75,10 @@ def decode(
 
 
 def _read_next(row_L: Tensor, token_L: Tensor, rows: int, vocabulary: int) -> tuple[Tensor | None, Tensor, Tensor]:
-    """What goes through the policy next, for completions that continue these rows with these tokens.
+    """The next input of the policy, for completions that continue these rows with these tokens.
 
-    Completions that have said the same so far are one row, until most differ; then each has its own. Rows stay as they
-    are while none branches and not enough of them have ended.
+    Completions with the same tokens so far are one row until most differ; then each has its own row. Rows stay as they
+    are while none branches and few of them have ended.
 
     Returns:
         The row that each new one continues, None where rows stay; the new rows' tokens; each completion's row.
@@ -112,14 +112,14 @@ class _Rows:
     mask_NS: Tensor
 
     def only(self, index_N: Tensor) -> "_Rows":
-        """Those at these indices."""
+        """The rows at these indices."""
         return _Rows(*(held.index_select(0, index_N) for held in vars(self).values()))
 
 
 class Draw:
     """Draws tokens by temperature and nucleus.
 
-    Every completion has random numbers of its own at every step, whichever have ended before.
+    Every completion has its own random number at every step, so it does not matter which others have ended.
 
     Args:
         temperature: 0 takes the likeliest token.
@@ -136,8 +136,8 @@ class Draw:
         Args:
             logits_NV: Of N rows.
             row_L: The row that each completion continues.
-            place_L: Which of all completions each is.
-            of_all: All completions, those that have ended among them.
+            place_L: Index of each among all completions.
+            of_all: Number of all completions, including those that have ended.
         """
         logits_NV = logits_NV.float()
         logp_NV = torch.log_softmax(logits_NV / (self.temperature or 1.0), dim=-1)
@@ -150,14 +150,14 @@ class Draw:
 
 
 def inverted(mass_NV: Tensor, row_L: Tensor, share_L: Tensor) -> Tensor:
-    """The first token up to which a row's tokens have this share of its mass: one random number draws one token.
+    """The first token at which the cumulative mass of the row reaches this share: one random number draws one token.
 
-    In fp32 a token's chance is right to about 1e-7, as one uniform number is.
+    In fp32 a token's probability is right to about 1e-7, as is a uniform random number.
 
     Args:
         mass_NV: 0 where a token must not be drawn.
-        row_L: Of each draw.
-        share_L: Above 0, at most 1.
+        row_L: Row of each draw.
+        share_L: Random number of each draw, above 0 and at most 1.
     """
     sum_LV = mass_NV.cumsum(dim=-1)[row_L]
     return (sum_LV < share_L[:, None] * sum_LV[:, -1:]).sum(dim=-1)

@@ -45,7 +45,7 @@ class RolloutEngine(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it computes in."""
+        """Type in which the engine computes."""
 
     def sync(self, version: int) -> None:
         """Make the engine's weights those of the policy at `version` (optimizer steps taken); idempotent."""
@@ -63,7 +63,7 @@ class RolloutEngine(Protocol):
         """`n` completions for each problem, in order, the same for the same weights and seed.
 
         Args:
-            problems: P distinct problems; an engine that spans ranks wants the call on all of them, if with none.
+            problems: P distinct problems. An engine that spans ranks must be called on all ranks, even with no problem.
             n: Completions a problem.
             sampling: Temperature, nucleus and length.
             version: Policy version that the caller means to sample from.
@@ -85,14 +85,14 @@ class RolloutEngine(Protocol):
 
 @dataclass(frozen=True)
 class Host:
-    """What an engine is built beside: the policy where the trainer has put it.
+    """What an engine is built with: the policy in the place where the trainer has put it.
 
     Attributes:
         policy: Hugging Face model, or one wrapped by peft.
         tokenizer: Its tokenizer, with an end-of-sequence token.
         weights: Starts a pass over the policy's whole weights.
         device: Where the engine computes: this rank's own device.
-        autocast: The trainer's forward context, so that a policy that is sampled directly computes as it is trained.
+        autocast: The trainer's forward context, so that a policy that is sampled directly computes as in training.
     """
 
     policy: Any
@@ -104,7 +104,7 @@ class Host:
 
 @dataclass(frozen=True)
 class EngineTraits:
-    """What is known of an engine from its settings alone.
+    """The properties of an engine that its settings alone determine.
 
     Attributes:
         own_weights: It samples from a copy of the weights, not from the policy's own parameters.
@@ -124,19 +124,19 @@ class EngineTraits:
 
 
 class EngineSettings(ABC):
-    """An engine before it is built: what a config of `rollout.engine` makes. A further engine is one of these."""
+    """An engine before it is built: the object made from `rollout.engine`. Any new engine derives from this class."""
 
     @property
     @abstractmethod
     def traits(self) -> EngineTraits:
-        """What the run reckons with."""
+        """The properties that the run plans with."""
 
     @abstractmethod
     def build(self, host: Host) -> RolloutEngine:
         """The engine; called once the strategy has put the policy in its place."""
 
     def sized(self, longest: int, kv_cache_gib: float | None) -> Self:
-        """The same with what was left open filled in.
+        """A copy in which settings that were left open are filled in.
 
         Args:
             longest: Tokens of the run's longest prompt and completion together.
@@ -146,7 +146,7 @@ class EngineSettings(ABC):
 
 
 class LazyEngine:
-    """An engine that is built at its first use: only then are device and weights where the strategy wants them.
+    """An engine that is built at its first use, because only then has the strategy put the weights on the device.
 
     Args:
         settings: Of the engine.
@@ -158,7 +158,7 @@ class LazyEngine:
         self._engine: RolloutEngine | None = None
 
     def attach(self, host: Callable[[], Host]) -> None:
-        """Say what to build it beside; asked for at the first use, to which all ranks come together."""
+        """Set what the engine is built with. `host` is called at the first use, to which all ranks come together."""
         self._host = host
 
     @property
@@ -204,7 +204,7 @@ class LazyEngine:
 
 
 def call_seed(*parts: object) -> int:
-    """A 63-bit seed from what names a call, such as (run seed, purpose, version): no hidden state to resume."""
+    """A 63-bit seed from what names a call, such as (run seed, purpose, version), so no state has to be saved."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -1,4 +1,4 @@
-"""The engines that there are, as settings; what they import is imported when they are built."""
+"""The settings of all engines. Their libraries are imported only when an engine is built."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,7 +41,7 @@ class VLLM(EngineSettings):
         dtype: Of the engine's weights and activations; None: bfloat16 on CUDA, where vLLM's fast kernels want it, else
             the policy's.
         hang_timeout_s: The process ends when a decoding step takes longer.
-        cache_dir: Where the engine's config lies; vLLM finds what it has compiled again by that place.
+        cache_dir: Folder of the engine's config. By its path vLLM finds what it compiled in earlier runs.
     """
 
     max_model_len: int | None

@@ -23,7 +23,7 @@ class HFEngine:
     Args:
         host: A decoder-only policy on the device where it is to generate; its weights are not copied.
         max_tokens: Tokens of prompts and completions, padding included, that are generated side by side; bounds the
-            key-value cache, and what an evaluation loses when it is killed.
+            key-value cache, and how much an evaluation loses when it is killed.
     """
 
     def __init__(self, host: Host, max_tokens: int) -> None:
@@ -40,7 +40,7 @@ class HFEngine:
         self._pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
     def sync(self, version: int) -> None:
-        """Stamp the version; the weights are the policy's own and need no copying."""
+        """Note the version. The weights are the policy's own and need no copying."""
         self.version = version
 
     def sleep(self) -> None:
@@ -75,7 +75,7 @@ class HFEngine:
                 if skip and all(index in skip for index in indices):
                     results += [()] * len(indices)
                     continue
-                # A stream of its own for each batch, which a skipped one before it must not change.
+                # Each batch has its own random stream, so that a skipped batch does not change later ones.
                 torch.manual_seed(call_seed(seed, rank, start))
                 results += self._generate_chunk(problems[start : start + per_call], n, sampling)
                 for index in indices:

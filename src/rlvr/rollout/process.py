@@ -1,4 +1,4 @@
-"""Building an engine inside the trainer's process without leaving traces there."""
+"""Lets an engine be built inside the trainer's process without side effects there."""
 
 import os
 import random
@@ -16,8 +16,8 @@ from torch import distributed as dist
 def undisturbed(device: torch.device) -> Iterator[None]:
     """Undo what building an engine does to the process.
 
-    It seeds torch, numpy and random; on CPU it also sets torch to one thread and replaces the function that could
-    set more.
+    Building seeds torch, numpy and random. On CPU it also sets torch to one thread and replaces the function that could
+    set more threads.
     """
     set_num_threads, threads = torch.set_num_threads, torch.get_num_threads()
     numpy_state, python_state = np.random.get_state(), random.getstate()
@@ -34,14 +34,14 @@ def undisturbed(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def launched(device: torch.device) -> Iterator[None]:
-    """The launcher's variables that an engine wants, which Lightning does not set on every rank.
+    """Set the launcher's environment variables that an engine needs and that Lightning does not set on every rank.
 
-    It makes the GPU of LOCAL_RANK the process's own. That must be the trainer's, which under srun, or with
-    `trainer.devices=[2,3]`, is not the one that a launcher's count would give.
+    The engine takes the GPU with the number LOCAL_RANK. This must be the trainer's GPU, whose number under srun, or
+    with `trainer.devices=[2,3]`, is not the process's place among those of its machine.
     """
     before = {name: os.environ.get(name) for name in ("RANK", "LOCAL_RANK")}
     os.environ["RANK"] = str(dist.get_rank())
-    if device.type == "cuda" and device.index is not None:  # without an index it is this process's own already
+    if device.type == "cuda" and device.index is not None:  # without an index it is already the GPU of this process
         os.environ["LOCAL_RANK"] = str(device.index)
     os.environ.setdefault("LOCAL_RANK", "0")
     try:
@@ -53,7 +53,7 @@ def launched(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _stderr_on_failure() -> Iterator[None]:
-    """Notes that libraries print below Python's level are shown only when the thing they note fails."""
+    """Hide what libraries print below Python's level, and show it only when the code inside fails."""
     with tempfile.TemporaryFile() as notes:
         before = os.dup(2)
         os.dup2(notes.fileno(), 2)

@@ -1,4 +1,4 @@
-"""What the vLLM engine is built with, by device and policy; vLLM itself is not needed for it."""
+"""The settings with which the vLLM engine is built, by device and policy. This needs no vLLM."""
 
 import copy
 import hashlib
@@ -12,8 +12,8 @@ from rlvr.rollout.weights import base_of
 
 
 def engine_dtype(wanted: str | None, device: torch.device, policy: torch.dtype) -> torch.dtype:
-    """What the engine computes in: as wanted, else bfloat16 on a GPU, whatever the trainer keeps, and the policy's type
-    on a CPU."""
+    """The type in which the engine computes: the wanted one; else bfloat16 on a GPU, whatever the trainer's type is,
+    and the policy's type on a CPU."""
     if wanted:
         found: torch.dtype = getattr(torch, wanted)
         return found
@@ -36,12 +36,12 @@ def alone_cache_gib(gpu_gib: float | None, weights_gib: float) -> float:
 
 
 def config_folder(policy: Any, cache_dir: Path) -> Path:
-    """What vLLM builds from: the architecture, with an output head of its own.
+    """The folder with the config that vLLM builds from: the policy's architecture, with an untied output head.
 
-    The same policy gets the same folder, on every rank and in every run: vLLM keeps what it compiles by its name.
+    The same policy gets the same folder on every rank and in every run, because vLLM finds compiled code by its name.
 
-    On CPU a tied head is packed into another layout once, when it is built, and no reload reaches the copy: it
-    would go on with the weights of the start.
+    On CPU a tied head is copied into another layout once, when the engine is built. Later weights would not reach this
+    copy, and the engine would go on with the head's first weights.
     """
     model = base_of(policy)
     config = copy.deepcopy(model.config)
@@ -57,7 +57,7 @@ def config_folder(policy: Any, cache_dir: Path) -> Path:
 def device_arguments(device: torch.device, context: int) -> dict[str, Any]:
     """VLLM settings that depend on where it runs; `context` in tokens."""
     if device.type == "cuda":
-        # The cache's size is given, so this part only has to be free at the start, beside the trainer.
+        # The cache's size is given explicitly, so this part only has to be free at the start, beside the trainer.
         return {"gpu_memory_utilization": 0.05, "sleep_mode_offload_cudagraph": True}
     return {
         "enforce_eager": True,  # compiling would need a C++ compiler

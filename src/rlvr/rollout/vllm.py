@@ -22,13 +22,13 @@ from rlvr.rollout.watchdog import Watchdog
 from rlvr.types import Completion, Problem
 
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vllm is imported
-logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])  # for what it says while being imported
+logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])  # for its messages during the import
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from vllm.platforms import current_platform
 
     if current_platform.is_cpu():
-        # Small functions of the sampler are compiled on first use, which would need a C++ compiler, and three seconds.
+        # Otherwise small functions of the sampler are compiled on first use: it takes a C++ compiler and three seconds.
         current_platform.simple_compile_backend = "eager"
     from vllm import LLM, SamplingParams
     from vllm.distributed import parallel_state
@@ -43,13 +43,13 @@ class VLLMEngine:
 
     Requests carry seeds of their own, so the texts of a call depend on weights and seed, not on what ran before.
 
-    On CUDA the engine sleeps whenever nobody samples, from the moment it is built: its weights and cache are not there
+    On CUDA the engine sleeps from the moment it is built, except while it samples: its weights and cache take no memory
     while the policy trains.
 
     Args:
         host: The policy, in its place; its config says what vLLM builds, and its weights are copied at every sync.
-        settings: Where they leave the longest sequence open it is the policy's context, where the key-value cache,
-            1 GiB on CPU and 0.3 of the memory of a GPU.
+        settings: A longest sequence that is left open is the policy's context. A key-value cache that is left open has
+            1 GiB on CPU, and 0.3 of the memory of a GPU.
 
     Raises:
         EngineError: When vLLM refuses the policy or the memory.
@@ -104,7 +104,7 @@ class VLLMEngine:
         """Copy the policy's weights, layer by layer, unless the engine holds this version already."""
         if version == self.version:
             return
-        self.version = None  # a copy that fails half-way must not look like a version
+        self.version = None  # a copy that fails half-way must not count as a version
         try:
             if self._asleep:
                 self.llm.wake_up(tags=["weights"])
@@ -112,7 +112,7 @@ class VLLMEngine:
             if self._asleep:
                 self.llm.wake_up(tags=["kv_cache"])
             self._asleep = False
-            # Cached keys and values belong to the old weights.
+            # Keys and values in the cache were computed with the old weights.
             if not self.llm.reset_prefix_cache():
                 raise RuntimeError("the prefix cache could not be emptied, requests are still running")
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
@@ -147,7 +147,7 @@ class VLLMEngine:
         try:
             with Watchdog(self.hang_timeout_s, doing) as watchdog:
                 self._run(requests, n, sampling, watchdog, keep)
-        except Exception as error:  # whatever vLLM raises, the run is over and the message must say why
+        except Exception as error:  # any error of vLLM ends the run, and the message must say why
             self._abort()
             raise EngineError(f"{doing} failed: {cause_of(error)}. Checkpoints written so far are intact.") from error
         return results
@@ -162,7 +162,7 @@ class VLLMEngine:
         """Free the model, the cache and the groups that vLLM made; the trainer's own group stays."""
         if not hasattr(self, "llm"):
             return
-        clean_up = core.cleanup_dist_env_and_memory  # would end the default process group, whosever it is
+        clean_up = core.cleanup_dist_env_and_memory  # would end the default process group, even if it is the trainer's
         core.cleanup_dist_env_and_memory = gc.unfreeze  # type: ignore[assignment]
         try:
             self.llm.llm_engine.engine_core.shutdown()
@@ -224,7 +224,7 @@ class VLLMEngine:
         return [request for part in parts for request in part], sum(map(len, parts[: group.rank_in_group]))
 
     def _abort(self) -> None:
-        """Leave no half-done request behind, so that what follows an error fails for its own reasons only."""
+        """Abort all unfinished requests, so that they can't make a later call fail."""
         with contextlib.suppress(Exception):
             engine = self.llm.llm_engine
             engine.abort_request(list(engine.output_processor.request_states), internal=True)

@@ -14,7 +14,7 @@ class Watchdog:
     """A context in which `beat` must be called at least every `timeout_s` seconds.
 
     Args:
-        timeout_s: Longest silence.
+        timeout_s: Longest time without a beat, seconds.
         doing: What is going on, for the message.
     """
 
@@ -35,7 +35,7 @@ class Watchdog:
         self._over.set()
 
     def beat(self) -> None:
-        """There was progress."""
+        """Report progress."""
         self._last = time.monotonic()
 
     def _watch(self) -> None:

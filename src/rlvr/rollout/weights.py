@@ -1,4 +1,4 @@
-"""The policy's weights as an engine wants them: lazily, in layer order, LoRA merged, shards put together."""
+"""Gives the policy's weights in the form that engines need: lazy, in layer order, LoRA merged, shards gathered."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-SLICE = 2**24  # numbers that are summed at a time: as integers they take four times the room
+SLICE = 2**24  # numbers that are summed at a time, since as integers they take four times the memory
 
 Weights = Callable[[], Iterator[tuple[str, Tensor]]]
 """Starts a new pass over (name, tensor) pairs, names as in the Hugging Face checkpoint."""
@@ -24,13 +24,13 @@ def whole(parameters: Sequence[Parameter]) -> AbstractContextManager[None]:
 
 
 def base_of(policy: Any) -> Any:
-    """The Hugging Face model itself, out of peft's wrapper where it has one."""
+    """The Hugging Face model itself, without peft's wrapper where there is one."""
     return policy.get_base_model() if hasattr(policy, "get_base_model") else policy
 
 
 @contextmanager
 def evaluating(policy: Any) -> Iterator[None]:
-    """Without dropout inside, which would also draw random numbers; afterwards as before."""
+    """Switch off dropout, which would also draw random numbers; afterwards the modes are as before."""
     training = policy.training
     policy.eval()
     try:
@@ -60,8 +60,8 @@ def named_weights(policy: Any, gathered: Gathered = whole) -> Iterator[tuple[str
 def fingerprint(weights: Iterable[tuple[str, Tensor]]) -> str:
     """Twelve hexadecimal digits that stand for these weights, so that results kept for them never serve others.
 
-    Sums of the numbers' bits as integers, once plain and once weighted by their place: exact, so the same in whatever
-    order a device or a number of threads adds them up.
+    These are sums of the numbers' bits as integers, once plain and once weighted by their place. Such sums are exact,
+    so the order in which devices or threads add does not matter.
     """
     digest = hashlib.sha256()
     for name, tensor in weights:
@@ -77,12 +77,12 @@ def _bit_sums(tensor: Tensor) -> tuple[int, int]:
         part_N = bits_N[start : start + SLICE].long()
         place_N = torch.arange(start, start + len(part_N), device=part_N.device)
         plain += int(part_N.sum())
-        weighted += int((part_N * (2 * place_N + 1)).sum())  # wraps around, which is exact, too
+        weighted += int((part_N * (2 * place_N + 1)).sum())  # an overflow wraps around, which is exact, too
     return plain, weighted
 
 
 def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The blocks of the model's layer list one by one, and what stands before and after them."""
+    """The blocks of the model's layer list one by one, and the modules before and after them."""
     if not any(isinstance(child, nn.ModuleList) for child in module.modules()):
         if any(True for _ in module.parameters()):
             yield prefix, module

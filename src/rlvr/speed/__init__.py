@@ -1,4 +1,4 @@
-"""How much arithmetic a policy's work is, and how much a device can do at best.
+"""How many operations a policy needs, and how many a device can do at best.
 
-Nothing is imported here: operations need no torch, which peaks do.
+Nothing is imported here: counting operations needs no torch, but peaks do.
 """

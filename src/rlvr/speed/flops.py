@@ -1,4 +1,4 @@
-"""Model FLOPs: the floating point operations of a policy's matrix products and of attention, those of no other work.
+"""Model FLOPs: the floating point operations of a policy's matrix products and of attention, without any other work.
 
 | slot | tokens that are read | operations |
 |---|---|---|
@@ -7,15 +7,18 @@
 | training, `forward` | the same | 1 forward pass |
 | training, `backward` | the same | 2 forward passes; with adapters see `PolicySize.backward` |
 
-A forward pass is 2 operations a weight of the layers' matrices and token read, 2 a weight of the output head and token
-scored, and 4 a pair of tokens that attend, layer and width of all heads' queries: products of queries with keys and of
-shares with values. A causal token attends to those before it and itself, half of the square.
+The operations of a forward pass are the sum of three terms:
 
-Left out: the embedding, which is looked up; norms, rotary positions, softmax, activations, biases, adapters; and what
-is computed a second time: layers under gradient checkpointing, the head's logits in its backward pass, padding, a
+- 2 for each weight of the layers' matrices and each token that is read;
+- 2 for each weight of the output head and each token that is scored;
+- 4 x layers x width of all heads' queries for each pair of a token and one that it attends to: products of queries with
+  keys, and of attention weights with values. A causal token attends to itself and those before it, half of the square.
+
+Not counted are the embedding, which is looked up; norms, rotary positions, softmax, activations, biases and adapters;
+and repeated or wasted work: layers under gradient checkpointing, the head's logits in its backward pass, padding, and a
 prompt that an engine or attention's rows read again for each completion. So utilisation by these operations is
-model-FLOPs utilisation as arXiv 2204.02311 (appendix B) defines it, but for attention, of which that has the whole
-square (second-hand).
+model-FLOPs utilisation as arXiv 2204.02311 (appendix B) defines it, except that the paper counts the whole square of
+attention (second-hand).
 """
 
 from collections.abc import Sequence
@@ -58,11 +61,11 @@ class Passed:
 
 @dataclass(frozen=True)
 class PolicySize:
-    """What of a decoder multiplies, as Qwen2, Qwen3 and Llama have it.
+    """Sizes of a decoder's matrices, for the architecture of Qwen2, Qwen3 and Llama.
 
     Attributes:
         layers: Weights of all layers' matrices: query, key, value and output, and three of the MLP.
-        head: Weights of the output head; tied or not, it is multiplied with.
+        head: Weights of the output head. They are counted even if tied, since the head is a product in any case.
         attention: Layers times the width of all heads' queries.
     """
 

@@ -1,4 +1,4 @@
-"""What a device can do at best: as its vendor lists it, else as a matrix product shows."""
+"""The peak of a device: the vendor's number where it is listed, or else measured by a matrix product."""
 
 import math
 import time
@@ -24,9 +24,9 @@ class Listed:
     memory: float
 
 
-# By a part of the name that torch gives, the longest that fits. Source: NVIDIA's data sheets, for GeForce its
-# architectures' white papers; no sparsity. Lightning's own table (2.6.6) does not know an H200 by that name and takes
-# an L40S for an L4.
+# The key is a part of the name that torch gives; the longest match counts. Source: NVIDIA's data sheets, and for
+# GeForce the white papers of its architectures; without sparsity. Lightning's own table (2.6.6) does not know an H200
+# by that name and takes an L40S for an L4.
 LISTED = {
     "H200": Listed(989.0, 67.0, 4.8),
     "H200 NVL": Listed(835.0, 60.0, 4.8),
@@ -72,13 +72,13 @@ class Peak:
 
 
 def listed(name: str) -> Listed | None:
-    """The GPU of this name, as torch gives it; None where the table has it not."""
+    """The GPU of this name, as torch gives it; None where it is not in the table."""
     fitting = [part for part in LISTED if part in name]
     return LISTED[max(fitting, key=len)] if fitting else None
 
 
 def listed_peak(name: str, dtype: torch.dtype) -> Peak | None:
-    """Of the GPU of this name; None where the table has it not, or not for this type."""
+    """Peak of the GPU of this name; None where it is not in the table, or not for this type."""
     gpu = listed(name)
     rates = {torch.bfloat16: gpu.bf16, torch.float32: gpu.fp32} if gpu else {}
     if gpu is None or dtype not in rates:
@@ -87,7 +87,7 @@ def listed_peak(name: str, dtype: torch.dtype) -> Peak | None:
 
 
 def peak_of(device: torch.device, dtype: torch.dtype) -> Peak:
-    """Of a device that is here: listed, else measured, once in a process."""
+    """Peak of a device of this machine: the listed one, or else measured once in a process."""
     found = listed_peak(torch.cuda.get_device_name(device), dtype) if device.type == "cuda" else None
     return found or Peak(measured_flops(device, dtype), "a matrix product, timed here")
 
@@ -97,7 +97,7 @@ def measured_flops(device: torch.device, dtype: torch.dtype) -> float:
     """Operations a second of the best of some square matrix products; takes a fifth of a second or three products."""
     # More threads need more work: rows and columns grow with the root of their number.
     size = 512 * (math.isqrt(torch.get_num_threads() - 1) + 1) if device.type == "cpu" else 4096
-    # Made without a random generator, whose state belongs to the run.
+    # No random generator is used, since its state belongs to the run.
     matrix = (torch.arange(size * size, device=device) % 251 / 251).reshape(size, size).to(dtype)
     start, best, done = time.perf_counter(), math.inf, 0
     while done < ENOUGH or time.perf_counter() - start < ENOUGH_S:
@@ -114,5 +114,5 @@ def _seconds(matrix: Tensor) -> float:
 
 
 def compute_dtype(precision: str) -> torch.dtype:
-    """In which matrix products are made under Lightning's `trainer.precision`."""
+    """Type of the matrix products under Lightning's `trainer.precision`."""
     return torch.bfloat16 if "bf16" in precision else torch.float32

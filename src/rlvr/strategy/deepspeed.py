@@ -1,4 +1,4 @@
-"""Lightning's DeepSpeed strategy with what reinforcement learning needs of it, on GPUs and on CPUs."""
+"""Lightning's DeepSpeed strategy, changed to what reinforcement learning needs, on GPUs and on CPUs."""
 
 import os
 from collections import OrderedDict
@@ -22,10 +22,10 @@ TAG = "checkpoint"  # the folder that Lightning has DeepSpeed write its shards t
 
 
 class ShardedStrategy(DeepSpeedStrategy):
-    """ZeRO with one division by the batch, whole parameters on demand, and no need of a GPU.
+    """ZeRO that divides by the batch only once, gathers whole parameters on demand, and does not need a GPU.
 
-    Lightning refuses DeepSpeed on CPUs by a check only: DeepSpeed itself runs there with gloo, so that the real
-    engine, sharded over processes, runs in the tests.
+    Only a check of Lightning's refuses CPUs. DeepSpeed itself runs there with gloo, so the tests run the real engine,
+    sharded over processes.
 
     Args:
         stage: ZeRO stage: 1 shards optimizer states, 2 gradients too, 3 parameters too.
@@ -42,10 +42,10 @@ class ShardedStrategy(DeepSpeedStrategy):
             offload_optimizer=offload_optimizer,
             pin_memory=offload_optimizer and on_gpu,
             zero_allow_untested_optimizer=True,
-            # DeepSpeed's own value. Lightning's is a thousand times that, and ZeRO-3's optimizer step makes two more
-            # copies of a group's gradients.
+            # DeepSpeed's own default. Lightning's is a thousand times larger, and ZeRO-3's optimizer step makes two
+            # more copies of a group's gradients.
             sub_group_size=10**9,
-            # Only for DeepSpeed's log; without it Lightning asks the data loader, which would sample, too early.
+            # Used only in DeepSpeed's log. Without it Lightning asks the data loader, which would sample too early.
             logging_batch_size_per_gpu=1,
             **settings,
         )
@@ -69,10 +69,11 @@ class ShardedStrategy(DeepSpeedStrategy):
         return deepspeed.zero.GatheredParameters(list(parameters))
 
     def partition(self, module: Module) -> None:
-        """Leave each rank its part of the module's parameters, of the values that rank 0 holds, in the type that is
-        trained; a collective. Parameters that are partitioned stay as they are.
+        """Give each rank its part of the module's parameters, with rank 0's values, in the type that is trained.
 
-        ZeRO-3 does so by itself when it is set up, but to a whole model that it has moved to every GPU.
+        This is a collective. Parameters that are already partitioned stay as they are.
+
+        ZeRO-3 does the same when it is set up, but only after it has moved the whole model to every GPU.
         """
         import deepspeed
 
@@ -97,11 +98,11 @@ class ShardedStrategy(DeepSpeedStrategy):
             optimizer.fp32_partitioned_groups_flat if self.zero_stage_3 else optimizer.single_partition_of_fp32_groups
         )
 
-    # --- mends ------------------------------------------------------------------------------------------------
+    # --- corrections ------------------------------------------------------------------------------------------
 
     def setup(self, trainer: Any) -> None:
-        """Leave it to DeepSpeed to cast the weights: Lightning would cast buffers, too, and RoPE's frequencies in
-        bfloat16 turn the thousandth position by a radian."""
+        """Let DeepSpeed cast the weights. Lightning would cast buffers, too, and with RoPE's frequencies in bfloat16
+        the angle at the thousandth position is wrong by a radian."""
         self.precision_plugin = _CastByDeepSpeed(self.precision_plugin.precision)  # type: ignore[arg-type]
         super().setup(trainer)
 
@@ -110,37 +111,37 @@ class ShardedStrategy(DeepSpeedStrategy):
         return super().backward(closure_loss, optimizer, *args, scale_wrt_gas=False, **kwargs)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> Any:
-        """Tell DeepSpeed which micro-batch is a step's last: their number changes from rollout to rollout, and
-        DeepSpeed would count to the one it was set up with."""
+        """Tell DeepSpeed which micro-batch is a step's last. Their number changes from rollout to rollout, but
+        DeepSpeed would count to the number that it was set up with."""
         module = self.lightning_module
         last = module is None or not module.trainer.fit_loop._should_accumulate()
         self.deepspeed_engine.set_gradient_accumulation_boundary(last)
         return super().optimizer_step(*args, **kwargs)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any | None = None) -> None:
-        """Enumerations as plain numbers: some versions of Python pickle them so that only unsafe loading reads them."""
+        """Save enumerations as plain numbers: as some versions of Python pickle them, safe loading can't read them."""
         engine = self.deepspeed_engine.checkpoint_engine
         write = type(engine).save
         engine.save = lambda state_dict, path: write(engine, _plain(state_dict), path)
         super().save_checkpoint(checkpoint, filepath, storage_options)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
-        """DeepSpeed would unpickle whatever stands in the shards; here only plain values, and its own classes."""
+        """Unpickle only plain values and DeepSpeed's own classes; DeepSpeed would unpickle any object in the shards."""
         with plain_values():
             return super().load_checkpoint(checkpoint_path, weights_only)
 
     @contextmanager
     def model_sharded_context(self) -> Iterator[None]:
-        """Nothing: Lightning would have every tensor that `configure_model` makes partitioned, rather than what is
-        handed to `partition`."""
+        """Do nothing. Lightning's own context would partition every tensor that `configure_model` makes, not only what
+        is given to `partition`."""
         yield
 
     def setup_environment(self) -> None:
-        """As for any strategy of several processes, less the check for CUDA."""
+        """As for any strategy of several processes, without the check for CUDA."""
         super(DeepSpeedStrategy, self).setup_environment()
 
     def setup_distributed(self) -> None:
-        """Lightning's, less a validation of GPU indices that devices without one can't pass."""
+        """Lightning's, without its validation of GPU indices, which fails on CPUs."""
         reset_seed()
         self.set_world_ranks()
         if self.root_device.type == "cpu":
@@ -169,7 +170,7 @@ def whole_weights(checkpoint: Path) -> dict[str, Tensor]:
 
 @contextmanager
 def plain_values() -> Iterator[None]:
-    """Loading inside never runs code from a file, whatever the library that loads asks for."""
+    """Inside, loading never runs code from a file, whatever the loading library asks for."""
     from deepspeed.runtime.fp16.loss_scaler import LossScaler
     from deepspeed.runtime.zero.config import ZeroStageEnum
     from deepspeed.utils.tensor_fragment import fragment_address
@@ -193,7 +194,7 @@ def _plain(state: Any) -> Any:
 
 
 def _without_extension() -> None:
-    """Leave collectives on CPUs to gloo: DeepSpeed's own are C++ that is built on the spot, with a compiler."""
+    """Use gloo for collectives on CPUs, since DeepSpeed's own are C++ code that needs a compiler."""
     import deepspeed.ops
     from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
 

@@ -1,4 +1,4 @@
-"""What a strategy says of itself, so that nobody guesses it from names."""
+"""What a strategy declares of itself, so that it need not be guessed from names."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,10 +11,10 @@ from torch.nn import Module, Parameter
 
 @dataclass(frozen=True)
 class StrategyTraits:
-    """What is known of a strategy from its settings alone.
+    """The properties of a strategy that its settings alone determine.
 
     Attributes:
-        zero_stage: What each rank holds a part of only, as ZeRO counts it: 1 optimizer states, 2 gradients too, 3
+        zero_stage: Of what each rank holds only a part, as ZeRO counts: 1 optimizer states, 2 gradients too, 3
             parameters too; 0: nothing.
         offload_optimizer: Whether optimizer states are in the host's memory.
         keeps_masters: Weights in bfloat16 are rounded from fp32 copies that it keeps.
@@ -34,13 +34,13 @@ class StrategyTraits:
 
 @runtime_checkable
 class Sharding(Protocol):
-    """What this work asks of a strategy that shards anything; one that does not is taken for `Whole`."""
+    """The methods that a strategy that shards must have. One without them is treated as `Whole`."""
 
     def gathered(self, parameters: Sequence[Parameter]) -> AbstractContextManager[Any]:
         """Whole parameters inside the context, on every rank: a collective where they are sharded."""
 
     def partition(self, module: Module) -> None:
-        """Leave each rank its part of the module's parameters, of the values that rank 0 holds: a collective."""
+        """Give each rank its part of the module's parameters, with rank 0's values: a collective."""
 
     def gradient_norm(self) -> float | None:
         """Norm of the last step's whole gradient, before clipping; None: the strategy leaves clipping to the module."""
@@ -57,7 +57,7 @@ class Whole:
         return nullcontext()
 
     def partition(self, module: Module) -> None:
-        """See `Sharding`; there is nothing to leave out."""
+        """See `Sharding`. Nothing is partitioned here."""
 
     def gradient_norm(self) -> float | None:
         """See `Sharding`."""
@@ -69,5 +69,5 @@ class Whole:
 
 
 def sharding_of(strategy: Any) -> Sharding:
-    """How a Lightning strategy answers."""
+    """The `Sharding` of a Lightning strategy."""
     return strategy if isinstance(strategy, Sharding) else Whole()

@@ -1,4 +1,4 @@
-"""Sweeps: every job in a process of its own, one view of all, and what is left when some fail."""
+"""Sweeps: every job runs in its own process, one view shows all jobs, and the others go on when some fail."""
 
 from rlvr.sweep.failed import FailedJobs
 from rlvr.sweep.job import Job, objective

@@ -1,4 +1,4 @@
-"""A Hydra callback: a sweep of which jobs have failed says which, and does not end as if all were well."""
+"""A Hydra callback: a sweep names its failed jobs and does not end as if all had succeeded."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from rlvr.sweep.job import JOBS_FILE
 
 
 class FailedJobs(Callback):
-    """Stands first in `hydra.callbacks`: Hydra calls the first one last, so after the joint report."""
+    """It must be the first in `hydra.callbacks`, which Hydra calls last, so after the joint report."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra after the last job."""

@@ -23,7 +23,7 @@ LOOK_S = 0.2
 
 
 def run_jobs(new: Sequence[Job], jobs: Sequence[Job], at_once: int, sweep_dir: Path) -> None:
-    """Run what is not finished; a signal to stop goes to the running jobs, and ends this process after them.
+    """Run the unfinished jobs. A signal to stop is sent to the running jobs, and this process ends after them.
 
     Args:
         new: Jobs to run.
@@ -47,12 +47,12 @@ def run_jobs(new: Sequence[Job], jobs: Sequence[Job], at_once: int, sweep_dir: P
 class Child:
     """A job's process and what it prints.
 
-    Its output goes to a file that is locked for as long as anything started by the job lives: a second sweep, or one
-    whose launcher was killed and left the job behind, does not run two processes in one folder.
+    Its output goes to a file that is locked as long as any process of the job lives. So two processes never run in one
+    folder, even when there is a second sweep, or when a killed launcher has left its job behind.
 
     Args:
         job: What to run.
-        environment: Beside this process's own.
+        environment: Variables added to this process's own.
     """
 
     def __init__(self, job: Job, environment: dict[str, str]) -> None:
@@ -89,7 +89,7 @@ class Child:
         return sentence(self._reader.read().decode(errors="replace"), self.process.returncode)
 
     def stop(self, signum: int) -> None:
-        """Ask it to end: an interrupt or a kill reaches all its processes, as a terminal does it, SIGTERM the first."""
+        """Ask it to end. An interrupt or a kill goes to all its processes, as from a terminal; SIGTERM to the first."""
         with suppress(ProcessLookupError):
             if signum in (signal.SIGINT, signal.SIGKILL):
                 os.killpg(self.process.pid, signum)
@@ -118,7 +118,7 @@ class Runner:
         self.view = View(sweep_dir, jobs, at_once)
 
     def run(self) -> None:
-        """Until the last job has ended, or until those that ran when a signal came have."""
+        """Loop until the last job has ended; after a signal, until the jobs that ran at that time have ended."""
         write_jobs(self.sweep_dir, self.jobs)
         while self.running or (self.waiting and not self.signals):
             self._hand_on()
@@ -171,7 +171,7 @@ class Runner:
 
     @contextmanager
     def signals_handed_on(self) -> Iterator[None]:
-        """Note the signals that ask to stop, but for those that are ignored, as nohup has it."""
+        """Handle the signals that ask to stop, except those that are ignored, as under nohup."""
         heard = [signum for signum in STOPPING if signal.getsignal(signum) is not signal.SIG_IGN]
         before = {signum: signal.signal(signum, lambda signum, _: self.signals.append(signum)) for signum in heard}
         try:

@@ -1,4 +1,4 @@
-"""What the terminal shows of a sweep: on a terminal one line a job, kept up to date; elsewhere a line an event."""
+"""What a sweep shows: on a terminal one line for each job, kept up to date; elsewhere a line for each event."""
 
 import time
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ NEWS_S = 60.0  # between lines on how far the jobs are, where there is no termin
 
 
 class View:
-    """Shows the jobs while they run, and what the job prints where one runs at a time.
+    """Shows the jobs while they run. Where one job runs at a time, its output is shown, too.
 
     Args:
         sweep_dir: The sweep's folder.
@@ -66,7 +66,7 @@ class View:
         console.print(f"Stopping: waiting for {count} job(s) to end; once more kills them.")
 
     def refresh(self) -> None:
-        """Where there is no terminal and jobs do not speak for themselves, say now and then how far they are."""
+        """Where there is no terminal and the jobs' output is not shown, print from time to time how far they are."""
         if console.is_terminal or self.at_once == 1 or time.time() - self._news < NEWS_S:
             return
         self._news = time.time()

@@ -1,4 +1,4 @@
-"""What a run's parts share: handed to whoever needs it when it is made, rather than found in another object."""
+"""What a run's parts share. A part gets this when it is made, so that it need not look into other objects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from rlvr.verify import Verifier
 
 @dataclass(frozen=True)
 class RunContext:
-    """The things of a run that sampling, grading and writing take.
+    """The objects of a run that sampling, grading and writing need.
 
     Attributes:
         run_dir: The run's folder.
@@ -45,13 +45,13 @@ class RolloutListener(Protocol):
     def on_rollout(
         self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
     ) -> Mapping[str, float]:
-        """Look at a batch, the same call on every rank.
+        """Look at a batch. Every rank makes the same call.
 
         Args:
             trainer: Lightning's.
             pl_module: The LightningModule.
             batch: This rank's part.
-            metrics: Of the whole batch, those that earlier listeners added among them.
+            metrics: Those of the whole batch, including what earlier listeners added.
 
         Returns:
             Further metrics.

@@ -32,7 +32,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         collector: Makes the collector, given the `ranks`, which are known only inside a trainer.
         minibatches_per_rollout: Optimizer steps on each rollout batch.
         listeners: See each batch before it is learned from, in this order.
-        answers: The base's answers that are learned from beside it; None: fresh rollouts alone.
+        answers: The base's answers that are learned from in addition; None: only fresh rollouts.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         self.stored: StoredAnswers | None = None
 
     def train_dataloader(self) -> DataLoader:
-        """Collect a rollout batch and hand over a sized data set, so that nothing is prefetched off-policy."""
+        """Collect a rollout batch and return it as a data set of known size: nothing is prefetched off-policy."""
         trainer, clock = self._trainer, self.context.clock
         module: Any = trainer.lightning_module
         if self.answers is not None and self.stored is None:
@@ -94,14 +94,14 @@ class RolloutDataModule(lightning.LightningDataModule):
     def _assemble(self, samples: Sequence[Sequence[TrainingSample]], version: int) -> list[MicroBatch]:
         """This rank's micro-batches of every optimizer step.
 
-        Lightning steps after a fixed number of them, so each step on this batch has as many.
+        Lightning steps after a fixed number of micro-batches, so each step on this batch has the same number of them.
         """
         steps = shared_out(samples, self.context.micro_batch_tokens, self._ranks)
         self._trainer.accumulate_grad_batches = len(steps[0])
         return [packed(part, version) for part in chain.from_iterable(steps)]
 
     def _scored(self, batches: Sequence[MicroBatch], filled_in: Callable[[MicroBatch], MicroBatch]) -> list[MicroBatch]:
-        """Filled in with what the objective compares with, before the policy moves."""
+        """The batches with the values that the objective compares with, computed before the policy moves."""
         device = self._trainer.strategy.root_device
         forward = self._trainer.precision_plugin.forward_context()
         for batch in batches:
@@ -122,7 +122,7 @@ class RolloutDataModule(lightning.LightningDataModule):
             return standalone_logps(trainer, module, groups, start, context.micro_batch_tokens)
 
     def setup(self, stage: str) -> None:
-        """Lightning moves the policy to its device only after this, so the engine is told now and built later."""
+        """Attach the engine, which is built later: Lightning moves the policy to its device only after this."""
         self.collector = self.make_collector(ranks=self._ranks, standalone=self._standalone)
         self.context.engine.attach(self._host)
 
@@ -148,7 +148,7 @@ class RolloutDataModule(lightning.LightningDataModule):
         return self.trainer
 
     def state_dict(self) -> dict[str, Any]:
-        """The collector's, and which stored answers were drawn."""
+        """The collector's state, and the key of the stored answers."""
         key = self.answers.key if self.answers is not None else None
         return self.collector.state_dict() | ({"answers": key} if key else {})
 

@@ -34,10 +34,10 @@ class PolicyModule(lightning.LightningModule):
         objective: What is minimised, see `algo.objective`.
         optimizer: Builds the optimizer from the trainable parameters.
         warmup_steps: Optimizer steps over which the learning rate rises linearly.
-        lr_schedule: What it does then: `constant`, or `cosine` down to 0 at the trainer's last step.
-        temperature: The sampling temperature; the policy that is trained is the one that was sampled.
+        lr_schedule: The learning rate after that: `constant`, or `cosine` down to 0 at the trainer's last step.
+        temperature: The sampling temperature, so that the trained policy is the one that was sampled.
         minibatches_per_rollout: Optimizer steps on each rollout.
-        checkpoint: Where the weights of a hollow policy are; None: the policy has them.
+        checkpoint: Files with the weights of a policy whose parameters have no memory yet; None: it has its weights.
         reference: A frozen copy of the policy, where the objective holds it near one or evaluations compare it with its
             base; None: nothing asks for it, or the policy is its own reference with its adapters switched off.
     """
@@ -57,7 +57,7 @@ class PolicyModule(lightning.LightningModule):
         super().__init__()
         self.checkpoint = checkpoint
         self.policy = policy.train()
-        # In the mode of the rest, or Lightning would warn.
+        # In the same mode as the other modules, or Lightning would warn.
         self.reference = None if reference is None else reference.train()
         self.objective = objective
         self.make_optimizer = optimizer
@@ -75,7 +75,7 @@ class PolicyModule(lightning.LightningModule):
         return self.global_step
 
     def configure_model(self) -> None:
-        """Bring in weights that were left in their files, now that all ranks are there to take their parts."""
+        """Load weights that were left in their files, now that all ranks are ready to take their parts."""
         if self.checkpoint is None:
             return
         strategy = self.trainer.strategy
@@ -88,17 +88,17 @@ class PolicyModule(lightning.LightningModule):
         self.checkpoint = None  # Lightning may call again
 
     def on_fit_start(self) -> None:
-        """The policy is in place: from here on every step takes the memory that the one before has freed."""
+        """The policy is in place. From here on each step can reuse the memory that the step before has freed."""
         keep_freed_memory()
 
     def on_train_batch_start(self, batch: MicroBatch, batch_idx: int) -> None:
-        """Before a step's first micro-batch: look at what it is about to change."""
+        """Before a step's first micro-batch, note the numbers that the step will change."""
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
             trained = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
             self._updates = UpdateShare(sharding_of(self.trainer.strategy).masters(trained))
 
     def training_step(self, batch: MicroBatch, batch_idx: int) -> Tensor:
-        """The objective on one micro-batch; over all of them and all ranks of a step it is the method's loss.
+        """The objective on one micro-batch. Over all micro-batches and ranks of a step it is the method's loss.
 
         Raises:
             RuntimeError: When the batch was sampled by a policy too old for this step.
@@ -115,7 +115,7 @@ class PolicyModule(lightning.LightningModule):
         return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
 
     def with_old(self, batch: MicroBatch) -> MicroBatch:
-        """The batch with what the policy as it is says of it."""
+        """The batch with its log-probabilities and statistics under the present policy."""
         wanted = [statistic for statistic in self.objective.statistics if statistic.of_old]
         scores = completion_logps(self.policy, batch, self.temperature, statistics=wanted)
         return batch.with_old(scores.logp_BT, scores.statistic_BT)
@@ -133,19 +133,19 @@ class PolicyModule(lightning.LightningModule):
             yield model
 
     def renew_reference(self, steps: int) -> None:
-        """Make the policy of now the reference, if its time has come since the last rollout, `steps` before."""
+        """Make the present policy the reference, if that was due since the last rollout, `steps` steps before."""
         kl = self.objective.kl
         if kl is not None and self.reference is not None and kl.resets_at(self.version, self.version - steps):
             for copy, parameter in zip(self.reference.parameters(), self.policy.parameters(), strict=True):
                 copy.data.copy_(parameter.data)
 
     def on_train_batch_end(self, outputs: Any, batch: MicroBatch, batch_idx: int) -> None:
-        """After a step's last micro-batch: terms may look back on it."""
+        """After a step's last micro-batch, let the objective's terms update what they remember."""
         if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
             self.objective.after_step(Ranks.of(self.trainer).total)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """What the objective's terms remember."""
+        """Save what the objective's terms remember."""
         if state := self.objective.state_dict():
             checkpoint["objective"] = state
 
@@ -160,7 +160,7 @@ class PolicyModule(lightning.LightningModule):
         return self._grad_norm if norm is None else norm
 
     def take_metrics(self) -> dict[str, float]:
-        """What the trained tokens showed since the last call, and the share of the trained numbers that changed."""
+        """Metrics of the tokens trained on since the last call, and the share of the trained numbers that changed."""
         sums, self._sums = self._sums, {}
         return {**self.objective.metrics(sums), "train/update_share": self._updates.share()}
 
@@ -170,21 +170,23 @@ class PolicyModule(lightning.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by the global norm and keep the norm from before, unless the strategy does both over its shards; a step
-        whose gradient is not finite changes nothing."""
+        """Clip by the global norm and keep the norm from before, unless the strategy does both over its shards.
+
+        A step whose gradient is not finite changes nothing.
+        """
         if sharding_of(self.trainer.strategy).gradient_norm() is not None:
             return
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         limit = float("inf") if gradient_clip_val is None else float(gradient_clip_val)
         self._grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
         if not math.isfinite(self._grad_norm):
-            # The optimizer leaves parameters without gradient alone, moments and all. DeepSpeed does as much by itself.
+            # The optimizer does not change parameters without gradient, nor their moments. DeepSpeed does so itself.
             for parameter in parameters:
                 parameter.grad = None
 
     def configure_optimizers(self) -> Any:
-        """The optimizer over what is trainable, with its schedule; the number of steps is the trainer's own setting,
-        since to estimate it Lightning would ask for a data loader, and that samples."""
+        """The optimizer over the trainable parameters, with its schedule. The number of steps is the trainer's setting:
+        to estimate it, Lightning would ask for a data loader, which samples."""
         optimizer = self.make_optimizer(p for p in self.policy.parameters() if p.requires_grad)
         schedule = LambdaLR(optimizer, self._lr_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,4 +1,4 @@
-"""Which type the trained weights have, and whether the updates that they are given arrive.
+"""The type of the trained weights, and whether updates change them or are lost in rounding.
 
 Adam moves a weight by about the learning rate. At 1e-6 that is less than half the distance between two neighbours in
 bfloat16 for nearly every weight: the sum rounds back to where it was, and nothing is trained. So what the optimizer
@@ -17,7 +17,7 @@ def trained_dtype(precision: str, adapters: bool) -> torch.dtype:
     """Type in which the policy's weights are loaded.
 
     Args:
-        precision: The trainer's: 32-true; bf16-mixed; or bf16-true, where DeepSpeed keeps an fp32 copy beside.
+        precision: The trainer's: 32-true; bf16-mixed; or bf16-true, where DeepSpeed also keeps an fp32 copy.
         adapters: Whether the weights are frozen under adapters, which peft makes in fp32 by itself.
     """
     half = precision == "bf16-true" or (precision == "bf16-mixed" and adapters)
@@ -37,6 +37,6 @@ class UpdateShare:
         self._before = [view.clone() for view in self._views]
 
     def share(self) -> float:
-        """Since this object was made, between 0 and 1."""
+        """The share that has changed since this object was made, between 0 and 1."""
         changed = [(view != before).sum() for view, before in zip(self._views, self._before, strict=True)]
         return float(torch.stack(changed).sum()) / sum(map(len, self._views)) if changed else 0.0

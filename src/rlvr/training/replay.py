@@ -19,7 +19,7 @@ from rlvr.training.context import RunContext
 from rlvr.training.scoring import score_samples
 from rlvr.types import Problem
 
-# Completions in one engine call, after which what is right is written: a run that is killed draws the rest only.
+# Completions in one engine call. After each call the right ones are written, so that a killed run draws only the rest.
 CALL = 8192
 
 
@@ -30,7 +30,7 @@ class BaseAnswers:
         context: What the run's parts share.
         replay: Says how many are drawn, and which are kept.
         cache_dir: Where they lie.
-        known: What they depend on beside weights, problems and sampling: context, engine, grading rules.
+        known: What they depend on in addition to weights, problems and sampling: context, engine, grading rules.
         key_of: Names all that they depend on, see `rlvr.eval.evaluation_key`.
     """
 
@@ -50,7 +50,7 @@ class BaseAnswers:
         return self.cache_dir / f"answers-{self.key}"
 
     def open(self, trainer: Any, module: Any) -> StoredAnswers:
-        """The answers, drawn first where the policy is still the base: a collective.
+        """The answers. Where the policy is still the base, missing ones are drawn first. This is a collective.
 
         Raises:
             RunError: When a resumed run's answers are gone.
@@ -69,7 +69,7 @@ class BaseAnswers:
         return self.key_of(weights, context.seed, sampling, *self.known, module.temperature, kept, asked)
 
     def _draw(self, trainer: Any, module: Any) -> None:
-        """Draw what is missing on any machine."""
+        """Draw the answers that are missing on any machine."""
         ranks, problems = Ranks.of(trainer), self.context.problems
         size = max(CALL // self.replay.samples, 1)
         chunks = [problems[start : start + size] for start in range(0, len(problems), size)]
@@ -85,7 +85,7 @@ class BaseAnswers:
         ranks.barrier()
 
     def _answers(self, trainer: Any, module: Any, problems: Sequence[Problem], chunk: int, ranks: Ranks) -> pa.Table:
-        """Of all ranks, in the order of the problems."""
+        """The answers of all ranks, in the order of the problems."""
         context, replay, version = self.context, self.replay, trainer.global_step
         mine: Sequence[Problem] = ranks.shard(problems)
         sampling = replace(context.sampling, temperature=replay.temperature)

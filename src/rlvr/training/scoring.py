@@ -1,4 +1,4 @@
-"""Log-probabilities of given completions under the policy as it is."""
+"""Log-probabilities of given completions under the present policy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from rlvr.types import Group
 
 
 class Scored(NamedTuple):
-    """What a policy says of the T trained tokens of a sample.
+    """A policy's values at the T trained tokens of a sample.
 
     Attributes:
         logp_T: Log-probabilities, nats.
@@ -30,7 +30,7 @@ class Scored(NamedTuple):
 
 
 def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int) -> list[Tensor]:
-    """Log-probabilities [T] of each sample's trained tokens under the policy as it is; else as `scored_under`."""
+    """Log-probabilities [T], nats, of each sample's trained tokens under the present policy, as by `scored_under`."""
     with evaluating(module.policy):
         scored = scored_under(module.policy, trainer, module, samples, budget, module.temperature)
     return [one.logp_T for one in scored]
@@ -39,9 +39,9 @@ def score_samples(trainer: Any, module: Any, samples: Sequence[TrainingSample], 
 def scored_under(
     policy: Any, trainer: Any, module: Any, samples: Sequence[TrainingSample], budget: int, temperature: float
 ) -> list[Scored]:
-    """What a policy says of each sample, without gradient: a collective.
+    """A policy's values for each sample, without gradient: a collective.
 
-    Ranks bring samples of their own, and each makes as many forward passes: under ZeRO-3 those are collectives.
+    Each rank has its own samples, but all make the same number of forward passes, which under ZeRO-3 are collectives.
 
     Args:
         policy: The one that is trained, or the reference; without dropout.
@@ -60,7 +60,7 @@ def scored_under(
             batch = packed(rows, version=0).to(module.device)
             scores = completion_logps(policy, batch, temperature)
             logp_BT, entropy_BT, mask_BT = scores.logp_BT.cpu(), scores.entropy_BT.cpu(), batch.mask_BT.bool().cpu()
-            # An empty part holds a token of no sample.
+            # A part without samples gets one token that belongs to no sample.
             scored |= {
                 id(row): Scored(logp_BT[index][mask_BT[index]], entropy_BT[index][mask_BT[index]])
                 for index, row in enumerate(rows)
