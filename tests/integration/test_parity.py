@@ -98,7 +98,7 @@ def test_one_process_in_parts(alone: dict[str, Trained]):
     "strategy",
     [
         pytest.param(DDP, marks=pytest.mark.full, id="DDP"),
-        pytest.param(ZERO2, id="ZeRO-2"),
+        pytest.param(ZERO2, marks=pytest.mark.full, id="ZeRO-2"),
         pytest.param(ZERO3, id="ZeRO-3"),
     ],
 )
