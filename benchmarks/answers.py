@@ -136,7 +136,7 @@ def interval(draw: random.Random) -> Drawn:
     """Between two bounds, in brackets or as an inequality; round brackets alone may be a pair of numbers."""
     a = draw.randint(-9, 8)
     b = draw.randint(a + 1, 9)
-    left, right = draw.choice(["[)", "(]", "[]"])
+    left, right = draw.choice([("[", ")"), ("(", "]"), ("[", "]")])
     signs = {"(": "<", "[": r"\leq ", ")": "<", "]": r"\leq "}
     way = draw.choice([rf"{left}{a},{b}{right}", f"{a}{signs[left]}x{signs[right]}{b}"])
     return way, ("interval", left, a, b, right)

@@ -6,21 +6,34 @@ The guard's limits (src/rlvr/callbacks/mismatch.py) leave room above these. Part
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from rollout import ROOT, prompts
+from torch import Tensor
 
 from rlvr.algo import Correction
+from rlvr.algo.tokens import Tokens
 from rlvr.build import quiet
 from rlvr.callbacks import Mismatch
 from rlvr.console import console
 from rlvr.rollout import VLLM, Host, Sampling, named_weights
-from rlvr.scoring import packed
+from rlvr.scoring import MicroBatch, packed
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.step import TrainingSample
 from rlvr.tables import Grid
+
+LEVELS: tuple[Literal["token"], Literal["sequence"]] = ("token", "sequence")
+
+
+def correction(of: Correction, logp_BT: Tensor, batch: MicroBatch) -> dict[str, float]:
+    """What a correction logs of a batch that the policy itself has just sampled."""
+    none_BT = torch.zeros_like(logp_BT)
+    tokens = Tokens(logp_BT, none_BT, logp_BT, batch.engine_logp_BT, none_BT, none_BT, none_BT, batch.mask_BT)
+    sums = {name: float(value) for name, value in of(tokens)[1].items()}
+    return of.metrics({**sums, "tokens": float(batch.mask_BT.sum())})
 
 
 def main() -> None:
@@ -45,10 +58,7 @@ def main() -> None:
             logp_BT = completion_logps(policy, batch, 1.0).logp_BT
         kept_BT = batch.mask_BT.bool()
         found = Mismatch.between(logp_BT[kept_BT], batch.engine_logp_BT[kept_BT])
-        corrected = [
-            Correction(level, 2.0, "truncate")(logp_BT, batch.engine_logp_BT, batch.mask_BT)[1].metrics()
-            for level in ("token", "sequence")
-        ]
+        corrected = [correction(Correction(level, 2.0, "truncate"), logp_BT, batch) for level in LEVELS]
         rows.append(
             [
                 dtype,

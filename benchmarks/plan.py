@@ -130,8 +130,9 @@ def shapes_only(policy: nn.Module, device: str) -> nn.Module:
                 empty = torch.empty(value.shape, dtype=value.dtype, device=device)
                 made[id(value)] = nn.Parameter(empty, requires_grad=value.requires_grad)
             module._parameters[name] = None if value is None else made[id(value)]
-        for name, value in module._buffers.items():
-            module._buffers[name] = torch.empty(value.shape, dtype=value.dtype, device=device)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype, device=device)
     return policy
 
 

@@ -60,7 +60,7 @@ def measure(name: str, dtype: str, count: int, n: int, tokens: int, cache: str) 
     rates: dict[str, list[float]] = {"hf": [], "vllm": []}
     for turn in range(TURNS + 1):
         for label, engine in (("hf", hf), ("vllm", vllm)):
-            rates[label].append(rate(lambda e=engine, s=turn: e.generate(problems, n, Sampling(tokens), 3, s)))
+            rates[label].append(rate(partial(engine.generate, problems, n, Sampling(tokens), 3, turn)))
     best = {label: max(values[1:]) for label, values in rates.items()}
     model_gib = sum(p.numel() * p.element_size() for p in policy.parameters()) / 2**30
     return {

@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -36,7 +37,7 @@ def main() -> None:
     folder, skipped = asked["folder"], asked["skipped"]
     prompts = json.loads(Path(f"{folder}/prompts.json").read_text())
     clock = Clock()
-    modes = {
+    modes: dict[str, dict[str, Any]] = {
         "generate": {},
         "continuous batching": {"use_transformers_continuous_batching": True},
         "vllm": {"use_vllm": True, "vllm_mode": "colocate", "vllm_max_model_length": 256},

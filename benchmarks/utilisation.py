@@ -82,9 +82,9 @@ def shapes_of_smollm2() -> Grid:
     size, peak = PolicySize.of(policy.config), measured_flops(CPU, torch.float32)
     sampled = sum((Passed.of(PROMPT, [len(one.token_ids) for one in some]) for _, some in pairs), Passed())
     rows = [
-        ["sampling", sampled_s, size.forward(sampled)],
-        ["forward", forward_s, size.forward(batch.passed)],
-        ["backward", backward_s, size.backward(batch.passed)],
+        ("sampling", sampled_s, size.forward(sampled)),
+        ("forward", forward_s, size.forward(batch.passed)),
+        ("backward", backward_s, size.backward(batch.passed)),
     ]
     shown = [[name, f"{seconds:.1f}", f"{flops / seconds / peak:.2f}"] for name, seconds, flops in rows]
     return Grid(f"SmolLM2-135M's shapes, of {peak / 1e9:.0f} GFLOP/s", ["phase", "s", "utilisation"], shown)
@@ -141,8 +141,8 @@ def beside(times: TimePlan, seconds: dict[str, float]) -> Grid:
     """The plan, and what was seen."""
     planned = {name: phase.seconds for name, phase in times.phases.items()}
     names = [*planned, *(name for name in seconds if name not in planned)]
-    rows = [[name, planned.get(name, 0.0), seconds.get(name, 0.0)] for name in names]
-    rows.append(["all", sum(planned.values()), sum(seconds.values())])
+    rows = [(name, planned.get(name, 0.0), seconds.get(name, 0.0)) for name in names]
+    rows.append(("all", sum(planned.values()), sum(seconds.values())))
     shown = [
         [name, in_words(plan), in_words(seen), f"{plan / seen - 1:+.0%}" if seen else ""] for name, plan, seen in rows
     ]

@@ -20,6 +20,8 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import starmap
 from typing import Any
 
 import math_verify
@@ -190,8 +192,8 @@ def speeds(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
         theirs_s = ours_s = 0.0
         for start in range(0, len(items), TURN_VERDICTS):
             turn = items[start : start + TURN_VERDICTS]
-            theirs_s += seconds(lambda turn=turn: [alone(*item) for item in turn])
-            ours_s += seconds(lambda turn=turn, verifier=verifier: verifier.grade(turn))
+            theirs_s += seconds(partial(list, starmap(alone, turn)))
+            ours_s += seconds(partial(verifier.grade, turn))
         questions = [verifier.questions(*item).questions for item in items]
         shortcut = sum(all(verifier.plain(question) is not None for question in each) for each in questions)
         rates = [f"{len(items) / theirs_s:,.0f}", f"{len(items) / ours_s:,.0f}", f"{theirs_s / ours_s:.1f}"]
@@ -219,7 +221,7 @@ def startup(rows: Sequence[dict[str, Any]]) -> str:
         cold, warm = (MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0, final_form="any") for _ in range(2))
         warm.grade(items[:WARM_UP])
         items = items[WARM_UP:]
-        turns.append([seconds(lambda v=v, items=items: v.grade(items)) for v in (cold, warm)])
+        turns.append([seconds(partial(each.grade, items)) for each in (cold, warm)])
     cold_s, warm_s = min(turns, key=lambda turn: turn[0] - turn[1])
     return (
         f"{STARTUP_VERDICTS} verdicts on sums take {cold_s:.2f} s with the start of {WORKERS} processes and "

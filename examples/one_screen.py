@@ -116,7 +116,7 @@ def train(
 
 def main() -> None:
     """The embedded default of `src/train.py algo=grpo`."""
-    source = Countdown(numbers=5, train_size=512, heldout_size=500, seed=0)
+    source = Countdown(numbers=5, target_min=10, target_max=99, train_size=512, heldout_size=500, seed=0)
     base = WarmStartedPolicy(
         architecture="qwen2",
         size={
@@ -124,7 +124,12 @@ def main() -> None:
             **{"intermediate_size": 192, "max_position_embeddings": 64, "tie_word_embeddings": True},
             "initializer_range": 0.05,
         },
-        **{"steps": 2100, "batch_size": 128, "lr": 2e-3, "betas": [0.9, 0.98], "warmup_steps": 50, "clip": 1.0},
+        steps=2100,
+        batch_size=128,
+        lr=2e-3,
+        betas=[0.9, 0.98],
+        warmup_steps=50,
+        clip=1.0,
         operator_shares=[0.5, 0.3, 0.2],
     )
     policy, tokenizer = base.load(source, seed=0, cache_dir=Path("logs/cache"), dtype=torch.float32)

@@ -23,9 +23,9 @@ def numbers(evaluation: Evaluation) -> dict[str, str]:
 
 def read(sweep: Path) -> dict[str, dict[str, str]]:
     """A line for each finished run, and for the base that they share."""
-    lines = {}
+    lines: dict[str, dict[str, str]] = {}
     for run in sorted(path for path in sweep.iterdir() if finished(path)):
-        given = dict(word.split("=", 1) for word in OmegaConf.load(run / ".hydra" / "overrides.yaml"))
+        given = dict(str(word).split("=", 1) for word in OmegaConf.load(run / ".hydra" / "overrides.yaml"))
         split = RunRecord.read(run).splits["heldout"]
         assert split.trained is not None
         assert lines.setdefault(BASE, numbers(split.base)) == numbers(split.base), f"{run} started from another base"

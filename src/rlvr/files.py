@@ -1,9 +1,11 @@
 """Files that are whole or not there."""
 
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -22,8 +24,19 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder aside and rename it; when another process was faster, its folder stays."""
+    """Fill a folder aside and rename it, unless it is there. Of several processes one does so, and the others wait.
+
+    Where the file system has no locks each of them fills one, and the first stays.
+    """
+    if folder.exists():
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.parent / f".{folder.name}.lock"):
+        if not folder.exists():
+            _fill(folder, fill)
+
+
+def _fill(folder: Path, fill: Callable[[Path], None]) -> None:
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         fill(aside)
@@ -34,6 +47,15 @@ def make_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time; the lock goes with the process that holds it, and its file stays."""
+    with path.open("a") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def share_file(path: Path, target: Path) -> None:

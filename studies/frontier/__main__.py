@@ -1,4 +1,5 @@
 """Runs the frontier study for a while, or until it is whole: `python -m studies.frontier [--minutes 90] [--jobs 2]`.
+`--restore FOLDER` makes folders of runs from the records instead, which `src/report.py` reads.
 
 Every run that ends leaves its record in docs/results/frontier/records; what is there is not run again, on any machine.
 A run that is stopped goes on from its checkpoint where logs/ still has it.
@@ -7,12 +8,13 @@ A run that is stopped goes on from its checkpoint where logs/ still has it.
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from rlvr.console import console
 from rlvr.sweep import Job, run_jobs
 from rlvr.sweep.job import finished
 from studies.frontier.plan import wanted
-from studies.frontier.record import keep, kept
+from studies.frontier.record import keep, kept, restore
 from studies.frontier.setting import FOLDER, Run
 
 
@@ -38,7 +40,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the frontier study, or a piece of it.")
     parser.add_argument("--minutes", type=float, default=90, help="no run is started later than so many minutes on")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--restore", type=Path, help="only make folders of runs here, from the records")
     asked = parser.parse_args()
+    if asked.restore:
+        made = restore(kept(), asked.restore)
+        console.print(f"{len(made)} runs: python src/report.py 'runs=[{asked.restore}]'", markup=False)
+        return
     FOLDER.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * asked.minutes
     while runs := wanted(kept()):

@@ -27,6 +27,7 @@ HEAD = """# Frontiers: Pass@256 as a function of Pass@1
 ```
 make frontier                      # ninety minutes of it; run again, it goes on
 python -m studies.frontier.page    # writes this page from the records that there are
+python -m studies.frontier --restore logs/frontier_records    # runs for the report, from the records
 ```
 
 Thirteen methods on `data=countdown_hard`: six digits, targets of 100 to 999, the embedded tiny policy, 400

@@ -1,5 +1,6 @@
 """A pre-trained model taught on right answers of the task."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.data import Countdown
 from rlvr.errors import ConfigError
-from rlvr.models import Checkpoint, TaughtPolicy, WarmStartedPolicy
+from rlvr.models import PretrainedPolicy, TaughtPolicy, WarmStartedPolicy
 from rlvr.models.taught import imitation_loss
 
 TASK = Countdown(3, 10, 99, train_size=4, heldout_size=4, seed=0)
@@ -23,18 +24,15 @@ def a_policy(tokenizer):
     )
 
 
-class Saved:
-    """A base that a folder holds; how often it was read."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.reads = folder, 0
-        tokenizer = TASK.tokenizer()
-        a_policy(tokenizer).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-
-    def checkpoint(self, source, seed, cache_dir) -> Checkpoint:
-        self.reads += 1
-        return Checkpoint(str(self.folder))
+@pytest.fixture
+def taught(tmp_path: Path) -> TaughtPolicy:
+    """Of a small policy in a folder."""
+    tokenizer = TASK.tokenizer()
+    a_policy(tokenizer).save_pretrained(tmp_path / "before")
+    tokenizer.save_pretrained(tmp_path / "before")
+    base = PretrainedPolicy(str(tmp_path / "before"), None)
+    numbers = {"steps": 60, "batch_size": 16, "lr": 1e-2, "warmup_steps": 2, "clip": 1.0}
+    return TaughtPolicy(**numbers, operator_shares=[0.5, 0.3, 0.2], base=base)
 
 
 def test_the_loss_is_that_of_the_answers_alone():
@@ -51,12 +49,8 @@ def test_the_loss_is_that_of_the_answers_alone():
     assert float(imitation_loss(policy, tokenizer, pairs)) == pytest.approx(sums / tokens, abs=1e-5)
 
 
-def test_it_learns_is_cached_and_is_another_with_another_setting(tmp_path):
+def test_it_learns_is_cached_and_is_another_with_another_setting(taught: TaughtPolicy, tmp_path: Path):
     """Loss falls; a second call reads the folder; another number of steps makes another policy."""
-    base = Saved(tmp_path / "base")
-    taught = TaughtPolicy(
-        base, steps=60, batch_size=16, lr=1e-2, warmup_steps=2, clip=1.0, operator_shares=[0.5, 0.3, 0.2]
-    )
     checkpoint = taught.checkpoint(TASK, 0, tmp_path / "cache")
     policy, tokenizer = checkpoint.load(None)
     pairs = TASK.demonstrations(np.random.default_rng(1), 32, (0.5, 0.3, 0.2))
@@ -65,20 +59,30 @@ def test_it_learns_is_cached_and_is_another_with_another_setting(tmp_path):
     made = Path(checkpoint.name).stat().st_mtime_ns
     assert taught.checkpoint(TASK, 0, tmp_path / "cache") == checkpoint
     assert Path(checkpoint.name).stat().st_mtime_ns == made
-    other = TaughtPolicy(base, 61, 16, 1e-2, 2, 1.0, [0.5, 0.3, 0.2])
-    assert other._key(TASK, Checkpoint("base"), 0) != taught._key(TASK, Checkpoint("base"), 0)
+    assert replace(taught, steps=61).folder(TASK, 0, tmp_path) != taught.folder(TASK, 0, tmp_path)
 
 
-def test_the_learning_rate_rises_holds_and_falls():
+def test_a_run_draws_the_same_whether_the_cache_has_its_policy(taught: TaughtPolicy, tmp_path: Path):
+    """Adapters are drawn from torch's generator after the policy has come."""
+    torch.manual_seed(7)
+    drawn = torch.rand(1)
+    for _ in range(2):
+        torch.manual_seed(7)
+        taught.checkpoint(TASK, 0, tmp_path / "cache")
+        assert torch.equal(torch.rand(1), drawn)
+
+
+def test_the_learning_rate_rises_holds_and_falls(taught: TaughtPolicy):
     """By hand: two steps up, until half of them, then to 0 at the end."""
-    taught = TaughtPolicy(None, steps=10, batch_size=1, lr=1.0, warmup_steps=2, clip=1.0, operator_shares=[1, 0, 0])
-    assert [taught._lr_factor(step) for step in (0, 1, 2, 5, 6, 9)] == pytest.approx([0.5, 1, 1, 1, 0.8, 0.2])
+    factors = [replace(taught, steps=10).lr_factor(step) for step in (0, 1, 2, 5, 6, 9)]
+    assert factors == pytest.approx([0.5, 1, 1, 1, 0.8, 0.2])
 
 
 def test_words_are_not_for_a_policy_from_scratch():
     """Its tokenizer has sixteen characters; others would all become the end of the text."""
     words = Countdown(3, 10, 99, 4, 4, 0, prompt="Reach {target} with {numbers}: ")
-    scratch = WarmStartedPolicy("qwen2", SIZE, 1, 1, 1e-3, (0.9, 0.98), 1, 1.0, (1, 0, 0))
+    numbers = {"steps": 1, "batch_size": 1, "lr": 1e-3, "warmup_steps": 1, "clip": 1.0, "operator_shares": (1, 0, 0)}
+    scratch = WarmStartedPolicy(**numbers, architecture="qwen2", size=SIZE, betas=(0.9, 0.98))
     with pytest.raises(ConfigError, match=r"knows the task's own characters alone, and 'Reach \d\d with \d, \d, \d: '"):
         scratch.config(words)
 

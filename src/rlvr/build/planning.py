@@ -13,8 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from rlvr.algo import Filter, NucleusEntropy
 from rlvr.build.parts import context_of, engine_of, filter_of, loss_of, objective_of, sampling_of, strategy_traits
 from rlvr.data import ProblemSource
-from rlvr.models import TaughtPolicy, WarmStartedPolicy
-from rlvr.models.warm_start import Demonstrator
+from rlvr.models import Demonstrator, MadePolicy
 from rlvr.preflight.assumed import (
     ON_CPU,
     ON_GPU,
@@ -88,8 +87,8 @@ def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
     trained = compute_dtype(plan.precision)
     engine = {2: torch.bfloat16, 4: torch.float32}[plan.engine_bytes] if traits.own_weights else trained
     shown = 0
-    if isinstance(maker, WarmStartedPolicy | TaughtPolicy):
-        shown = 0 if is_made(maker, cfg, source) else maker.steps * maker.batch_size
+    if isinstance(maker, MadePolicy) and not maker.folder(source, cfg.seed, Path(cfg.paths.cache_dir)).exists():
+        shown = maker.steps * maker.batch_size
     return TimePlan(
         plan=plan,
         sampling=_peak(plan, engine),
@@ -102,13 +101,6 @@ def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
         scorings=int(plan.minibatches_per_rollout > 1) + int(plan.reference),
         warm_start=Passed.of(lengths.prompt, [lengths.completion]) * shown,
     )
-
-
-def is_made(maker: WarmStartedPolicy | TaughtPolicy, cfg: DictConfig, source: ProblemSource) -> bool:
-    """Whether the cache has the base. For a taught base only its files could tell, and a plan does not read them."""
-    if not isinstance(maker, WarmStartedPolicy):
-        return False
-    return maker.folder(source, cfg.seed, Path(cfg.paths.cache_dir)).exists()
 
 
 def lengths_of(source: ProblemSource, plan: Plan) -> Lengths:

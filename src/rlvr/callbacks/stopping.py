@@ -80,7 +80,7 @@ class PassAtKStopping(Listener):
         state = dict(state_dict)
         before = Path(state.pop("folder"))
         vars(self).update(state)
-        if before != self.folder and before.is_dir() and not self.folder.exists():
+        if before != self.folder and before.is_dir():
             make_folder(self.folder, lambda aside: _copy(before, aside))
 
     def _keep(self, trainer: lightning.Trainer, policy: Any) -> None:

@@ -77,8 +77,7 @@ class ReasoningGym(TextSource):
         made_from = (self.task, self.settings, self.train_size, self.heldout_size, self.seed, version)
         key = hashlib.sha256(json.dumps(made_from, default=str).encode()).hexdigest()[:12]
         folder = Path(self.cache_dir) / "reasoning_gym" / f"{self.task}-{key}"
-        if not folder.exists():
-            make_folder(folder, self._make)
+        make_folder(folder, self._make)
         return {
             role: Table(f"reasoning_gym {self.task}", role, version, [(question, answer) for question, answer in rows])
             for role, rows in json.loads((folder / "problems.json").read_text()).items()

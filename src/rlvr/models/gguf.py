@@ -40,9 +40,7 @@ class PackagedPolicy:
             ConfigError: When the package or what reads its file is not installed.
         """
         folder = cache_dir / f"base-{self.package}"
-        if not folder.exists():
-            file = self._file()
-            make_folder(folder, lambda aside: _convert(file, aside))
+        make_folder(folder, lambda aside: _convert(self._file(), aside))
         return Checkpoint(str(folder))
 
     def load(

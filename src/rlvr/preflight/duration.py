@@ -149,8 +149,7 @@ class TimePlan:
             f"A prompt has {lengths.prompt:,.0f} tokens and a completion {lengths.completion:,.0f}: {lengths.said_by}.",
             f"Every completion of a full batch is trained on; {half if self.refill else 'no problem is drawn again'}.",
             f"Evaluations: {shown.n} samples of {shown.whole} problems at the beginning and the end, of {shown.path} "
-            f"at {self._on_the_way} steps between; {shown.said_by}. The cache may have the base's, "
-            "and a base that is taught.",
+            f"at {self._on_the_way} steps between; {shown.said_by}. The cache may have the base's.",
             f"Everything else takes {ELSE:.0%} of rollouts and training; loading and compiling are not counted.",
         ]
 

@@ -49,8 +49,7 @@ def config_folder(policy: Any, cache_dir: Path) -> Path:
     config.architectures = [type(model).__name__]
     digest = hashlib.sha256(config.to_json_string().encode()).hexdigest()[:12]
     folder = cache_dir.absolute() / f"engine-{digest}"
-    if not folder.exists():
-        make_folder(folder, config.save_pretrained)
+    make_folder(folder, config.save_pretrained)
     return folder
 
 

@@ -25,20 +25,25 @@ class Model(Built):
     """The base policy."""
 
 
-class WarmStartedPolicy(Model):
-    """Made on the spot, and warm-started on demonstrations."""
+class MadePolicy(Model):
+    """Taught on right answers of the task before RL, once for all runs."""
 
-    architecture: str = key("model type in transformers, such as qwen2")
-    size: Size = key("its size")
-    steps: int = key("optimizer steps of the warm start", low=1)
+    steps: int = key("optimizer steps before RL", low=1)
     batch_size: int = key("fresh demonstrations a step", low=1)
-    lr: float = key("peak learning rate of the warm start", above=0)
-    betas: tuple[float, float] = key("Adam's", low=0, below=1)
+    lr: float = key("peak learning rate of these steps", above=0)
     warmup_steps: int = key("steps until the peak learning rate", low=0)
     clip: float = key("largest gradient norm", above=0)
     operator_shares: tuple[float, float, float] = key(
         "chances of + - * in the demonstrations; RL and evaluation draw them uniformly", low=0, high=1
     )
+
+
+class WarmStartedPolicy(MadePolicy):
+    """Made on the spot, and warm-started on demonstrations."""
+
+    architecture: str = key("model type in transformers, such as qwen2")
+    size: Size = key("its size")
+    betas: tuple[float, float] = key("Adam's", low=0, below=1)
 
 
 class Trained(Model):
@@ -61,16 +66,10 @@ class PackagedPolicy(Trained):
     install: str = key("the command that installs it")
 
 
-class TaughtPolicy(Model):
+class TaughtPolicy(MadePolicy):
     """A pre-trained model after supervised steps on right answers of the task."""
 
     base: Trained = key("the model before them")
-    steps: int = key("optimizer steps", low=1)
-    batch_size: int = key("fresh demonstrations a step", low=1)
-    lr: float = key("peak learning rate, which falls to 0 over the second half", above=0)
-    warmup_steps: int = key("steps until the peak learning rate", low=0)
-    clip: float = key("largest gradient norm", above=0)
-    operator_shares: tuple[float, float, float] = key("chances of + - * in the demonstrations", low=0, high=1)
 
 
 class Lora(Built):

@@ -61,10 +61,8 @@ def _equal_tokens(
             return [Note("No table at equal generated tokens: the number of tokens is not known for every run.")]
         title = f"At {100 * share:.0f} % of the cheapest run's generated tokens, {problems}"
         about = {"step": _mean(paths, places, "step_T"), "tokens": _mean(paths, places, "token_T")}
-        found = standings(at_places(paths, places), against=("base", "GRPO"))
-        rows += [{"split": split, "share_of_tokens": share, **_about(row, about), **row} for row in found]
-        grid = standings_grid(title, found, found_ks(found), _text(about))
-        blocks.insert(0, Table(grid, "csv/equal_tokens.csv", folded=share < 1))
+        said: Row = {"split": split, "share_of_tokens": share}
+        blocks.insert(0, _table(title, paths, places, about, said, rows, "equal_tokens", folded=share < 1))
     return [_token_figure(split, methods, paths, out), *blocks]
 
 
@@ -76,11 +74,9 @@ def _equal_pass1(split: str, problems: str, paths: Paths, rows: list[Row]) -> li
             return [Note(f"No table at equal Pass@1 on {problems}: fewer than two methods rise above the base.")]
         how = "the Pass@1 that all of them reach" if share == 1 else f"{100 * share:.0f} % of the way to that Pass@1"
         about = {"step": _mean(paths, places, "step_T")}
-        found = standings(at_places(paths, places), against=("base", "GRPO"))
-        rows += [{"split": split, "share_of_gain": share, **_about(row, about), **row} for row in found]
+        said: Row = {"split": split, "share_of_gain": share}
         title = f"Where each method first has {how}, {problems}"
-        grid = standings_grid(title, found, found_ks(found), _text(about))
-        blocks.insert(0, Table(grid, "csv/equal_pass1.csv", folded=share < 1))
+        blocks.insert(0, _table(title, paths, places, about, said, rows, "equal_pass1", folded=share < 1))
         left_out = [label for label in paths if label not in places]
     if left_out:
         blocks.append(Note(f"Not in it, since their Pass@1 never rises above the base's: {', '.join(left_out)}."))
@@ -99,11 +95,10 @@ def _equal_kl(
             break
         how = "the KL to the base that all of them reach" if share == 1 else f"{100 * share:.0f} % of that KL"
         about = {"step": _mean(paths, places, "step_T")}
-        found, kl = standings(at_places(paths, places), against=("base", "GRPO")), kl_at(paths, places)
-        rows += [{"split": split, "share_of_kl": share, "kl": kl, **_about(row, about), **row} for row in found]
+        kl = kl_at(paths, places)
+        said: Row = {"split": split, "share_of_kl": share, "kl": kl}
         title = f"Where each method first has {how}, {kl:.2g} nats a sequence, {problems}"
-        grid = standings_grid(title, found, found_ks(found), _text(about))
-        blocks.insert(0, Table(grid, "csv/equal_kl.csv", folded=share < 1))
+        blocks.insert(0, _table(title, paths, places, about, said, rows, "equal_kl", folded=share < 1))
     ways = {label: [(path, path.kl_T) for path in those if path.kl_T is not None] for label, those in paths.items()}
     name = _figure(f"kl{suffix(split)}", "KL(policy || base), nats a sequence", split, methods, ways, out)
     caption = "Pass@1 and Pass@k over the KL from the base: what a policy has gained and lost for the way it has gone."
@@ -124,15 +119,43 @@ def _early_stopped(split: str, problems: str, paths: Paths, rows: list[Row]) -> 
     both = {EARLY: paths["GRPO"], **paths}
     places = {EARLY: stopped, **last}
     about = {"step": _mean(both, places, "step_T")}
-    found = standings(at_places(both, places), against=("base", EARLY))
     steps = " and ".join(f"{path.step_T[stop]:.0f}" for path, stop in zip(paths["GRPO"], found_stops, strict=True))
-    rows += [{"split": split, **_about(row, about), "stopped_at": steps, **row} for row in found]
     note = (
         f"GRPO is stopped, in each seed, at the evaluation with the best Pass@{largest} among those whose Pass@1 is "
         f"above the base's: step {steps}. It is chosen on the problems that are shown, which favours it."
     )
     title = f"At the last step, against GRPO stopped early, {problems}"
-    return [Table(standings_grid(title, found, found_ks(found), _text(about)), "csv/early_stopped.csv"), Note(note)]
+    said: Row = {"split": split, "stopped_at": steps}
+    return [_table(title, both, places, about, said, rows, "early_stopped", against=EARLY), Note(note)]
+
+
+def _table(
+    title: str,
+    paths: Paths,
+    places: Mapping[str, Sequence[Place]],
+    about: Mapping[str, Mapping[str, float]],
+    said: Row,
+    rows: list[Row],
+    csv: str,
+    folded: bool = False,
+    against: str = "GRPO",
+) -> Table:
+    """Pass@k at the places, against the base and a method; its lines are added to the rows of its CSV.
+
+    Args:
+        title: Of the table.
+        paths: The methods.
+        places: Where each is read off.
+        about: Further columns by method.
+        said: What all rows of the CSV have in common.
+        rows: Of the CSV.
+        csv: Its name.
+        folded: The page shows it when it is asked for.
+        against: The method.
+    """
+    found = standings(at_places(paths, places), against=("base", against))
+    rows += [{**said, **_about(row, about), **row} for row in found]
+    return Table(standings_grid(title, found, found_ks(found), _text(about)), f"csv/{csv}.csv", folded=folded)
 
 
 def _token_figure(split: str, methods: Sequence[Method], paths: Paths, out: Output) -> Block:

@@ -1,0 +1,157 @@
+"""Policies that supervised learning on a task's right answers makes before RL, once, for all runs and ranks."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from rlvr.console import bar
+from rlvr.data import ProblemSource
+from rlvr.errors import ConfigError
+from rlvr.files import make_folder
+from rlvr.models.streamed import Checkpoint
+
+Pairs = Sequence[tuple[str, str]]
+"""Prompts, each with a right answer."""
+
+
+@runtime_checkable
+class Demonstrator(Protocol):
+    """A problem source that can also show random right answers."""
+
+    def tokenizer(self) -> Any:
+        """The task's own tokenizer."""
+
+    def demonstrations(
+        self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
+    ) -> list[tuple[str, str]]:
+        """Random (prompt, right answer) pairs."""
+
+
+@dataclass(frozen=True)
+class MadePolicy(ABC):
+    """What both such policies have in common; each is cached by a hash of all that makes it.
+
+    Attributes:
+        steps: Optimizer steps.
+        batch_size: Fresh demonstrations a step.
+        lr: Peak learning rate, after `warmup_steps` linear steps.
+        warmup_steps: See `lr`.
+        clip: Largest gradient norm.
+        operator_shares: Chances of `+`, `-`, `*` in the demonstrations; rare ones are what RL then loses.
+    """
+
+    steps: int
+    batch_size: int
+    lr: float
+    warmup_steps: int
+    clip: float
+    operator_shares: Sequence[float]
+
+    kind: ClassVar[str]  # first part of the folder's name
+    title: ClassVar[str]  # of the progress bar
+    recipe: ClassVar[int]  # part of the key: raise it when the code makes another policy from the same settings
+
+    @abstractmethod
+    def before(self, source: Demonstrator, seed: int, cache_dir: Path) -> tuple[PreTrainedModel, Any]:
+        """The policy before the first step, and its tokenizer."""
+
+    @abstractmethod
+    def loss(self, policy: PreTrainedModel, tokenizer: Any, pairs: Pairs) -> Tensor:
+        """Mean negative log-likelihood of the answers' tokens, end of sequence included, nats."""
+
+    @abstractmethod
+    def decay(self, step: int) -> float:
+        """Factor of the learning rate at a step after the warm-up."""
+
+    @property
+    def momenta(self) -> tuple[float, float]:
+        """AdamW's betas."""
+        return 0.9, 0.999
+
+    def checkpoint(self, source: ProblemSource, seed: int, cache_dir: Path) -> Checkpoint:
+        """The cached policy, made first where the cache has none: one process makes it, others wait for it.
+
+        Raises:
+            ConfigError: When the data set shows no right answers.
+        """
+        folder = self.folder(source, seed, cache_dir)
+        make_folder(folder, lambda aside: self._make(demonstrator(source), seed, cache_dir, aside))
+        return Checkpoint(str(folder))
+
+    def folder(self, source: ProblemSource | Demonstrator, seed: int, cache_dir: Path) -> Path:
+        """Where it is, or will be once it has been made.
+
+        Raises:
+            ConfigError: When the data set shows no right answers.
+        """
+        # A few demonstrations stand for the task in the key: pool sizes change the source, but not the policy.
+        pairs = demonstrator(source).demonstrations(np.random.default_rng(0), 64, self.shares)
+        key = {"recipe": self.recipe, "policy": asdict(self), "demonstrations": pairs, "seed": seed}
+        name = hashlib.sha256(json.dumps(key, sort_keys=True, default=list).encode()).hexdigest()[:12]
+        return cache_dir / f"{self.kind}-{name}"
+
+    def load(
+        self, source: ProblemSource, seed: int, cache_dir: Path, dtype: torch.dtype | None
+    ) -> tuple[PreTrainedModel, Any]:
+        """The policy and its tokenizer."""
+        return self.checkpoint(source, seed, cache_dir).load(dtype)
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """`operator_shares` as three numbers."""
+        plus, minus, times = self.operator_shares
+        return plus, minus, times
+
+    def lr_factor(self, step: int) -> float:
+        """Of the peak learning rate at a step."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        return self.decay(step)
+
+    def _make(self, source: Demonstrator, seed: int, cache_dir: Path, folder: Path) -> None:
+        # The run's own generator stays as it is: whether the cache has the policy must not change what follows.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)  # the CPU's alone, which weights are drawn from
+            policy, tokenizer = self.before(source, seed, cache_dir)
+            self._train(policy, tokenizer, source, np.random.default_rng(seed))
+        policy.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        if policy.device.type == "cuda":  # the run needs the memory; torch would keep it
+            del policy
+            torch.cuda.empty_cache()
+
+    def _train(self, policy: PreTrainedModel, tokenizer: Any, source: Demonstrator, rng: np.random.Generator) -> None:
+        optimizer = torch.optim.AdamW(policy.parameters(), lr=self.lr, betas=self.momenta, weight_decay=0.0, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_factor)
+        with bar(self.title, self.steps) as progress:
+            for _ in range(self.steps):
+                loss = self.loss(policy, tokenizer, source.demonstrations(rng, self.batch_size, self.shares))
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(policy.parameters(), self.clip)
+                optimizer.step()
+                schedule.step()
+                progress.advance(loss=loss.item())
+
+
+def demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
+    """The source, which shows right answers.
+
+    Raises:
+        ConfigError: When it does not.
+    """
+    if not isinstance(source, Demonstrator):
+        raise ConfigError(
+            "model: a policy from scratch, or a taught one, needs a task that shows right answers, and "
+            f"{type(source).__name__} does not: choose data=countdown or a pre-trained model."
+        )
+    return source
