@@ -62,16 +62,6 @@ def test_it_learns_is_cached_and_is_another_with_another_setting(taught: TaughtP
     assert replace(taught, steps=61).folder(TASK, 0, tmp_path) != taught.folder(TASK, 0, tmp_path)
 
 
-def test_a_run_draws_the_same_whether_the_cache_has_its_policy(taught: TaughtPolicy, tmp_path: Path):
-    """Adapters are drawn from torch's generator after the policy has come."""
-    torch.manual_seed(7)
-    drawn = torch.rand(1)
-    for _ in range(2):
-        torch.manual_seed(7)
-        taught.checkpoint(TASK, 0, tmp_path / "cache")
-        assert torch.equal(torch.rand(1), drawn)
-
-
 def test_the_learning_rate_rises_holds_and_falls(taught: TaughtPolicy):
     """By hand: two steps up, until half of them, then to 0 at the end."""
     factors = [replace(taught, steps=10).lr_factor(step) for step in (0, 1, 2, 5, 6, 9)]

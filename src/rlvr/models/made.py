@@ -118,11 +118,9 @@ class MadePolicy(ABC):
         return self.decay(step)
 
     def _make(self, source: Demonstrator, seed: int, cache_dir: Path, folder: Path) -> None:
-        # The run's own generator stays as it is: whether the cache has the policy must not change what follows.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # the CPU's alone, which weights are drawn from
-            policy, tokenizer = self.before(source, seed, cache_dir)
-            self._train(policy, tokenizer, source, np.random.default_rng(seed))
+        torch.manual_seed(seed)
+        policy, tokenizer = self.before(source, seed, cache_dir)
+        self._train(policy, tokenizer, source, np.random.default_rng(seed))
         policy.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         if policy.device.type == "cuda":  # the run needs the memory; torch would keep it
