@@ -31,7 +31,7 @@ train: $(VENV)/.run ## one run of the default, or as ARGS says
 	$(BIN)/python src/train.py $(ARGS)
 
 reproduce: $(VENV)/.run ## six methods, three seeds, from shared bases, to one report and its hypotheses; run again, it goes on
-	$(BIN)/python src/train.py -m algo=grpo,self,bbg,nsr,grpo_n,w_reinforce seed=0,1,2 eval.every_n_steps=20 \
+	$(BIN)/python src/train.py -m algo=grpo,self,bbg,nsr,grpo_n,w_reinforce seed=0,1,2 eval.every_n_steps=20 eval.cross=true \
 		hydra.sweep.dir=logs/multiruns/reproduce hydra.launcher.jobs=$(JOBS)
 	$(BIN)/python studies/hypotheses.py logs/multiruns/reproduce
 
