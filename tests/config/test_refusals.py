@@ -211,5 +211,6 @@ def test_eval_py_has_no_base_to_compare_with(tmp_path):
 def test_what_the_report_alone_does_not_bring():
     """Its installation is the smaller one; any other missing module is an error of ours, with its stack trace."""
     said = explanation(ModuleNotFoundError("No module named 'torch'", name="torch"))
-    assert said == "torch is not installed; `pip install 'rlvr[train]'` brings what all but the report needs."
+    rest = "this environment has the report alone, and `pip install .` in the checkout brings the rest"
+    assert said == f"torch is not installed: {rest}."
     assert explanation(ModuleNotFoundError("No module named 'rlvr.gone'", name="rlvr.gone")) is None

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 def copy_to(folder: Path) -> Path:
     """What a build reads, so that it leaves nothing in the folder of ours."""
-    for name in ("src", "configs"):
+    for name in ("src", "configs", "packaging"):
         unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=unwanted)
     for name in ("pyproject.toml", "README.md", "LICENSE"):

@@ -17,7 +17,7 @@ from rlvr.config.targets import TARGETS
 from rlvr.config.values import groups_of, one_of
 
 CLOSE = 0.6
-TRAINING = {"torch", "lightning", "transformers", "torchmetrics"}  # of the extra `train`
+TRAINING = {"torch", "lightning", "transformers", "torchmetrics"}  # which an installation of the report alone lacks
 ADVICE = re.compile(r"'(?P<key>[^']+)'")
 
 
@@ -32,7 +32,8 @@ def explanation(error: BaseException) -> str | None:
     if isinstance(error, ConfigCompositionException):
         return _composition(error)
     if isinstance(error, ModuleNotFoundError) and error.name in TRAINING:
-        return f"{error.name} is not installed; `pip install 'rlvr[train]'` brings what all but the report needs."
+        rest = "this environment has the report alone, and `pip install .` in the checkout brings the rest"
+        return f"{error.name} is not installed: {rest}."
     if isinstance(error, HydraException | OmegaConfBaseException):
         return f"{_one_line(str(error))}."
     return None
