@@ -1,4 +1,4 @@
-"""Answers that are wrong, or only the question once more; `benchmarks/verifier.py` has them graded."""
+"""Makes answers that are wrong, or that only repeat the question; `benchmarks/verifier.py` grades them."""
 
 import random
 import re
@@ -23,12 +23,12 @@ def restated(question: str) -> str | None:
 
 
 def another(answer: str, other: str, draw: random.Random) -> str | None:
-    """Another problem's."""
+    """The answer to another problem."""
     return other
 
 
 def sign(answer: str, other: str, draw: random.Random) -> str | None:
-    """The sign of a number flipped."""
+    """The answer with the sign of a number flipped."""
     if (found := _number(answer, draw, nonzero=True)) is None:
         return None
     before, digits, after = found
@@ -36,7 +36,7 @@ def sign(answer: str, other: str, draw: random.Random) -> str | None:
 
 
 def digit(answer: str, other: str, draw: random.Random) -> str | None:
-    """A digit changed."""
+    """The answer with a digit changed."""
     if (found := _number(answer, draw)) is None:
         return None
     before, digits, after = found
@@ -46,7 +46,7 @@ def digit(answer: str, other: str, draw: random.Random) -> str | None:
 
 
 def off_by_one(answer: str, other: str, draw: random.Random) -> str | None:
-    """A number one too large."""
+    """The answer with a number that is larger by one."""
     if (found := _number(answer, draw)) is None:
         return None
     before, digits, after = found
@@ -54,7 +54,7 @@ def off_by_one(answer: str, other: str, draw: random.Random) -> str | None:
 
 
 def swapped(answer: str, other: str, draw: random.Random) -> str | None:
-    """A fraction upside down."""
+    """The answer with numerator and denominator of a fraction swapped."""
     match = _FRACTION.search(answer)
     if match is None or match[1] == match[2]:
         return None
@@ -62,7 +62,7 @@ def swapped(answer: str, other: str, draw: random.Random) -> str | None:
 
 
 def dropped(answer: str, other: str, draw: random.Random) -> str | None:
-    """One of several values left out."""
+    """The answer without one of its several values."""
     items = split(answer.replace(r"\,", " "), ",")
     if len(items) < 2:
         return None
@@ -71,7 +71,7 @@ def dropped(answer: str, other: str, draw: random.Random) -> str | None:
 
 
 def added(answer: str, other: str, draw: random.Random) -> str | None:
-    """A value too many."""
+    """The answer with one value too many."""
     return f"{answer}, {other}" if other else None
 
 
@@ -87,7 +87,7 @@ ALTERATIONS: dict[str, Alter] = {
 
 
 def _number(answer: str, draw: random.Random, nonzero: bool = False) -> tuple[str, str, str] | None:
-    """What stands before, in, and behind one of an answer's numbers."""
+    """The text before one of an answer's numbers, the number, and the text behind it."""
     numbers = [number for number in _NUMBER.finditer(answer) if int(number[0]) or not nonzero]
     if not numbers:
         return None

@@ -1,4 +1,4 @@
-"""Answers written from what they mean, in one of many ways each, for `benchmarks/verifier_fuzz.py`."""
+"""Writes answers whose meaning is known, each in one of many ways, for `benchmarks/verifier_fuzz.py`."""
 
 import random
 from collections.abc import Callable
@@ -46,18 +46,18 @@ def fraction(draw: random.Random, value: Fraction) -> str:
 
 
 def rational(draw: random.Random) -> Fraction:
-    """Small more often than large."""
+    """A random rational number, which is small more often than large."""
     return Fraction(draw.randint(-30, 30) * draw.choice([1, 1, 7, 101]), draw.choice([1, 1, 1, 2, 3, 5, 8]))
 
 
 def number(draw: random.Random) -> Drawn:
-    """Whole or not."""
+    """A number, whole or not."""
     value = rational(draw)
     return fraction(draw, value), ("number", value)
 
 
 def power(draw: random.Random) -> Drawn:
-    """Far too large or small for a float, or next to a whole number by less than one sees."""
+    """A power that is far too large or small for a float, or that is almost a whole number."""
     base, exponent = draw.choice([2, 3, 10]), draw.choice([-1, 1]) * draw.choice([5, 17, 60, 300, 301])
     value = Fraction(base) ** exponent
     shift = draw.choice([0, 0, 1])
@@ -86,7 +86,7 @@ def several(draw: random.Random) -> Drawn:
 
 
 def inequality(draw: random.Random) -> Drawn:
-    """Of x, also times a number."""
+    """An inequality in x, possibly multiplied by a number."""
     bound, side, strict, factor = draw.randint(-9, 9), draw.choice("<>"), draw.random() < 0.5, draw.choice([1, 2, -3])
     turned = {"<": ">", ">": "<"}[side] if factor < 0 else side
     sign = turned if strict else {"<": r"\leq ", ">": r"\geq "}[turned]
@@ -95,7 +95,7 @@ def inequality(draw: random.Random) -> Drawn:
 
 
 def equation(draw: random.Random) -> Drawn:
-    """A line, or what an absolute value or a square leaves of x; scaled by anything."""
+    """The equation of a line, or one in x with an absolute value or a square, multiplied by any number."""
     scale = draw.choice(["", "2", "-7", "10^{40}", "10^{-40}"])
     if draw.random() < 0.3:
         n = draw.randint(1, 9)
@@ -105,7 +105,7 @@ def equation(draw: random.Random) -> Drawn:
 
 
 def named(draw: random.Random) -> Drawn:
-    """Two names with their values."""
+    """The values of two names."""
     names = sorted(draw.sample("abmnpqxyz", 2))
     values = {name: draw.randint(-9, 9) for name in names}
     order = draw.sample(names, 2)
@@ -113,7 +113,7 @@ def named(draw: random.Random) -> Drawn:
 
 
 def words(draw: random.Random) -> Drawn:
-    """A number of things, a number that words change, or a part of a name."""
+    """A number of things, a number whose value words change, or a part of a name."""
     n = draw.randint(2, 40)
     if draw.random() < 0.4:
         return rf"{n} \text{{ {draw.choice(['apples', 'cm', 'dollars'])}}}", ("number", Fraction(n))
@@ -125,7 +125,7 @@ def words(draw: random.Random) -> Drawn:
 
 
 def quadratic(draw: random.Random) -> Drawn:
-    """An equation by its roots, times anything, with its terms on either side."""
+    """A quadratic equation with given roots, multiplied by any number, with its terms on either side."""
     a, b = sorted(draw.randint(-9, 9) for _ in range(2))
     scale = draw.choice(["", "3", "-2", "10^{30}"])
     tex = f"{scale}(x^2+({-a - b})x+({a * b}))=0" if draw.random() < 0.5 else f"x^2+({a * b})=({a + b})x"
@@ -133,7 +133,7 @@ def quadratic(draw: random.Random) -> Drawn:
 
 
 def interval(draw: random.Random) -> Drawn:
-    """Between two bounds, in brackets or as an inequality; round brackets alone may be a pair of numbers."""
+    """An interval, in brackets or as an inequality. With two round brackets it may also be a pair of numbers."""
     a = draw.randint(-9, 8)
     b = draw.randint(a + 1, 9)
     left, right = draw.choice([("[", ")"), ("(", "]"), ("[", "]")])
@@ -143,7 +143,7 @@ def interval(draw: random.Random) -> Drawn:
 
 
 def polynomial(draw: random.Random) -> Drawn:
-    """Expanded or as factors, with a last term that may be tiny."""
+    """A polynomial, expanded or factored, with a last term that may be tiny."""
     a, b = sorted(draw.randint(-9, 9) for _ in range(2))
     tiny = draw.choice([0, 0, 0, 30, 45])
     rest = f"+10^{{-{tiny}}}" if tiny else ""
@@ -152,7 +152,7 @@ def polynomial(draw: random.Random) -> Drawn:
 
 
 def asked(draw: random.Random) -> Drawn:
-    """A value of something with names in it, or an equation that tells no value."""
+    """The value of a formula with names in it, or an equation that gives no value."""
     value = draw.randint(-9, 60)
     names = draw.sample("abcmnpqrst", 2)
     left = draw.choice(["{}+{}", "{}-{}", "{}{}", r"\frac{{{}}}{{{}}}", "{}^2+{}^2", "100{}+{}"]).format(*names)
@@ -169,7 +169,7 @@ KINDS: list[Callable[[random.Random], Drawn]] = [
 
 
 def formula(draw: random.Random, depth: int = 2) -> str:
-    """Any short formula, sense or not."""
+    """Any short formula, whether it makes sense or not."""
     if not depth or draw.random() < 0.2:
         return draw.choice([*TRIVIAL, str(draw.randint(0, 20)), r"\pi", "e", "i", "y", "1e-99", "1e99", "10^{99}"])
     one, two = formula(draw, depth - 1), formula(draw, depth - 1)

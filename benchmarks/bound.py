@@ -1,4 +1,4 @@
-"""What a training step cannot do without: the matrix products of one forward and backward pass over every prompt once
+"""A lower bound of a training step's time: the matrix products of one forward and backward pass over every prompt once
 and every completion token, and of generation's forward passes, at the rate that the same products reach when run alone.
 """
 
@@ -16,9 +16,9 @@ def bound(problems: int, group: int, precision: str, folder: Path, tokens: float
     Args:
         problems: P a step.
         group: G, completions a problem.
-        precision: The trainer's.
-        folder: With the policy and the prompts.
-        tokens: Completion tokens a step, as seen.
+        precision: The trainer's precision.
+        folder: The folder with the policy and the prompts.
+        tokens: Completion tokens a step, as measured.
     """
     dtype = torch.float32 if precision == "32-true" else torch.bfloat16
     policy = AutoModelForCausalLM.from_pretrained(folder / "policy", dtype=dtype)
@@ -37,7 +37,7 @@ def bound(problems: int, group: int, precision: str, folder: Path, tokens: float
 
 
 def product_s(linear: torch.nn.Linear, rows: int) -> float:
-    """Seconds of a product of this layer's matrix with so many rows; the best of three."""
+    """Seconds of a product of this layer's matrix with a matrix of so many rows, the best of three."""
     weight_T = linear.weight.T
     x = torch.randn(rows, linear.in_features, dtype=weight_T.dtype)
     best = float("inf")

@@ -1,4 +1,4 @@
-"""Whether the reference solutions of HumanEval are right by `verifier=python`, and functions that do nothing wrong.
+"""Checks that `verifier=python` finds HumanEval's reference solutions right, and functions that do nothing wrong.
 
     python -m benchmarks.code HumanEval.jsonl.gz
 
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def problem(row: dict[str, Any]) -> Problem:
-    """As the suite humaneval makes it of a row."""
+    """The problem that the suite humaneval makes of a row."""
     answer = {"tests": row["test"], "prompt": row["prompt"], "entry_point": row["entry_point"]}
     return Problem(row["task_id"], row["prompt"], (0,), json.dumps(answer))
 

@@ -1,10 +1,10 @@
-"""Evaluation through vLLM beside vLLM alone: `make bench-evaluation`.
+"""Compares evaluation through vLLM with vLLM alone: `make bench-evaluation`.
 
-The same engine, prompts and lengths, by turns: vLLM's own offline `generate`, given everything at once and asked for
-tokens only; the same asked for log-probabilities, too, which an evaluation stores; and what `src/eval.py` does: calls
-that it can go on after, seeds of its own for each request, texts, grading in a thread, a store on disk. As for
-hundreds of problems, a call has more completions than the engine runs at a time. Completion tokens a second, the best
-turn of each.
+Three ways take turns with the same engine, prompts and lengths. The first is vLLM's own offline `generate`, which gets
+everything at once and returns only tokens. The second also returns log-probabilities, which an evaluation stores. The
+third is what `src/eval.py` does: calls after which it can be resumed, a seed for each request, texts, grading in a
+thread, a store on disk. As for hundreds of problems, a call has more completions than the engine runs at a time. The
+result is completion tokens a second, the best turn of each.
 """
 
 import tempfile
@@ -30,7 +30,7 @@ N, TOKENS, SLOTS, TURNS = 16, 32, 32, 2
 
 
 def measure() -> dict[str, list[float]]:
-    """Tokens a second of each side, a number a turn."""
+    """Tokens a second of each way, one number for each turn."""
     from vllm import SamplingParams
 
     quiet()
@@ -51,7 +51,7 @@ def measure() -> dict[str, list[float]]:
         ),
     }
     rates: dict[str, list[float]] = {name: [] for name in (*asked, "evaluation")}
-    engine.llm.generate(prompts[:2], *list(asked.values())[:1], use_tqdm=False)  # what is done once
+    engine.llm.generate(prompts[:2], *list(asked.values())[:1], use_tqdm=False)  # warm-up: this is done only once
     for turn in range(TURNS):
         for name, parameters in asked.items():
             engine.llm.reset_prefix_cache()

@@ -1,12 +1,12 @@
-"""How a step's time and memory grow: `make bench-growth`, and the figure of docs/performance.md.
+"""Measures how a step's time and memory grow: `make bench-growth`, and the figure of docs/performance.md.
 
-One size at a time is doubled: problems, group, length, vocabulary, and ranks, of which each brings its own problems.
-Ranks are processes (gloo) and walk through a step's own code: collecting, dealing out, packing, and the forward and
-backward pass of a policy of random weights in micro-batches; rollouts are synthetic (`benchmarks/scale.py`). Seconds
-are CPU seconds of all ranks, one thread each; memory is what the largest rank's peak lies above its start.
+One size at a time is doubled: problems, group, length, vocabulary, and ranks, each of which brings its own problems.
+Ranks are processes (gloo) and run a step's own code: collecting, dealing out, packing, and the forward and backward
+pass of a policy of random weights in micro-batches. Rollouts are synthetic (`benchmarks/scale.py`). Seconds are CPU
+seconds of all ranks, one thread each; memory is the largest rank's peak above its start.
 
-A straight line is put through the points, for length one with a square, since attention has one. What is said of a size
-is how far the worst point lies off it.
+A straight line is fitted to the points; for length it is a parabola, since attention is quadratic. For each size the
+result tells how far the worst point lies off the curve.
 """
 
 import tempfile
@@ -61,7 +61,7 @@ SIZES = {
 
 
 def step(rank: int, work: Work, folder: str, results: Any) -> None:
-    """One rank's step; puts (CPU seconds, GiB) into `results`."""
+    """Run one rank's step, and put (CPU seconds, GiB) into `results`."""
     torch.set_num_threads(1)
     keep_freed_memory()
     if work.ranks > 1:
@@ -88,7 +88,7 @@ def step(rank: int, work: Work, folder: str, results: Any) -> None:
 
 
 def measure(work: Work) -> tuple[float, float]:
-    """CPU seconds of all ranks together, GiB of the largest."""
+    """CPU seconds of all ranks together, and GiB of the largest rank."""
     results = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
         multiprocessing.spawn(step, (work, folder, results), nprocs=work.ranks)  # one that fails ends the others
@@ -97,7 +97,7 @@ def measure(work: Work) -> tuple[float, float]:
 
 
 def curve(sizes: list[float], found: list[float], degree: int) -> tuple[np.poly1d, float]:
-    """The polynomial that leaves the smallest relative errors, and the largest of them."""
+    """The polynomial with the smallest relative errors, and the largest of these errors."""
     line = np.poly1d(np.polyfit(sizes, found, degree, w=1 / np.asarray(found)))
     return line, float(np.abs(line(sizes) / found - 1).max())
 

@@ -1,8 +1,7 @@
-"""Chunked log-probabilities against the plain way: time and memory of forward and backward, `make bench-logprobs`.
+"""Compares chunked log-probabilities with the plain way, in time and memory of both passes: `make bench-logprobs`.
 
 The chunked way is measured twice: with a gradient through the log-probabilities only, and through the entropies, too.
-Each way runs in a process of its own, so that peaks of memory are its own; they take turns, and the best of three
-counts.
+Each way runs in its own process, so that peaks of memory are its own. They take turns, and the best of three counts.
 """
 
 import multiprocessing
@@ -21,7 +20,7 @@ WAYS = ("plain", "chunked", "chunked, entropy gradient")
 
 
 def measure(way: str) -> tuple[float, float]:
-    """Seconds, and GiB above what inputs and weights take."""
+    """Seconds, and GiB in addition to inputs and weights."""
     torch.manual_seed(0)
     head = ScoringHead(HIDDEN, VOCABULARY, bias=False)
     hidden_NH = torch.randn(TOKENS, HIDDEN, requires_grad=True)

@@ -1,4 +1,4 @@
-"""How far vLLM's log-probabilities are from the trainer's: SmolLM2-135M in fp32 under an engine in fp32 and in bf16.
+"""Measures how far vLLM's log-probabilities are from the trainer's: SmolLM2-135M in fp32, the engine in fp32 and bf16.
 
 The guard's limits (src/rlvr/callbacks/mismatch.py) leave room above these. Part of `make bench-rollout`.
 """
@@ -29,7 +29,7 @@ LEVELS: tuple[Literal["token"], Literal["sequence"]] = ("token", "sequence")
 
 
 def correction(of: Correction, logp_BT: Tensor, batch: MicroBatch) -> dict[str, float]:
-    """What a correction logs of a batch that the policy itself has just sampled."""
+    """The metrics that a correction logs on a batch that the policy itself has just sampled."""
     none_BT = torch.zeros_like(logp_BT)
     tokens = Tokens(logp_BT, none_BT, logp_BT, batch.engine_logp_BT, none_BT, none_BT, none_BT, batch.mask_BT)
     sums = {name: float(value) for name, value in of(tokens)[1].items()}

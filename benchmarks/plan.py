@@ -1,9 +1,9 @@
-"""The plan's activations beside a count of what one micro-batch really holds: `python benchmarks/plan.py`.
+"""Compares the plan's activations with a count of what one micro-batch really holds: `python benchmarks/plan.py`.
 
 The real packing, scoring, loss and backward pass run on tensors that have shapes and no memory (FakeTensorMode), so a
-7B policy takes seconds on any machine. Every storage that is made is counted until it is freed. Two things are stood in
-for: attention by a function that saves what flash attention saves, since a CPU would count another kernel's memory, and
-ZeRO by letting go of each gradient as soon as it is whole. What kernels use inside themselves is not seen.
+7B policy takes seconds on any machine. Every storage that is made is counted until it is freed. Two things are
+simulated: attention by a function that saves what flash attention saves, since a CPU would count another kernel's
+memory, and ZeRO by freeing each gradient as soon as it is complete. What kernels use internally is not counted.
 """
 
 import random
@@ -50,7 +50,7 @@ ROWS = {
 
 
 class Held(TorchDispatchMode):
-    """Bytes of the storages that live, those apart that were there before."""
+    """Counts the bytes of the storages that exist, without those that existed before."""
 
     def __init__(self, before: list[Tensor]) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Held(TorchDispatchMode):
         self._known = {tensor.untyped_storage()._cdata for tensor in before}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run it, and note what it made."""
+        """Run the operation, and record the storages that it made."""
         made = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(made):
             if isinstance(tensor, Tensor):
@@ -81,11 +81,11 @@ class Held(TorchDispatchMode):
 
 
 class FlashLike(torch.autograd.Function):
-    """Shapes of flash attention: saves query, key, value, output and the rows' log-sums."""
+    """Has the shapes of flash attention: it saves query, key, value, output and the rows' log-sums."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Something of the output's shape."""
+        """A tensor of the output's shape."""
         out, log_sum = torch.empty_like(query), query.new_empty(query.shape[:3], dtype=torch.float32)
         ctx.save_for_backward(query, key, value, out, log_sum)
         return out
@@ -97,14 +97,14 @@ class FlashLike(torch.autograd.Function):
 
 
 def flash_like(query: Tensor, key: Tensor, value: Tensor, **settings: Any) -> Tensor:
-    """In place of `scaled_dot_product_attention`, autocast included."""
+    """Replaces `scaled_dot_product_attention`, including autocast."""
     device = query.device.type
     half = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else query.dtype
     return FlashLike.apply(query.to(half), key.to(half), value.to(half))
 
 
 def micro_batch(tokens: int, seed: int = 0) -> MicroBatch:
-    """Exactly `tokens` packed tokens, groups of completions of log-normal length."""
+    """A micro-batch of exactly `tokens` packed tokens: groups of completions of log-normal length."""
     draw, samples, left, number = random.Random(seed), [], tokens, 0
     while left > PROMPT:
         problem, left = Problem(str(number), "", (1,) * PROMPT, ""), left - PROMPT
@@ -122,7 +122,7 @@ def micro_batch(tokens: int, seed: int = 0) -> MicroBatch:
 
 
 def shapes_only(policy: nn.Module, device: str) -> nn.Module:
-    """Give a policy made on the `meta` device fake parameters on another, tied ones once; inside FakeTensorMode."""
+    """Give a policy on the `meta` device fake parameters on another, tied ones once. It needs FakeTensorMode."""
     made: dict[int, nn.Parameter] = {}
     for module in policy.modules():
         for name, value in module._parameters.items():
@@ -179,7 +179,7 @@ def planned(overrides: list[str]) -> tuple[Plan, Any]:
 
 
 def compare(overrides: list[str]) -> tuple[float, float]:
-    """Activations as planned for a micro-batch with the counted one's rows, and as counted, GiB."""
+    """The activations of a micro-batch as planned and as counted, GiB; both have the same rows."""
     plan, lora = planned(overrides)
     counted, rows = count(plan, lora)
     return replace(plan.memory.step, rows=rows).bytes / GIB, counted

@@ -27,7 +27,7 @@ MARKS = {"hang": r"\int", "hog": r"\sum^", "crash": r"\prod_{"}
 
 
 def hostile() -> Judge:
-    """The real judge of mathematics, but for answers that say what they do to it."""
+    """The real judge of mathematics, except for answers that name the harm that they do to it."""
     judge = load_judge(final_form=True)
 
     def judged(question: Question) -> float | Reply:
@@ -46,14 +46,14 @@ def hostile() -> Judge:
 
 @dataclass
 class Result:
-    """What one run of the pool came to.
+    """The result of one run of the pool.
 
     Attributes:
-        seconds: In all.
-        wrong: Replies that are not those to their questions.
-        processes: Started.
-        left: Of them dead and not taken leave of.
-        grown_gib: Memory of the asking process.
+        seconds: Total time.
+        wrong: Replies that do not belong to their questions.
+        processes: Processes that were started.
+        left: Those of them that are dead but still not removed.
+        grown_gib: Growth of the asking process's memory.
     """
 
     seconds: float
@@ -64,7 +64,7 @@ class Result:
 
 
 def questions(count: int, shares: dict[str, float]) -> list[tuple[Question, set[str]]]:
-    """Sums, half of them right, with the others among them; and the statuses that each may get."""
+    """Sums, half of them right, mixed with the hostile answers, and the statuses that each may get."""
     draw = random.Random(0)
     asked: list[tuple[Question, set[str]]] = []
     for number in range(count):
@@ -78,7 +78,7 @@ def questions(count: int, shares: dict[str, float]) -> list[tuple[Question, set[
 
 
 def measure(asked: list[tuple[Question, set[str]]]) -> Result:
-    """One pool, made for it and warm."""
+    """Measure one pool, which is made for this and warmed up."""
     from benchmarks.pool import hostile as judge  # by a name that another process can import
 
     made = _count_starts()
@@ -93,7 +93,7 @@ def measure(asked: list[tuple[Question, set[str]]]) -> Result:
 
 
 def _count_starts() -> list[int]:
-    """Grows with every process that a pool starts."""
+    """A list that grows with every process that a pool starts."""
     made: list[int] = []
 
     class Counted(_Worker):
@@ -114,7 +114,7 @@ def _zombies() -> int:
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent = path.read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # gone in between
+        except OSError:  # it ended in the meantime
             continue
         states += [state] if parent == str(os.getpid()) else []
     return states.count("Z")

@@ -28,11 +28,11 @@ from rlvr.tables import Grid
 
 SPLIT = "heldout"
 STEPS = (0, 100, 200, 300, 400)
-TEXTS = 12  # different ones a problem
+TEXTS = 12  # different texts for each problem
 
 
 def main() -> None:
-    """Make the runs, report over them, print the table."""
+    """Make the runs, report on them, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("methods", 8), ("seeds", 5), ("problems", 500), ("samples", 1024)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def make_runs(folder: Path, methods: int, seeds: int, problems: int, n: int) -> list[Path]:
-    """Folders with what a finished run leaves of its evaluations."""
+    """Make folders with the evaluations that a finished run leaves."""
     draw = np.random.default_rng(0)
     rate_P = draw.beta(0.3, 2.0, problems)
     base = evaluated(folder / "base.parquet", rate_P, n, draw)
@@ -66,7 +66,7 @@ def make_runs(folder: Path, methods: int, seeds: int, problems: int, n: int) -> 
             moved_P = moved(rate_P, 1 + method, draw)
             (run / "evaluations" / f"{SPLIT}-base.parquet").hardlink_to(folder / "base.parquet")
             trained = evaluated(run / "evaluations" / f"{SPLIT}-trained.parquet", moved_P, n, draw)
-            along = slice(None, problems // 4)  # fewer problems along the way, as a run has it
+            along = slice(None, problems // 4)  # fewer problems in evaluations during training, as in a run
             path = {step: drawn((rate_P + (moved_P - rate_P) * step / STEPS[-1])[along], n, draw) for step in STEPS}
             split = SplitRecord(base, trained, [0.002] * problems, path)
             RunRecord(f"method {method}", seed, {SPLIT: split}, {step: 1e5 * step for step in STEPS}).write(run)
@@ -75,7 +75,7 @@ def make_runs(folder: Path, methods: int, seeds: int, problems: int, n: int) -> 
 
 
 def moved(rate_P: NDArray[np.float64], strength: int, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Success rates after a training that sharpens: what is likely becomes more so, some of the rest is lost."""
+    """Success rates after a training that sharpens: likely answers become likelier, and some of the others are lost."""
     sharp_P = rate_P**0.5 * (1 + 0.05 * strength)
     lost_P = draw.random(len(rate_P)) < 0.02 * strength
     return np.clip(np.where((rate_P < 0.05) & lost_P, 0, sharp_P), 0, 1)
@@ -89,7 +89,7 @@ def drawn(rate_P: NDArray[np.float64], n: int, draw: np.random.Generator) -> Eva
 
 
 def evaluated(path: Path, rate_P: NDArray[np.float64], n: int, draw: np.random.Generator) -> Evaluation:
-    """The same with its samples on disk."""
+    """The same, with its samples on disk."""
     evaluation = drawn(rate_P, n, draw)
     place_N = np.tile(np.arange(n), len(rate_P))
     problem_N = np.repeat(np.arange(len(rate_P)), n)

@@ -1,8 +1,8 @@
-"""Tokens a second of both rollout engines, what a weight sync costs, and peak memory: `make bench-rollout`.
+"""Measures tokens a second of both rollout engines, the cost of a weight sync, and peak memory: `make bench-rollout`.
 
-Each policy and precision runs in a process of its own, where both engines hold the same weights and take turns on the
-same prompts, three times after one warm-up call each; the best of the three counts. Memory, resident GiB: the policy's
-weights, the engine when built, what a sync holds for a moment beside what stays, and the process at its peak.
+Each policy and precision runs in its own process. Both engines hold the same weights there and take turns on the same
+prompts, three times after one warm-up call each; the best of the three counts. Memory is in resident GiB: the policy's
+weights, the engine when it is built, what a sync holds only for a moment, and the process at its peak.
 """
 
 import multiprocessing
@@ -37,7 +37,7 @@ CASES = [
 
 
 def measure(name: str, dtype: str, count: int, n: int, tokens: int, cache: str) -> dict[str, float]:
-    """All figures of one case."""
+    """All results of one case."""
 
     quiet()
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):

@@ -1,9 +1,9 @@
-"""What a step costs the host beside sampling and the policy, at the size of a real run: `make bench-scale`.
+"""Measures what a step costs the host without sampling and the policy, at the size of a real run: `make bench-scale`.
 
-Every rank is a process (gloo) and walks through the run's own code with synthetic rollouts, whose lengths are
-log-normal between 200 and 3,072 tokens: outcomes and advantages, the sample table, the metrics, training samples, the
-dealing out to ranks, packing. Seconds are CPU seconds of the slowest rank, since the ranks share two cores here; memory
-is what a rank's peak lies above its start, its own rollouts included.
+Every rank is a process (gloo) and runs a run's own code with synthetic rollouts, whose lengths are log-normal between
+200 and 3,072 tokens: outcomes and advantages, the sample table, the metrics, training samples, the dealing out to
+ranks, packing. Seconds are CPU seconds of the slowest rank, since the ranks share two cores here. Memory is a rank's
+peak above its start, including its own rollouts.
 
 A second table varies one size at a time.
 """
@@ -58,8 +58,8 @@ class Size:
     Attributes:
         problems: P, over all ranks.
         group: G, completions a problem.
-        length: What lengths are multiplied with.
-        ranks: Processes.
+        length: Factor of all lengths.
+        ranks: Number of processes.
     """
 
     problems: int = 1024
@@ -69,14 +69,14 @@ class Size:
 
 
 class Made:
-    """An engine and a verifier that have everything at hand: their own time is not measured."""
+    """An engine and a verifier that return prepared results, so that their own time is not measured."""
 
     dtype = torch.float32
 
     def __init__(self, size: Size, rank: int, vocabulary: int = 150_000) -> None:
         draw = np.random.default_rng(rank)
         count = size.problems * size.group // size.ranks
-        # Quantiles in any order: as many completions always have about as many tokens.
+        # Quantiles in random order, so that the same number of completions always has about the same number of tokens.
         normal = np.array([NormalDist(np.log(800), 0.7).inv_cdf((place + 0.5) / count) for place in range(count)])
         lengths = draw.permutation(np.clip(np.exp(normal), SHORTEST, LONGEST)) * size.length
         self.completions = [_completion(draw, int(length), vocabulary) for length in lengths]
@@ -88,21 +88,21 @@ class Made:
         """Nothing to copy."""
 
     def sleep(self) -> None:
-        """Nothing to give back."""
+        """There is no memory to give back."""
 
     def close(self) -> None:
         """Nothing to free."""
 
     def generate(self, problems: Sequence[Problem], n: int, *further: Any, **more: Any) -> list[tuple[Completion, ...]]:
-        """The same for whatever is asked."""
+        """The same completions for all prompts."""
         return [tuple(self.completions[start : start + n]) for start in range(0, n * len(problems), n)]
 
     def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """As drawn."""
+        """The verdicts as they were drawn."""
         return self.verdicts[: len(items)]
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
-        """All."""
+        """True for all."""
         return [True] * len(answers)
 
     def answer(self, text: str) -> str:
@@ -116,7 +116,7 @@ def _completion(draw: np.random.Generator, length: int, vocabulary: int) -> Comp
 
 
 def step(rank: int, size: Size, folder: str, results: Any) -> None:
-    """One rank's step; puts its figures into `results`."""
+    """Run one rank's step, and put its results into `results`."""
     torch.set_num_threads(1)
     if size.ranks > 1:
         dist.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=size.ranks)
@@ -158,7 +158,7 @@ def step(rank: int, size: Size, folder: str, results: Any) -> None:
 
 
 def measure(size: Size) -> dict[str, float]:
-    """The largest of all ranks' figures, tokens of all ranks together."""
+    """The largest of all ranks' results, but the tokens of all ranks together."""
     results = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
         multiprocessing.spawn(step, (size, folder, results), nprocs=size.ranks)  # one that fails ends the others
@@ -167,7 +167,7 @@ def measure(size: Size) -> dict[str, float]:
 
 
 def peak_gib() -> float:
-    """Of this process."""
+    """Peak resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -184,7 +184,7 @@ WAYS = {
 
 
 def main() -> None:
-    """Both tables."""
+    """Print both tables."""
     whole = measure(Size())
     rows = [[name, f"{whole[name]:.2f}"] for name in PHASES]
     rows += [["all, CPU s a rank", f"{_total(whole):.2f}"], ["memory, GiB a rank", f"{whole['memory']:.2f}"]]

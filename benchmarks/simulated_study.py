@@ -1,11 +1,11 @@
-"""A study whose truth is known, again and again: is what the report says of it right?
+"""Repeats a study whose truth is known, and checks whether the report's statements on it are right.
 
     python -m benchmarks.simulated_study > docs/results/simulated_study.md
 
-500 problems with set success rates under a base and two policies. Sharpened solves often what the base solves now and
-then, gets rarer what the base solves rarely, loses 12 problems and wins 3; Careful raises what is already within reach
-and loses none. Every repetition draws all samples anew, makes the report's findings and sentences, puts the claims to
-the test in fresh samples, and holds each against the truth.
+500 problems have set success rates under a base and two policies. Sharpened often solves what the base sometimes
+solves, more rarely solves what the base rarely solves, loses 12 problems and wins 3. Careful raises what is already
+within reach and loses none. Every repetition draws all samples anew, makes the report's findings and sentences, tests
+the claims in fresh samples, and compares each of them with the truth.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ Rates = dict[str, FloatArray]
 
 
 def rates() -> Rates:
-    """The truth, the same in all repetitions."""
+    """The true success rates, the same in all repetitions."""
     base = 0.9 * np.linspace(0, 1, PROBLEMS) ** 3
     base[:40] = 0
     base[-LOST:] = np.geomspace(0.06, 0.4, LOST)
@@ -52,19 +52,19 @@ def rates() -> Rates:
 
 
 def moved(truth: Rates, name: str, kind: Kind) -> NDArray[np.bool_]:
-    """Which problems a policy truly lost or won: within reach at a rate of 1/n."""
+    """Which problems a policy truly lost or won. A problem is within reach at a rate of 1/n."""
     before, now = (truth[policy] >= 1 / SAMPLES for policy in ("base", name))
     return before & ~now if kind == "loss" else now & ~before
 
 
 def on_the_way(truth: Rates, name: str, step: int) -> FloatArray:
-    """Rates at an evaluation along the way, on its problems."""
+    """The success rates at an evaluation during training, on its problems."""
     share = step / STEPS[-1]
     return ((1 - share) * truth["base"] + share * truth[name])[:PATH_PROBLEMS]
 
 
 def evaluated(rate_P: FloatArray, rng: np.random.Generator) -> Evaluation:
-    """Fresh samples of every problem."""
+    """An evaluation with fresh samples of every problem."""
     ids = tuple(str(index) for index in range(len(rate_P)))
     return Evaluation(SAMPLES, ids, tuple(rng.binomial(SAMPLES, rate_P).tolist()), 1.0, 0.0, 0.0)
 
@@ -82,7 +82,7 @@ def simulated(truth: Rates, rng: np.random.Generator) -> list[RunFolder]:
 
 
 def confirmed(one: Finding, truth: Rates, rng: np.random.Generator) -> Confirmation:
-    """Fresh samples for exactly what is claimed."""
+    """The claims, tested by fresh samples for exactly the claimed problems."""
     name, samples = one.method.label, TIMES * SAMPLES
     claims = [(change.problem_id, kind) for kind in KINDS for change in one.claims[0].of(kind)]
     drawn = [
@@ -97,8 +97,8 @@ class Repetition:
     """One study: whether each part of the answer is right, how much it decides, and its words.
 
     Attributes:
-        right: By part.
-        decided: By claim that could be made.
+        right: Whether it is right, by part of the answer.
+        decided: Whether it is decided, by claim that could be made.
         confirmed: True and false losses, true and false wins, of those that fresh samples confirm.
         words: The sentences.
     """
@@ -110,7 +110,7 @@ class Repetition:
 
 
 def repetition(truth: Rates, seed: int) -> Repetition:
-    """Draw everything, decide, and hold it against the truth."""
+    """Draw all samples, decide, and compare the decisions with the truth."""
     rng = np.random.default_rng(seed)
     methods = pool(simulated(truth, rng), "heldout")
     found = [replace(one, confirmations=[confirmed(one, truth, rng)]) for one in findings_of(methods)]
@@ -137,7 +137,7 @@ def repetition(truth: Rates, seed: int) -> Repetition:
 
 
 def one_right(one: Finding, truth: Rates, places: Sequence[int]) -> bool:
-    """The true differences at these k are inside the band, and none has the other sign where one is claimed."""
+    """Whether the true differences at these k are inside the band, and have the claimed sign where one is claimed."""
     base, now = truth["base"], truth[one.method.label]
     true_K = np.array([((1 - base) ** k - (1 - now) ** k).mean() for k in powers_of_two(SAMPLES)])
     inside = all(one.band[place].low <= true_K[place] <= one.band[place].high for place in places)
@@ -145,7 +145,7 @@ def one_right(one: Finding, truth: Rates, places: Sequence[int]) -> bool:
 
 
 def sure_right(one: Finding, truth: Rates) -> bool:
-    """No more are said to be sure, as claims and as confirmed, than are true."""
+    """Whether no more problems are called sure, as claimed and as confirmed, than are truly lost or won."""
     (made,), (fresh,), name = one.claims, one.confirmations, one.method.label
     assert fresh is not None
     rose = {"loss": truth[name] < truth["base"], "entry": truth[name] > truth["base"]}
@@ -157,7 +157,7 @@ def sure_right(one: Finding, truth: Rates) -> bool:
 
 
 def keeping_right(ahead: Keeping, truth: Rates) -> bool:
-    """The true difference at the true places is inside the interval, and no false order is claimed."""
+    """Whether the true difference at the true places is inside the interval, and no false order is claimed."""
     ks = shown_ks(SAMPLES)
     paths = {}
     for name in list(truth)[1:]:
@@ -172,7 +172,7 @@ def keeping_right(ahead: Keeping, truth: Rates) -> bool:
 
 
 def unseen_right(one: Finding, truth: Rates) -> bool:
-    """The share of problems that such a base solves too seldom, on average over samples, is inside the interval."""
+    """Whether the share of problems that the base solves too rarely, averaged over samples, is inside the interval."""
     (least,) = one.unseen.least
     chances = []
     for rate in truth["base"]:
@@ -195,7 +195,7 @@ def judged(one: Finding, truth: Rates) -> tuple[int, int, int, int]:
 
 
 def outcome(found: Sequence[Finding], truth: Rates) -> tuple[int, int, int, int]:
-    """The same over both policies."""
+    """The results over both policies."""
     lost, lost_false, won, won_false = np.sum([judged(one, truth) for one in found], axis=0).tolist()
     return lost, lost_false, won, won_false
 

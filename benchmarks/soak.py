@@ -1,10 +1,10 @@
-"""A long run with a fault every few minutes: `make bench-soak`, `python benchmarks/soak.py MINUTES SECONDS OVERRIDE..`.
+"""Tests a long run with regular faults: `make bench-soak`, `python benchmarks/soak.py MINUTES SECONDS OVERRIDE..`.
 
 The embedded default trains under `ckpt_path=last` and is, in turn, killed, killed with a byte flipped in its newest
 checkpoint, killed with half a row in metrics.csv, and asked to end. At the end every optimizer step must stand once in
 metrics.csv and every rollout once in samples.parquet, and the first steps must equal those of a run without faults.
-Memory and open files are read off /proc every second; what counts is whether they grow within a process, from its
-steady state on, and from the first process to the last.
+Memory and open files are read from /proc every second. The test is whether they grow within a process, from its steady
+state on, and from the first process to the last.
 """
 
 import csv
@@ -27,7 +27,7 @@ from rlvr.tables import Grid
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "logs" / "benchmarks" / "soak"
-COMPARED = 300  # first optimizer steps that are held to a run without faults
+COMPARED = 300  # first optimizer steps that are compared with a run without faults
 STEADY_S = 10  # after its first step a process has allocated what it needs
 RUN = ["rollouts=10000000", "eval.every_n_steps=1000", "eval.n=16", "eval.train_problems=16"]
 
@@ -64,7 +64,7 @@ def start(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """Metrics, less what a clock says."""
+    """The rows of metrics, without those that depend on a clock."""
     if not (folder / "metrics.csv").exists():
         return []
     with (folder / "metrics.csv").open(newline="") as file:
@@ -72,7 +72,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def live(folder: Path, fault: str, seconds: float) -> Life:
-    """Start, watch for so long from its first optimizer step on, and end by a fault."""
+    """Start a process, watch it for so long from its first optimizer step on, and end it by a fault."""
     started, metrics = time.time(), folder / "metrics.csv"
     process, life, trains_since = start(folder, "ckpt_path=last"), Life(fault), float("inf")
     while time.time() - trains_since < seconds:
@@ -95,7 +95,7 @@ def live(folder: Path, fault: str, seconds: float) -> Life:
 
 
 def damage(folder: Path, fault: str) -> None:
-    """What a bad disk or a kill in the middle of a write leaves."""
+    """Leave what a bad disk or a kill in the middle of a write leaves."""
     steps = CheckpointStore(folder / "checkpoints").steps()
     if fault == "flipped byte" and len(steps) > 1:
         path = folder / "checkpoints" / f"step-{steps[0]}" / "state.pt"
@@ -108,7 +108,7 @@ def damage(folder: Path, fault: str) -> None:
 
 
 def lost(folder: Path, clean: Path) -> list[str]:
-    """What is missing, doubled or different."""
+    """The rows that are missing, doubled or different."""
     faults = []
     trained = [row for row in rows(folder) if row["train/lr"]]
     steps = [int(row["step"]) for row in trained]
@@ -126,7 +126,7 @@ def lost(folder: Path, clean: Path) -> list[str]:
 
 
 def main() -> None:
-    """Soak, then look."""
+    """Run with faults, then check what is there."""
     minutes, every_s = float(sys.argv[1]), float(sys.argv[2])
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)

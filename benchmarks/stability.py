@@ -1,8 +1,8 @@
-"""How training goes wrong and what stops it: `python benchmarks/stability.py [FOLDER ...]`.
+"""Shows how training goes wrong and what stops it: `python benchmarks/stability.py [FOLDER ...]`.
 
-Trains NSR at three learning rates under logs/stability, watched and not, prints a table and draws the figure of
-docs/stability.md. Runs that are there are not repeated. Then it replays the metrics of further runs, named by their
-folders, to the collapse guard as the config has it, and says how near they came to its limits.
+Trains NSR at three learning rates under logs/stability, with and without guards, prints a table and draws the figure of
+docs/stability.md. Runs that exist are not repeated. Then it replays the metrics of further runs, given by their
+folders, to the collapse guard with the config's settings, and says how near they came to its limits.
 """
 
 import subprocess
@@ -65,7 +65,7 @@ def last_step(folder: Path) -> int:
 
 
 def row_of(name: str, folder: Path) -> list[str]:
-    """What the table says of a run."""
+    """A run's row of the table."""
     path = RunRecord.read(folder).splits["heldout"].path
     best, last = max(path, key=lambda step: path[step].pass_at(64)), max(path)
     scores = [f"{100 * path[last].pass_at(k):.1f}" for k in (1, 64, 256)]
@@ -129,7 +129,7 @@ def draw(folders: dict[str, Path]) -> None:
 
 
 def replay(folder: Path) -> list[str]:
-    """How near a run came to the guard's limits: reward and entropy over those at the best reward, and a trip."""
+    """How near a run came to the guard's limits: reward and entropy over those at the best reward, and any stop."""
     guard = instantiate(OmegaConf.load(ROOT / "configs" / "callbacks" / "default.yaml").collapse)
     rewards, entropies, tripped = [1.0], [1.0], "no"
     for row in metrics(folder):

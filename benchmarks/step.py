@@ -1,10 +1,10 @@
-"""Where a training step's time goes: `python benchmarks/step.py [algo=self ...]`, any of train.py's overrides.
+"""Shows where a training step's time goes: `python benchmarks/step.py [algo=self ...]`, any of train.py's overrides.
 
 Trains the embedded default for 260 steps and prints the mean seconds of each phase. Only sampling (the greedy
 pass included), the forward and the backward pass are work that the method asks for; the rest is overhead.
 
-`--against REVISION` holds it beside the same training by the code of a git revision, by turns, each in a process of its
-own, the best turn of each.
+`--against REVISION` compares it with the same training by the code of a git revision. The two take turns, each in its
+own process, and the best turn of each counts.
 """
 
 import csv
@@ -33,7 +33,7 @@ SHORT = [f"rollouts={SKIPPED + STEPS}", "eval.every_n_steps=1000", "eval.n=4", "
 
 
 def measure(overrides: list[str]) -> dict[str, float]:
-    """Mean seconds by phase of a step, `step` the whole of it."""
+    """Mean seconds of each phase of a step; `step` is the whole step."""
     with tempfile.TemporaryDirectory() as folder:
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
@@ -47,7 +47,7 @@ def measure(overrides: list[str]) -> dict[str, float]:
 
 
 def measure_apart(root: Path, overrides: list[str]) -> dict[str, float]:
-    """The same by the code in another folder, in a process of its own."""
+    """The same with the code in another folder, in its own process."""
     paths = os.pathsep.join([str(root / "src"), str(ROOT)])
     script = f"import json; from benchmarks import step; step.ROOT = step.Path({str(root)!r}); "
     script += f"print(json.dumps(step.measure({overrides!r})))"
@@ -60,7 +60,7 @@ def measure_apart(root: Path, overrides: list[str]) -> dict[str, float]:
 
 
 def against(revision: str, overrides: list[str]) -> None:
-    """Print a step's time now and then."""
+    """Print a step's time with the present code and with the earlier one."""
     with tempfile.TemporaryDirectory() as folder:
         then = Path(folder) / "then"
         subprocess.run(["git", "worktree", "add", "--quiet", "--detach", then, revision], cwd=ROOT, check=True)

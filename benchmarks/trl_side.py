@@ -1,4 +1,4 @@
-"""TRL's half of `vs_trl.py`, run by TRL's own Python: one JSON argument in, one JSON line out."""
+"""TRL's half of `vs_trl.py`, run by TRL's own Python. It takes one JSON argument and prints one JSON line."""
 
 import json
 import resource
@@ -22,11 +22,11 @@ class Clock(TrainerCallback):
         self.tokens: list[int] = []
 
     def on_step_end(self, *args: object, **kwargs: object) -> None:
-        """The optimizer has stepped."""
+        """Record the time after an optimizer step."""
         self.marks.append(time.perf_counter())
 
     def reward(self, completions: list[str], completion_ids: list[list[int]], **kwargs: object) -> list[float]:
-        """The same coin as on the other side; TRL passes arguments by these names."""
+        """The same coin as on the other side. TRL passes arguments by these names."""
         self.tokens.append(sum(map(len, completion_ids)))
         return [float(sum(text.encode()) % 2) for text in completions]
 

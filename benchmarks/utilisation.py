@@ -1,8 +1,8 @@
-"""What the time plan assumes of CPUs, and how far off it is: `python benchmarks/utilisation.py [OVERRIDE ...]`.
+"""Checks what the time plan assumes of CPUs, and its error: `python benchmarks/utilisation.py [OVERRIDE ...]`.
 
 Prints utilisation on one thread for SmolLM2-135M's shapes with random weights, then trains the embedded default, or
-what the overrides say, and prints the plan beside what each phase took. All by the processor's clock, which other
-programs disturb less than the wall's; so only what this process does is seen.
+what the overrides say, and prints the plan beside the time of each phase. All times are processor time, which other
+programs disturb less than wall-clock time, so that only the work of this process is measured.
 """
 
 import csv
@@ -72,7 +72,7 @@ def shapes_of_smollm2() -> Grid:
     engine.sync(0)
     prompts = torch.randint(1, 49_152, (PROBLEMS, PROMPT)).tolist()
     problems = [Problem(str(index), "", tuple(prompt), "") for index, prompt in enumerate(prompts)]
-    with patch.object(engine, "tokenizer") as tokenizer:  # random tokens are no texts
+    with patch.object(engine, "tokenizer") as tokenizer:  # random tokens can't be decoded to texts
         tokenizer.batch_decode = lambda rows, **_: [""] * len(rows)
         rollouts, sampled_s = timed(lambda: engine.generate(problems, GROUP, Sampling(LONGEST), 0, 0))
     pairs = list(zip(problems, rollouts, strict=True))
@@ -91,7 +91,7 @@ def shapes_of_smollm2() -> Grid:
 
 
 def timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    """What it gives, and its seconds."""
+    """The result of a call, and its seconds."""
     start = time.perf_counter()
     return action(), time.perf_counter() - start
 
@@ -114,7 +114,7 @@ def trained(cfg: DictConfig) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def evaluations(seconds: dict[str, float]) -> Any:
-    """Time them by their titles."""
+    """Measure the time of evaluations, by their titles."""
 
     def name(callback: Any, trainer: Any, problems: Any, title: str) -> str:
         kinds = {"Base": "base's evaluation", "Trained": "last evaluation"}
@@ -125,7 +125,7 @@ def evaluations(seconds: dict[str, float]) -> Any:
 
 @contextmanager
 def watching(kind: type, method: str, name: Callable[..., str], seconds: dict[str, float]) -> Iterator[None]:
-    """Add up what calls of a method take."""
+    """Add up the time that calls of a method take."""
     plain = getattr(kind, method)
 
     def watched(*arguments: Any) -> Any:
@@ -138,7 +138,7 @@ def watching(kind: type, method: str, name: Callable[..., str], seconds: dict[st
 
 
 def beside(times: TimePlan, seconds: dict[str, float]) -> Grid:
-    """The plan, and what was seen."""
+    """The plan, and what was measured."""
     planned = {name: phase.seconds for name, phase in times.phases.items()}
     names = [*planned, *(name for name in seconds if name not in planned)]
     rows = [(name, planned.get(name, 0.0), seconds.get(name, 0.0)) for name in names]

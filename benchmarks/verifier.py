@@ -1,17 +1,17 @@
-"""How right and how fast the mathematics verifier is, on a file of problems with solutions: `make bench-verifier`.
+"""Measures how right and how fast the mathematics verifier is, on a file of solutions: `make bench-verifier`.
 
     python -m benchmarks.verifier math_train.parquet
 
 The file has the columns problem_id, problem, answer and solution, the solution with its answer in a box. First the
 solutions are graded as completions; each should be right. Then each answer is altered so that it is wrong, in every way
-of `benchmarks/altered.py`; what comes out equal all the same, by string or by value (read by math-verify, compared by
-evaluating), is left out and counted. Then each question's own last formula is put into the box, and constants. What is
-accepted is listed; a question without a formula is left out, and counts all the same. math-verify alone extracts,
-parses and compares the same texts.
+of `benchmarks/altered.py`. An altered answer that is still equal, by string or by value (read by math-verify, compared
+by evaluating), is left out and counted. Then each question's own last formula is put into the box, and constants. What
+is accepted is listed. A question without a formula is left out, but still counts. math-verify alone extracts, parses
+and compares the same texts.
 
-Speed is beside math-verify alone on one core, one text after the other. `solutions` are as above; `sums` are harder,
-distinct questions that no shortcut decides: the answer plus and minus a number, wrong in every second problem, and
-graded by value alone.
+Speed is compared with math-verify alone on one core, one text after the other. `solutions` are as above; `sums` are
+harder, distinct questions that no shortcut decides: the answer plus and minus a number, wrong in every second problem,
+and graded by value alone.
 """
 
 import logging
@@ -39,12 +39,12 @@ Item = tuple[Problem, str]
 SHOWN_CONSTANTS = 3
 STARTUP_VERDICTS = 1024
 TURNS, TURN_VERDICTS = 8, 300
-WARM_UP = 32  # enough for every process to be there
+WARM_UP = 32  # enough for every process to have started
 WORKERS = 2
 
 
 def main() -> None:
-    """Print the figures and what is left of failures."""
+    """Print the results and the remaining failures."""
     logging.disable(logging.CRITICAL)
     rows = pq.read_table(sys.argv[1]).to_pylist()
     verifier = MathVerifier(WORKERS, timeout_s=5.0, memory_gib=2.0)
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def problem(row: dict[str, Any]) -> Problem:
-    """A row as the verifier takes it."""
+    """A row of the file as the verifier's problem."""
     return Problem(row["problem_id"], "", (0,), row["answer"])
 
 
@@ -128,7 +128,7 @@ def restatements(rows: Sequence[dict[str, Any]], verifier: MathVerifier) -> list
 
 
 def constants(rows: Sequence[dict[str, Any]], verifier: MathVerifier) -> list[list[str]]:
-    """Grade the same few answers to every question; those that are right most often."""
+    """Grade the same few answers to every question: those that are right most often."""
     table = []
     for constant in CONSTANTS:
         items = [(problem(row), rf"\boxed{{{constant}}}") for row in rows]
@@ -142,18 +142,18 @@ def constants(rows: Sequence[dict[str, Any]], verifier: MathVerifier) -> list[li
 
 
 def counted(name: str, graded: int, left_out: int, right: int, theirs: int) -> list[str]:
-    """A line of the table."""
+    """A row of the table."""
     shares = (f"{count / graded:.2%}" if graded else "" for count in (right, theirs))
     return [name, f"{graded}", f"{left_out}", f"{right}", *shares]
 
 
 def show(what: str, row: dict[str, Any], answer: str) -> None:
-    """One verdict, on a line of its own."""
+    """Print one verdict on its own line."""
     console.print(f"{what}: {row['problem_id']} {row['answer']!r} <- {answer!r}", markup=False)
 
 
 def equal_after_all(row: dict[str, Any], answer: str, kind: str) -> bool:
-    """Whether an altered answer is right all the same; one more value is never."""
+    """Whether an altered answer is still right. One with a value too many never is."""
     if kind in ("added item", "hedged", "dropped item"):
         return False
     texts = [
@@ -173,7 +173,7 @@ def equal_after_all(row: dict[str, Any], answer: str, kind: str) -> bool:
 
 
 def sums(rows: Sequence[dict[str, Any]]) -> list[Item]:
-    """Answers that take mathematics to compare, no two alike."""
+    """Answers that can only be compared by mathematics, no two of them alike."""
     formulas = [row for row in rows if re.fullmatch(r"[-0-9a-z\\{}+*/^() ]+", boxed(row)) and "text" not in boxed(row)]
     return [
         (problem(row), rf"\boxed{{{boxed(row)}+{index + 2}-{index + 2 + index % 2}}}")
@@ -182,7 +182,7 @@ def sums(rows: Sequence[dict[str, Any]]) -> list[Item]:
 
 
 def speeds(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Verdicts a second, ours warm; both take turns on the same items, so that both meet what else the machine does."""
+    """Verdicts a second, ours after warm-up. Both take turns on the same items, so that other load affects both."""
     table = []
     solutions = [(problem(row), row["solution"]) for row in rows]
     for name, items in (("solutions", solutions), ("sums", sums(rows))):
@@ -202,19 +202,19 @@ def speeds(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
 
 
 def alone(asked: Problem, text: str) -> bool:
-    """The library by itself."""
+    """A verdict of the library by itself."""
     return math_verify.verify(math_verify.parse(f"${asked.answer}$"), math_verify.parse(text))
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """What it takes."""
+    """The seconds that a call takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def startup(rows: Sequence[dict[str, Any]]) -> str:
-    """What the processes' start adds to a first batch; the least of three turns on different items."""
+    """The time that the processes' start adds to a first batch, the least of three turns on different items."""
     turns = []
     for seed in range(3):
         items = random.Random(seed).sample(sums(rows), STARTUP_VERDICTS + WARM_UP)

@@ -33,14 +33,14 @@ from rlvr.tables import Grid
 from rlvr.verify.math.judge import judge
 
 LIMIT_S = 3
-MANY = 3  # references that no one box may fit
+MANY = 3  # no box may fit so many references
 HELD_AGAINST = 150
 MADE_WRONG = [alter for name, alter in ALTERATIONS.items() if name != "another's"]
 
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """Ends what takes long; inside the verifier a process of its own would be killed."""
+    """End a call that takes long. Inside the verifier its process would be killed instead."""
 
     def over(signum: int, frame: object) -> None:
         raise TimeoutError
@@ -55,21 +55,21 @@ def limited() -> Iterator[None]:
 
 
 def accepted(reference: str, answer: str) -> bool:
-    """The verdict; what raises or takes long is not right."""
+    """Whether an answer is judged right. It is not where judging raises an error or takes long."""
     try:
         with limited():
             return judge((reference, answer), final_form=False)[0] == "right"
-    except Exception:  # whatever a library raises; the worker says `error`
+    except Exception:  # a library may raise anything; the worker would reply `error`
         return False
 
 
 def alike(one: str, two: str) -> bool:
-    """Whether two references may mean the same, by the verifier either way round and by math-verify's own word."""
+    """Whether two references may mean the same, by the verifier in either order or by math-verify."""
     return accepted(one, two) or accepted(two, one) or their_word(one, two)
 
 
 def their_word(one: str, two: str) -> bool:
-    """math-verify's alone."""
+    """math-verify's verdict alone."""
     try:
         with limited():
             return verify(parse(f"${one}$"), parse(f"${two}$"))
@@ -78,7 +78,7 @@ def their_word(one: str, two: str) -> bool:
 
 
 def pair(draw: random.Random) -> tuple[Drawn, Drawn]:
-    """Two answers, of one kind more often than not, and then often of one meaning."""
+    """Two answers, which are mostly of one kind, and then often of one meaning."""
     kind = draw.choice(KINDS)
     seed = draw.random()
     one = kind(random.Random(seed))
@@ -88,7 +88,7 @@ def pair(draw: random.Random) -> tuple[Drawn, Drawn]:
 
 
 def fits(draw: random.Random, references: list[str]) -> tuple[str, list[str]]:
-    """A box and the references, no two of them equal, that accept it."""
+    """A box, and the references that accept it, no two of which are equal."""
     box = formula(draw)
     different: list[str] = []
     for reference in draw.sample(references, min(HELD_AGAINST, len(references))):
@@ -100,7 +100,7 @@ def fits(draw: random.Random, references: list[str]) -> tuple[str, list[str]]:
 
 
 def altered(draw: random.Random, references: list[str]) -> tuple[str, str] | None:
-    """A reference and what was made of it, where that is accepted and should not be."""
+    """A reference and an altered form of it, if the form is accepted and should not be."""
     reference = draw.choice(references)
     answer = draw.choice(MADE_WRONG)(reference, draw.choice(references), draw)
     if answer is None or re.sub(r"\s", "", answer) == re.sub(r"\s", "", reference) or not accepted(reference, answer):
@@ -109,7 +109,7 @@ def altered(draw: random.Random, references: list[str]) -> tuple[str, str] | Non
 
 
 def search(minutes: float, seed: int, references: list[str]) -> tuple[list[list[str]], list[int]]:
-    """What was found, and how many pairs and boxes were tried, equal pairs accepted, of how many."""
+    """The faults, the numbers of pairs and boxes tried, and of equal pairs accepted and drawn."""
     draw, found, counts = random.Random(seed), [], [0, 0, 0, 0]
     start = time.monotonic()
     with bar("Searching", int(60 * minutes)) as progress:
@@ -135,7 +135,7 @@ def search(minutes: float, seed: int, references: list[str]) -> tuple[list[list[
 
 
 def main() -> None:
-    """Print what was found, each once."""
+    """Print each fault once."""
     logging.disable(logging.CRITICAL)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("references", nargs="?", help="a parquet file with a column answer")

@@ -1,12 +1,12 @@
-"""One training step beside TRL's GRPOTrainer: `make bench-trl`.
+"""Compares one training step with TRL's GRPOTrainer: `make bench-trl`.
 
-The same work on both sides: policy, prompts, group size, longest completion, sampling at temperature 1, a reward that
-splits every group (so that neither side can skip one), clipped surrogate with one update a rollout, fused AdamW,
-clipping at 1, one process, the same threads; in fp32, and where the processor has instructions for it in bf16 over
-weights in fp32. TRL gets its fastest settings that run here: no reference model, no
-gradient checkpointing, and its continuous batching as a second mode. A checkpoint that falls into our steps is taken
-out of them, since TRL writes none. Each side runs in a process of its own, TRL in an
-environment of its own, which is made on first use under logs/benchmarks/; they take turns where there is time for that.
+The work is the same on both sides: policy, prompts, group size, longest completion, sampling at temperature 1, a reward
+that splits every group (so that neither side can skip one), clipped surrogate with one update a rollout, fused AdamW,
+clipping at 1, one process, the same threads. It is done in fp32 and, where the processor has instructions for it, in
+bf16 over weights in fp32. TRL gets its fastest settings that run here: no reference model, no gradient checkpointing,
+and its continuous batching as a second mode. The time of a checkpoint in our steps is subtracted, since TRL writes
+none. Each side runs in its own process, and TRL in its own environment, which is made on first use under
+logs/benchmarks/. They take turns where there is time for that.
 """
 
 import csv
@@ -46,14 +46,14 @@ class Case:
     """One policy at work.
 
     Attributes:
-        model: Config of ours.
+        model: Name of our config.
         problems: P a step.
         tokens: Longest completion.
         context: Longest prompt and completion together.
         steps: Steps, the first `skipped` of them not counted.
         turns: How often each side is measured; the best counts.
         data: Overrides that choose the problems.
-        precision: Ours; TRL is given the same.
+        precision: Our precision; TRL gets the same.
     """
 
     model: str
@@ -80,7 +80,7 @@ HALF = [replace(CASES[1], precision="bf16-mixed")] if torch.cpu.get_capabilities
 
 
 class Coin:
-    """Right half the time, by the text alone: every group has both, as good as always."""
+    """Judges half of all texts right, by the text alone, so that almost every group has both verdicts."""
 
     def grade(self, items: list[tuple[Problem, str]]) -> list[Verdict]:
         """See `rlvr.verify.Verifier`."""
@@ -88,7 +88,7 @@ class Coin:
 
 
 def overrides(case: Case, folder: Path) -> list[str]:
-    """The same work for our trainer."""
+    """Overrides that give our trainer the same work."""
     return [
         *(f"model={case.model}", "algo=grpo", f"paths.run_dir={folder}", f"paths.cache_dir={HOME / 'cache'}"),
         *(f"batch.problems_per_step={case.problems}", f"batch.group_size={GROUP}", f"optimizer.lr={LR}"),
@@ -122,7 +122,7 @@ def ours(case: Case, rollout: list[str]) -> dict[str, float]:
 
 
 def theirs(case: Case, folder: Path, mode: str) -> dict[str, float]:
-    """The same figures of TRL."""
+    """The same numbers for TRL."""
     python = environment()
     asked = {
         **vars(case),
@@ -180,7 +180,7 @@ def compare(case: Case, pool: Any) -> None:
             turn = side()
             print(f"{case.model}, {name}: {turn['step']:.3f} s a step", file=sys.stderr)
             found[name] = min(found.get(name, turn), turn, key=itemgetter("step"))
-        if case.precision == "32-true":  # so much slower that a few steps, once, will do
+        if case.precision == "32-true":  # it is so much slower that a few steps are enough, measured once
             found["TRL, continuous batching"] = theirs(replace(case, steps=2, skipped=1), folder, "continuous batching")
         floors = pool.apply(bound, (case.problems, GROUP, case.precision, folder, found["ours, rollout=hf"]["tokens"]))
     floor = sum(floors.values())
@@ -200,7 +200,7 @@ def compare(case: Case, pool: Any) -> None:
 
 
 def phases(found: dict[str, dict[str, float]], floors: dict[str, float]) -> None:
-    """Where our steps' time goes, beside the bound's parts."""
+    """The time of our steps by phase, beside the parts of the bound."""
     for name, f in found.items():
         parts = {key[len("time/") :]: s for key, s in f.items() if key.startswith("time/") and key != "time/step"}
         if parts:
@@ -213,7 +213,7 @@ def phases(found: dict[str, dict[str, float]], floors: dict[str, float]) -> None
 
 
 def main() -> None:
-    """Both policies, or the one named."""
+    """Compare for both policies, or for the one that is named."""
     HOME.mkdir(parents=True, exist_ok=True)
     environment()
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:

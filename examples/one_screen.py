@@ -1,10 +1,10 @@
-"""The whole algorithm in one plain loop, without Lightning or Hydra: what to read first.
+"""The whole algorithm in one plain loop, without Lightning or Hydra. Read this file first.
 
     python examples/one_screen.py        # GRPO on Countdown with a tiny policy, minutes on a CPU
 
-It trains by the functions that `src/train.py` uses, and a test holds three of its steps to the trainer's, to the bit.
-Left out is what Lightning and the rest of `src/rlvr` add: several GPUs, checkpoints, evaluations, metrics, guards, and
-drawing again until a batch is full.
+It trains with the functions that `src/train.py` uses. A test checks that three of its steps equal the trainer's to the
+bit. It leaves out what Lightning and the rest of `src/rlvr` add: several GPUs, checkpoints, evaluations, metrics,
+guards, and drawing again until a batch is full.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,8 @@ GRPO = Loss(
     surrogate=partial(ppo_clip, clip_low=0.2, clip_high=0.2, dual_clip=3.0),
     aggregation=partial(token_mean, over="live"),
 )
-# Every problem; rlvr.algo.SELF() or rlvr.algo.BBG() in its place is the method of that name, without the refill.
+# Selects every problem. With rlvr.algo.SELF() or rlvr.algo.BBG() instead, this is the method of that name, without the
+# refill.
 EVERY_PROBLEM = Filter()
 
 
@@ -115,7 +116,7 @@ def train(
 
 
 def main() -> None:
-    """The embedded default of `src/train.py algo=grpo`."""
+    """Train with the embedded default of `src/train.py algo=grpo`."""
     source = Countdown(numbers=5, target_min=10, target_max=99, train_size=512, heldout_size=500, seed=0)
     base = WarmStartedPolicy(
         architecture="qwen2",

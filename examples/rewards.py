@@ -5,16 +5,16 @@ from rlvr.verify import CountdownVerifier
 
 
 def short(problem: str, completion: str, answer: str) -> tuple[float, str]:
-    """Of Countdown: a right expression is worth 1, a wrong one loses up to 1 the further its length is off."""
+    """For Countdown: a right expression is worth 1; a wrong one loses up to 1, more the further its length is off."""
     (verdict,) = CountdownVerifier().grade([(Problem("", problem, (), answer), completion)])
     if verdict.status == "right":
         return 1.0, "right"
-    length = 2 * len(answer.partition("=")[0]) - 1  # of the digits and what stands between them
+    length = 2 * len(answer.partition("=")[0]) - 1  # the length of the digits with the operators between them
     return -min(abs(len(completion) - length) / length, 1.0), "wrong"
 
 
 def boxed(problem: str, completion: str, answer: str) -> float:
-    r"""A bonus for exactly one `\boxed{}` that is closed, whatever stands in it; half of it for several."""
+    r"""A bonus for exactly one closed `\boxed{}`, whatever its content; half of the bonus for several."""
     _, *boxes = completion.split(r"\boxed{")
     if not boxes or not all("}" in box for box in boxes):
         return 0.0

@@ -1,6 +1,6 @@
-"""Takes what `make catalogue` has measured into docs/results/catalogue.csv: `python -m studies.catalogue SWEEP`.
+"""Writes what `make catalogue` has measured to docs/results/catalogue.csv: `python -m studies.catalogue SWEEP`.
 
-A method of the table that the sweep lacks keeps its line.
+A method that is in the table, but not in the sweep, keeps its line.
 """
 
 import csv
@@ -34,7 +34,7 @@ def read(sweep: Path) -> dict[str, dict[str, str]]:
 
 
 def main() -> None:
-    """Read, merge, write."""
+    """Read the sweep, merge it with the table, and write the table."""
     lines = (measured() if MEASURED.exists() else {}) | read(Path(sys.argv[1]))
     names = [BASE, *sorted(set(lines) - {BASE})]
     with MEASURED.open("w", newline="") as file:

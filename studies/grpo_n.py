@@ -1,9 +1,9 @@
-"""Why GRPO-N falls behind in the miniature: `python -m studies.grpo_n`, or `make grpo-n`.
+"""Studies why GRPO-N falls behind in the miniature: `python -m studies.grpo_n`, or `make grpo-n`.
 
-GRPO-N weighs a problem about p times as GRPO does (docs/methods.md). The arms take that weighting away, or give it to
-others, one thing at a time; the claims below were written before any of them was run. Run again, it goes on; at its end
-it writes docs/results/grpo_n.md from the numbers, whatever they show. `python -m studies.grpo_n page` writes it from
-what there is.
+GRPO-N gives a problem about p times the weight that GRPO gives it (docs/methods.md). The arms take that weighting away,
+or give it to other methods, one change at a time. The claims below were written before any of the arms was run. When
+the study is started again, it continues; at its end it writes docs/results/grpo_n.md from the numbers, whatever they
+show. `python -m studies.grpo_n page` writes the page from the runs that there are.
 """
 
 import subprocess
@@ -26,13 +26,13 @@ FOLDER = Path("logs/multiruns/grpo_n")
 PAGE = ROOT / "docs" / "results" / "grpo_n.md"
 SEEDS = "0,1,2"
 KS = (1, 16, 256)
-LAST = 0.25  # of a run's steps, for the entropy
+LAST = 0.25  # the last share of a run's steps, over which entropy is averaged
 RATE, MISSES = (
     ["algo/filter=rate_weight", f"algo.filter.right={right}", f"algo.filter.wrong={wrong}"]
     for right, wrong in ((1, 0), (0, 1))
 )
-# Four optimizer steps a rollout, and a clip half as wide, which some ratios leave; a higher rate would do so, too, but
-# 3e-4 collapses here.
+# Four optimizer steps a rollout, and a clip half as wide, so that some ratios leave it. A higher learning rate would
+# have this effect, too, but 3e-4 collapses here.
 NARROW = ["algo.loss.surrogate.clip_low=0.1", "algo.loss.surrogate.clip_high=0.1"]
 OFF_POLICY = ["batch.minibatches_per_rollout=4", *NARROW]
 
@@ -42,9 +42,9 @@ class Arm:
     """Runs of one setting.
 
     Attributes:
-        test: Number of the question that it is for; 0: what the others are held against.
-        text: What tables call it.
-        overrides: Of `src/train.py`.
+        test: Number of the question that it answers; 0: the other arms are compared with it.
+        text: Its name in tables.
+        overrides: Overrides for `src/train.py`.
         rollouts: Length of the run.
     """
 
@@ -78,7 +78,7 @@ QUESTIONS = {
     4: "(4) Do negatives that weigh by 1 - m/n, or weak positives, keep what GRPO-N loses?",
     5: "(5) Does an entropy bonus mend it?",
 }
-# (question, arm, the one that it is held against, claimed sign of the difference in Pass@256; 0: only shown)
+# (question, arm, the arm that it is compared with, claimed sign of the difference in Pass@256; 0: only shown)
 CLAIMS = [
     (1, "nsr_dynamic", "grpo_n", 1),
     (1, "nsr", "nsr_dynamic", 1),
@@ -116,13 +116,13 @@ last quarter of the run. Only in question 3 are there several optimizer steps a 
 
 
 def command(name: str, arm: Arm) -> list[str]:
-    """The sweep of one arm."""
+    """The command of one arm's sweep."""
     place = f"hydra.sweep.dir={FOLDER / name}"
     return ["src/train.py", "-m", *arm.overrides, f"rollouts={arm.rollouts}", f"seed={SEEDS}", place]
 
 
 def read() -> dict[str, Method]:
-    """Held-out results by arm, of those all of whose seeds have finished."""
+    """Held-out results of each arm whose seeds have all finished."""
     seeds = SEEDS.split(",")
     there = [name for name in ARMS if sum(map(finished, (FOLDER / name).glob("*_seed*"))) == len(seeds)]
     return {name: Study.read([FOLDER / name]).methods["heldout"][0] for name in there}
@@ -148,7 +148,7 @@ def decided(claim: tuple[int, str, str, int], methods: dict[str, Method]) -> lis
 
 
 def explained(methods: dict[str, Method]) -> str:
-    """How much of GRPO-N's distance to GRPO the weight m/n alone makes."""
+    """A sentence on how much of GRPO-N's distance to GRPO the weight m/n alone explains."""
     grpo, rate, grpo_n = (methods[name].trained(KS[-1]).mean for name in ("grpo", "grpo_rate", "grpo_n"))
     lost, alone = 100 * (grpo - grpo_n), 100 * (grpo - rate)
     if lost <= 0:
@@ -158,7 +158,7 @@ def explained(methods: dict[str, Method]) -> str:
 
 
 def page(methods: dict[str, Method]) -> str:
-    """The numbers, and what they say of each claim."""
+    """The page: the numbers, and the decision on each claim."""
     base = next(iter(methods.values()))
     rows = [["base", *(with_interval(bootstrap_mean(base.base_SP(k))) for k in KS), "", ""]]
     rows += [measured(name, method) for name, method in methods.items()]
@@ -178,7 +178,7 @@ def page(methods: dict[str, Method]) -> str:
 
 
 def main() -> None:
-    """Run what is not there yet, then write. An arm that fails is named on the page, and the others go on."""
+    """Run the arms that are missing, then write the page. It names an arm that fails; the others are still run."""
     for name, arm in ARMS.items() if "page" not in sys.argv[1:] else ():
         subprocess.run([sys.executable, *command(name, arm)], check=False)
     PAGE.write_text(page(read()))

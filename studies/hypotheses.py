@@ -1,4 +1,4 @@
-"""Decides what was written before `make reproduce`: `python studies/hypotheses.py logs/multiruns/reproduce`.
+"""Decides on the claims made before `make reproduce`: `python studies/hypotheses.py logs/multiruns/reproduce`.
 
 docs/results/hypotheses.md says what is claimed and how it is decided. This prints each decision on all seeds, and on
 those whose results had not been seen before.
@@ -23,21 +23,21 @@ from rlvr.tables import Grid
 
 Decision = Literal["supported", "refuted", "undecided"]
 SEEN = 0  # seed of the earlier run
-LEVELS = 21  # of Pass@1, H5
-LAST_STEPS = 100  # of the entropy, H6
+LEVELS = 21  # levels of Pass@1, for H5
+LAST_STEPS = 100  # steps over which the entropy is averaged, for H6
 STUDENT = {2: 12.706, 3: 4.303}  # 97.5 % quantiles of Student's t, by the number of seeds
 HEAD = ["", "statistic", "claimed", "estimate [95 % interval]", "by seed", "decision", f"without seed {SEEN}"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its interval, and each seed's own."""
+    """A statistic with its interval, and its value for each seed."""
 
     interval: Interval
     value_S: FloatArray
 
     def decision(self, sign: int) -> Decision:
-        """Whether all of it lies on the claimed side of 0 (above it for a sign of 1), or on the other."""
+        """Whether interval and seeds all lie on the claimed side of 0 (above it for sign 1), or all on the other."""
         low, high = sorted((sign * self.interval.low, sign * self.interval.high))
         if low > 0 and (sign * self.value_S > 0).all():
             return "supported"
@@ -45,19 +45,19 @@ class Estimate:
 
 
 Statistic = Callable[[list[int]], Estimate]
-"""Of some seeds, given by their places."""
+"""Computes the estimate of some seeds, which are given by their indices."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """That a statistic lies above 0 (sign 1) or below (-1); one that is only shown has sign 0.
+    """The claim that a statistic lies above 0 (sign 1) or below 0 (sign -1). One that is only shown has sign 0.
 
     Attributes:
-        name: Of the hypothesis.
-        text: Of the statistic.
+        name: Name of the hypothesis.
+        text: Name of the statistic.
         sign: See above.
-        found: On all seeds.
-        unseen: Without the seed that had been seen.
+        found: The estimate on all seeds.
+        unseen: The estimate without the seed that had been seen.
         scale: 100 where the statistic is shown in percent.
     """
 
@@ -69,7 +69,7 @@ class Claim:
     scale: int = 100
 
     def row(self) -> list[str]:
-        """Of the table."""
+        """Its row of the table."""
         shown = [f"{self.scale * value:+.{1 if self.scale == 100 else 3}f}" for value in self.found.value_S]
         told = [estimate.decision(self.sign) if self.sign else "" for estimate in (self.found, self.unseen)]
         side = {1: "> 0", -1: "< 0", 0: ""}[self.sign]
@@ -99,7 +99,7 @@ def equal_gain(method: Sequence[RunPath], grpo: Sequence[RunPath], n: int) -> St
 def gains(method: RunPath, grpo: RunPath, n: int, weight_RP: FloatArray) -> FloatArray:
     """For each of R weightings of the problems, the mean over levels of Pass@1 of the difference in Pass@n.
 
-    Levels go from halfway between the base's Pass@1 and the highest that both paths reach up to the latter.
+    The highest level is the highest Pass@1 that both paths reach; the lowest is halfway between it and the base's.
     """
     mine, its = (
         [weight_RP @ path.pass_KTP[k].T / weight_RP.shape[1] for k in (1, n)] for path in (method, grpo)
@@ -134,7 +134,7 @@ def entropy(method: Method, other: Method) -> Statistic:
 
 
 def claims(study: Study) -> list[Claim]:
-    """All of the hypotheses that the study has the methods for, and what is shown beside them."""
+    """All hypotheses for which the study has the methods, and the statistics that are only shown."""
     by_label = {method.label: method for method in study.methods["heldout"]}
     grpo = by_label["GRPO"]
     n, seeds = grpo.n, grpo.seeds
@@ -171,7 +171,7 @@ def _with_interval(interval: Interval, scale: int) -> str:
 
 
 def main() -> None:
-    """Read, decide, print; the page's table as Markdown after it."""
+    """Read the study, decide, and print the table, then the same table as Markdown for the page."""
     grid = Grid(
         "Hypotheses", HEAD, [claim.row() for claim in claims(Study.read([Path(name) for name in sys.argv[1:]]))]
     )

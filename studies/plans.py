@@ -1,4 +1,4 @@
-"""Writes what settings ask for into the tables of docs/experiments.md and docs/gpu_guide.md: `python -m studies.plans`.
+"""Writes the plans of settings into tables of docs/experiments.md and docs/gpu_guide.md: `python -m studies.plans`.
 
 The numbers are those of `preflight=only`, which loads and downloads nothing; a test holds the pages current.
 """
@@ -52,7 +52,7 @@ def planned(overrides: Sequence[str]) -> tuple[DictConfig, Plan]:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """In Markdown: the first column is text, the others are numbers."""
+    """A table in Markdown. The first column is text, the others are numbers."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -88,7 +88,7 @@ TABLES: dict[str, Callable[[], str]] = {"experiments": experiments, "guide": gui
 
 
 def current(page: str) -> str:
-    """The page with every marked table made anew."""
+    """The page, with every marked table replaced by a new one."""
     return MARKED.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n{found[3]}", page)
 
 

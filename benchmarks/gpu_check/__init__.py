@@ -1,1 +1,1 @@
-"""`make gpu-check`: what only a GPU can show, each check in a process of its own, in ten minutes at most."""
+"""`make gpu-check`: checks what only a GPU can show, each check in its own process, in ten minutes at most."""

@@ -22,9 +22,9 @@ COLOURS = {"passed": "green", "failed": "bold red", "skipped": "yellow", "not ru
 
 
 def main() -> None:
-    """Run, show, write; exit code 1 when a check failed or had no turn."""
+    """Run the checks, show and write the results. The exit code is 1 when a check failed or was not run."""
     asked = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the check that runs is ended, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as with Ctrl-C, the running check is ended, too
     gpu = _gpu()
     checks = [check for check in CHECKS if not asked.only or check.name in asked.only]
     folder = asked.out or (None if asked.only else ROOT / ("docs/results/gpu" if gpu else "logs/gpu_check"))
@@ -38,7 +38,7 @@ def main() -> None:
 
         def changed(now: Report, running: str | None) -> None:
             if folder:
-                now.write(folder)  # what is there counts, should this be interrupted
+                now.write(folder)  # so that an interrupted command leaves its results so far
             show(now, running)
 
         report = run_all(checks, report, "cuda" if gpu else "cpu", TOTAL_S, changed)
@@ -48,7 +48,7 @@ def main() -> None:
 
 @contextmanager
 def _shown(report: Report) -> Iterator[Callable[[Report, str | None], None]]:
-    """A table that fills up; where there is no terminal, a line for each check."""
+    """Show a table that fills up or, where there is no terminal, a line for each check."""
     if not console.is_terminal:
         told: set[str] = set()
 
@@ -82,13 +82,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _gpu() -> str | None:
-    """The first GPU's name, asked in another process, since asking takes memory of it for as long as one lives."""
+    """The first GPU's name. Another process asks for it, since whoever asks keeps some GPU memory until it ends."""
     ask = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
     return subprocess.check_output([sys.executable, "-c", ask], text=True).strip() or None
 
 
 def _commit() -> str:
-    """Short, with a + where the working tree differs from it."""
+    """The short commit, with a + where the working tree differs from it."""
     git = ["git", "-C", str(ROOT)]
     try:
         commit = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True, stderr=subprocess.DEVNULL)

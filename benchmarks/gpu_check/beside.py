@@ -1,4 +1,4 @@
-"""One training step of TRL beside ours, by the two halves of `benchmarks/vs_trl.py`, where this Python has TRL."""
+"""Compares one training step of TRL with ours, by the two halves of `benchmarks/vs_trl.py`, if this Python has TRL."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def _trl(asked: dict[str, Any]) -> dict[str, float]:
     """Seconds a step and tokens a second.
 
     Raises:
-        RuntimeError: With TRL's last line.
+        RuntimeError: With TRL's last line, when it fails.
     """
     script = str(ROOT / "benchmarks" / "trl_side.py")
     done = subprocess.run([sys.executable, script, json.dumps(asked)], capture_output=True, text=True)

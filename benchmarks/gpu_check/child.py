@@ -1,6 +1,6 @@
-"""One check, in this process alone: `python -m benchmarks.gpu_check.child MODULE:FUNCTION DEVICE FOLDER`.
+"""Runs one check in this process: `python -m benchmarks.gpu_check.child MODULE:FUNCTION DEVICE FOLDER`.
 
-The result goes into a file, since libraries print what they like.
+The result goes into a file, since libraries may print anything.
 """
 
 import json
@@ -17,7 +17,7 @@ RESULT = "result.json"
 
 
 def main() -> None:
-    """Run it and write what it found."""
+    """Run the check, and write its finding."""
     module, _, function = sys.argv[1].partition(":")
     folder = Path(sys.argv[3])
     try:
@@ -35,7 +35,7 @@ def main() -> None:
     write_whole(folder / RESULT, json.dumps(found))
     sys.stdout.flush()
     sys.stderr.flush()
-    # Whatever threads and groups the check has left must not keep, or fail, a process that has its result.
+    # Threads and groups that the check has left must neither keep this process alive nor make it fail now.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What runs here, and whether one process group serves tensors on the CPU and on the GPU."""
+"""Shows what runs here, and checks whether one process group serves tensors on the CPU and on the GPU."""
 
 import os
 import platform
@@ -27,7 +27,7 @@ PACKAGES = (
 
 
 def described(device: torch.device, folder: Path) -> Finding:
-    """Names and versions; wrong is only a device on which a matrix product is."""
+    """Names and versions. The check fails only where a matrix product is wrong on the device."""
     numbers: dict[str, Any] = {"device": "CPU", "CPU cores": os.cpu_count(), "python": platform.python_version()}
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(0)

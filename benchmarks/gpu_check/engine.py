@@ -1,4 +1,4 @@
-"""The vLLM engine: what it says of tokens against the trainer, with and without faults; sleeping and waking."""
+"""Checks the vLLM engine: its log-probabilities against the trainer's, with and without faults; sleeping and waking."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def engine_of(host: Host, dtype: str, kv_cache_gib: float, folder: Path, max_num
 
 
 def host_of(policy: Any, weights: Any = None) -> Host:
-    """The policy with a tokenizer that can decode any sample, if not to much."""
+    """The policy with a tokenizer that can decode any sample, if not to a useful text."""
     return Host(policy, character_tokenizer(), weights or partial(named_weights, policy), policy.device)
 
 
@@ -66,20 +66,20 @@ def mismatch(policy: Any, engine: Any, version: int) -> Mismatch:
 
 
 class Faulty:
-    """The policy's weights on their way to the engine, with a fault on demand."""
+    """Passes the policy's weights to the engine, with a fault on demand."""
 
     def __init__(self, policy: Any) -> None:
         self.policy = policy
         self.fault: Callable[[Iterator[tuple[str, Tensor]]], Iterator[tuple[str, Tensor]]] | None = None
 
     def __call__(self) -> Iterator[tuple[str, Tensor]]:
-        """A new pass over them."""
+        """A new pass over the weights."""
         weights = named_weights(self.policy)
         return self.fault(weights) if self.fault else weights
 
 
 def faults(device: torch.device, folder: Path) -> Finding:
-    """Below the guard's limit after a sync, above it with each of three faults: fp32 on a CPU, as on a GPU bf16."""
+    """Below the guard's limit after a sync, above it with each of three faults; in fp32 on a CPU, in bf16 on a GPU."""
     from peft import LoraConfig
 
     exact = device.type == "cpu"
@@ -117,7 +117,7 @@ def _after_sync(policy: Any, engine: Any, version: int) -> Mismatch:
 
 
 def _move(policy: Any) -> None:
-    """Adapters as long training leaves them: far from 0, so that every fault is one."""
+    """Set adapters as long training leaves them: far from 0, so that every fault has an effect."""
     torch.manual_seed(1)
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
@@ -133,7 +133,7 @@ def _swapped(weights: Iterator[tuple[str, Tensor]]) -> Iterator[tuple[str, Tenso
 
 
 def _unmerged(policy: Any, weights: Iterator[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
-    """The base's own matrices where adapters would be added."""
+    """The base's own matrices, without the adapters that would be added."""
     base = {name.replace(".base_layer", ""): tensor for name, tensor in policy.get_base_model().named_parameters()}
     for name, tensor in weights:
         yield name, base.get(name, tensor).detach()
@@ -143,7 +143,7 @@ def _unmerged(policy: Any, weights: Iterator[tuple[str, Tensor]]) -> Iterator[tu
 
 
 def sleep(device: torch.device, folder: Path) -> Finding:
-    """Memory that the engine gives back, and that what it samples after waking is the policy of then."""
+    """Checks that the engine gives memory back, and that it samples from the current policy after waking."""
     need_memory(12)
     shape, cache_gib = shape_for(device), 4.0
     policy: Any = policy_of(shape, device).eval()

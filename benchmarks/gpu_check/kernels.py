@@ -1,4 +1,4 @@
-"""Attention and log-probabilities on this device against the plain way; which kernels take them."""
+"""Compares attention and log-probabilities on this device with the plain way, and shows which kernels run."""
 
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ EXACT, ROUNDED = 1e-4, 2.0  # largest error in fp32, nats; in bf16, error over t
 
 
 def attention(device: torch.device, folder: Path) -> Finding:
-    """Packed = padded to rounding, and attention's memory grows with the tokens, not with their square."""
+    """Packed equals padded up to rounding, and attention's memory grows with the tokens, not with their square."""
     numbers: dict[str, Any] = {}
     for name, dtype in DTYPES.items():
         numbers[f"kernels that take grouped heads, {name}"] = ", ".join(_takers(device, dtype)) or "none"
@@ -53,7 +53,7 @@ def attention(device: torch.device, folder: Path) -> Finding:
 
 
 def logprobs(device: torch.device, folder: Path) -> Finding:
-    """Values and gradients of the chunked way, in several chunks, against one softmax over all logits in fp64."""
+    """Compares values and gradients of several chunks with those of one softmax over all logits in fp64."""
     vocabulary, hidden, tokens = (151_936, 896, 1000) if device.type == "cuda" else (50_000, 64, 1500)
     torch.manual_seed(0)
     head = ScoringHead(hidden, vocabulary, bias=False, device=device)
@@ -90,7 +90,7 @@ def _takers(device: torch.device, dtype: torch.dtype) -> list[str]:
 
 
 def _memory(device: torch.device, dtype: torch.dtype, rows: int, length: int) -> float:
-    """GiB that forward and backward of packed attention take above their inputs."""
+    """GiB that the forward and backward pass of packed attention take in addition to their inputs."""
     batch = packed(samples(256, rows, 8, length - 7, group=1), version=0).to(device)
     tokens = len(batch.token_N)
     q, k, v = (
@@ -104,7 +104,7 @@ def _memory(device: torch.device, dtype: torch.dtype, rows: int, length: int) ->
         out, _ = packed_attention(torch.nn.Module(), q, k, v, None, rows=batch.rows)
         out.sum().backward()
     except torch.OutOfMemoryError:
-        return torch.cuda.get_device_properties(0).total_memory / GIB  # and would take more
+        return torch.cuda.get_device_properties(0).total_memory / GIB  # it would take even more
     torch.cuda.synchronize()
     return (torch.cuda.max_memory_allocated() - before) / GIB
 
@@ -116,7 +116,7 @@ def _packed(policy: Any, rows: list[TrainingSample]) -> Tensor:
 
 
 def _plain(policy: Any, rows: list[TrainingSample]) -> Tensor:
-    """Through the model as transformers calls it, one sequence at a time: no padding, no packing."""
+    """Log-probabilities by the model as transformers calls it, one sequence at a time, without padding and packing."""
     found = []
     for row in rows:
         prompt, completion = row.problem.prompt_ids, row.completion.token_ids

@@ -1,4 +1,4 @@
-"""What the plan says of activations and logits against what a micro-batch takes."""
+"""Compares the plan's activations and logits with what a micro-batch takes."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ LEAST, MOST = 0.7, 1.15
 
 
 def peak(device: torch.device, folder: Path) -> Finding:
-    """Two shapes, weights in bf16 as under DeepSpeed and in fp32 as under mixed precision."""
+    """Two shapes, with weights in bf16 as under DeepSpeed and in fp32 as under mixed precision."""
     need_memory(20)
     numbers: dict[str, Any] = {"packed tokens": len(batch_of(config_of("0.5B")).token_N)}
     bad, ratios = [], []
@@ -38,7 +38,7 @@ def peak(device: torch.device, folder: Path) -> Finding:
 
 
 def planned_gib(config: Any, batch: MicroBatch, half: bool) -> float:
-    """What the plan counts for activations of this micro-batch, logits among them."""
+    """The GiB that the plan counts for activations of this micro-batch, including logits."""
     tokens = len(batch.token_N)
     cells = sum(table.numel() for table in batch.rows.tables)
     precision = precision_of("bf16-true" if half else "bf16-mixed", lora=False)
@@ -53,7 +53,7 @@ def batch_of(config: Any) -> MicroBatch:
 
 
 def _measured(shape: str, half: bool, batch: MicroBatch, device: torch.device) -> float:
-    """Peak of forward and backward above weights and gradients, which are there before."""
+    """Peak of the forward and backward pass in addition to weights and gradients, which exist before."""
     policy: Any = policy_of(shape, device, torch.bfloat16 if half else torch.float32)
     policy.train().gradient_checkpointing_enable({"use_reentrant": False})
 
@@ -62,7 +62,7 @@ def _measured(shape: str, half: bool, batch: MicroBatch, device: torch.device) -
             logp_BT = completion_logps(policy, batch, 1.0).logp_BT
         (logp_BT * batch.weight_BT).sum().backward()
 
-    step()  # kernels loaded, gradients there
+    step()  # warm-up: it loads kernels and makes gradients
     torch.cuda.synchronize()
     free()
     torch.cuda.reset_peak_memory_stats()

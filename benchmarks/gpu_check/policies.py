@@ -1,4 +1,4 @@
-"""What the checks work on: policies with random weights of given shapes, and completions drawn at random."""
+"""Makes what the checks work on: policies with random weights of given shapes, and random completions."""
 
 import gc
 from collections.abc import Callable
@@ -34,17 +34,17 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def shape_for(device: torch.device) -> str:
-    """The smaller of the real ones on a GPU."""
+    """The smaller of the real shapes on a GPU, a tiny one on a CPU."""
     return "0.5B" if device.type == "cuda" else "tiny"
 
 
 def config_of(shape: str) -> PretrainedConfig:
-    """Qwen2's, with token 0 as its end."""
+    """Qwen2's config, with token 0 as the end of a sequence."""
     return AutoConfig.for_model("qwen2", bos_token_id=None, eos_token_id=0, pad_token_id=0, **SHAPES[shape])
 
 
 def policy_of(shape: str, device: torch.device, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
-    """Random weights, the same for the same seed on the same device, rounded from fp32."""
+    """A policy with random weights, the same for the same seed on the same device, rounded from fp32."""
     torch.manual_seed(seed)
     with device:
         policy = AutoModelForCausalLM.from_config(config_of(shape), dtype=torch.float32)
@@ -52,7 +52,7 @@ def policy_of(shape: str, device: torch.device, dtype: torch.dtype = torch.float
 
 
 def cast(policy: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
-    """Parameters only: RoPE's frequencies stay in fp32, as they do when a checkpoint is read in bf16."""
+    """Cast parameters only: RoPE's frequencies stay in fp32, as they do when a checkpoint is read in bf16."""
     for parameter in policy.parameters():
         parameter.data = parameter.data.to(dtype)
     policy.config.dtype = dtype
@@ -108,10 +108,10 @@ class Way:
     """How a policy is trained.
 
     Attributes:
-        precision: Lightning's.
-        strategy: Lightning's name, or a strategy.
-        optimizer: Of torch.
-        lr: Constant.
+        precision: Lightning's name of it.
+        strategy: Lightning's name of it, or a strategy.
+        optimizer: An optimizer of torch.
+        lr: Learning rate, which is constant.
     """
 
     precision: Any
@@ -131,12 +131,12 @@ def train(
     """One optimizer step a micro-batch through Lightning and our module, as a run takes them.
 
     Args:
-        policy: Moves to the device, and back to the CPU at the end.
-        batches: This rank's.
-        device: Its kind.
-        way: How.
-        devices: Ranks.
-        at_end: Called with trainer and module after the last step, all still in its place.
+        policy: The policy. It moves to the device, and back to the CPU at the end.
+        batches: This rank's micro-batches.
+        device: The kind of device.
+        way: How the policy is trained.
+        devices: Number of ranks.
+        at_end: Called with trainer and module after the last step, while everything is still on the device.
     """
     module = PolicyModule(
         policy=policy,

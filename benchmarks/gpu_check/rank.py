@@ -1,4 +1,4 @@
-"""One rank of `ranks:parity`, started by torch's launcher: rank.py WAY DEVICE FOLDER."""
+"""Runs one rank of `ranks:parity`, started by torch's launcher: rank.py WAY DEVICE FOLDER."""
 
 import json
 import os
@@ -17,7 +17,7 @@ STEPS, ROWS = 4, 8
 
 
 def batches(rank: int, size: int) -> list[MicroBatch]:
-    """This rank's part of every step; all ranks' parts are the same samples, however many ranks there are."""
+    """This rank's part of every step. All ranks' parts together are the same samples for any number of ranks."""
     steps = (samples(256, ROWS, 8, 24, group=2, seed=step) for step in range(STEPS))
     return [packed(rows[rank::size], version=0) for rows in steps]
 

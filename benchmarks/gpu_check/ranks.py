@@ -1,4 +1,4 @@
-"""Two devices against one: the same samples, the same weights."""
+"""Checks that two devices reach the same weights as one with the same samples."""
 
 import json
 import subprocess

@@ -34,7 +34,7 @@ class Check:
     needs: tuple[str, ...] = ()
 
     def lack(self) -> str | None:
-        """Why it can't run here, if it can't."""
+        """Why the check can't run here, or None if it can."""
         gpus = torch.cuda.device_count()
         if "cuda" in self.needs and not gpus:
             return "there is no GPU that torch can use"

@@ -1,4 +1,4 @@
-"""What checks found: a JSON file for programs, a Markdown file for people, neither with anything personal in it."""
+"""Writes what checks found: a JSON file for programs, a Markdown file for people, both without personal data."""
 
 import json
 import platform
@@ -14,7 +14,7 @@ Status = Literal["passed", "failed", "skipped", "not run"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check hands back.
+    """The result that a check returns.
 
     Attributes:
         passed: Whether all that was judged holds.
@@ -97,7 +97,7 @@ class Report:
 
     @classmethod
     def read(cls, path: Path) -> "Report":
-        """From its JSON file."""
+        """Read a report from its JSON file."""
         fields = json.loads(path.read_text())
         outcomes = tuple(Outcome(**outcome) for outcome in fields.pop("outcomes"))
         return cls(outcomes=outcomes, **fields)
@@ -127,7 +127,7 @@ def shown(value: Any) -> str:
 
 
 def anonymous(text: str) -> str:
-    """Without folders and host names: of a path the last part is left."""
+    """A text without folders and host names: only the last part of a path is left."""
     text = re.sub(r"(?<![\w.:/])(?:~|/[\w.+@-]+)(?:/[\w.+@-]+)+", lambda found: Path(found[0]).name, text)
     host = platform.node()
     return text.replace(host, "host") if len(host) > 2 else text

@@ -1,4 +1,4 @@
-"""Runs checks one after another, each in a process of its own, and leaves none of their processes behind."""
+"""Runs checks one after another, each in its own process, and leaves none of their processes behind."""
 
 import json
 import os
@@ -24,14 +24,14 @@ TOTAL_S = 600.0
 def run_all(
     checks: Sequence[Check], report: Report, device: str, total_s: float, changed: Callable[[Report, str | None], None]
 ) -> Report:
-    """Every check's outcome, failures notwithstanding.
+    """The outcomes of all checks, also after one has failed.
 
     Args:
-        checks: What to run.
-        report: With a line for each.
+        checks: The checks to run.
+        report: A report with a line for each of them.
         device: `cuda` or `cpu`.
         total_s: Seconds for all; a check that is left without time has failed.
-        changed: Told the report, and the name of the check that starts, whenever something is new.
+        changed: Called with the report, and the name of the check that starts, at every change.
     """
     end = time.monotonic() + total_s
     for check in checks:
@@ -42,7 +42,7 @@ def run_all(
 
 
 def run_one(check: Check, device: str, left_s: float, total_s: float) -> Outcome:
-    """One check, in at most its own budget and what is left of all."""
+    """Run one check, within its own budget and the time that is left for all."""
     start = time.monotonic()
 
     def outcome(status: str, why: str, numbers: dict | None = None) -> Outcome:
@@ -67,12 +67,12 @@ def run_one(check: Check, device: str, left_s: float, total_s: float) -> Outcome
 
 
 def _process(check: Check, device: str, folder: Path, limit_s: float) -> int | None:
-    """Exit code; None when the time was up."""
+    """Run a process, and return its exit code; None when its time was over."""
     mark = secrets.token_hex(8)
     command = [sys.executable, "-m", "benchmarks.gpu_check.child", check.function, device, str(folder)]
     paths = [str(ROOT), str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), MARK: mark, "TMPDIR": str(folder)}
-    # Nothing here may ask a hub, or tell anybody.
+    # Nothing here may use a hub, or report usage to anybody.
     environment |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled", "VLLM_NO_USAGE_STATS": "1"}
     with (folder / "output.txt").open("w") as output:
         process = subprocess.Popen(
@@ -88,8 +88,8 @@ def _process(check: Check, device: str, folder: Path, limit_s: float) -> int | N
 
 
 def _end(mark: str) -> None:
-    """Kill every process that a check has started, whatever session or parent it has by now."""
-    for _ in range(100):  # five seconds: one that hangs in the driver dies when that lets it
+    """Kill every process that a check has started, whatever its present session or parent is."""
+    for _ in range(100):  # at most five seconds: a process that hangs in the driver dies only when the driver returns
         found = list(_marked(mark))
         if not found:
             return
@@ -104,7 +104,7 @@ def _marked(mark: str) -> Iterator[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                # What has ended and waits for its parent has no environment any more.
+                # A process that has ended and waits for its parent has no environment any more.
                 if wanted in (entry / "environ").read_bytes().split(b"\0"):
                     yield int(entry.name)
 

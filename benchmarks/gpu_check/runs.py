@@ -1,4 +1,4 @@
-"""Whole runs of `src/train.py`, each a process: killed and resumed, repeated, on two devices."""
+"""Checks whole runs of `src/train.py`, each in its own process: killed and resumed, repeated, on two devices."""
 
 import csv
 import os
@@ -29,8 +29,8 @@ class Run:
 
     Attributes:
         folder: Its run folder.
-        log: What it prints.
-        process: It.
+        log: The file with its output.
+        process: Its process.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Run:
 
     @classmethod
     def start(cls, folder: Path, name: str, *overrides: str) -> "Run":
-        """In a run folder of that name; a second start goes on there with `ckpt_path=last`."""
+        """Start a run in a run folder of that name. A second start resumes it with `ckpt_path=last`."""
         paths = [f"paths.log_dir={folder}", f"paths.cache_dir={folder / 'cache'}", f"hydra.run.dir={folder / name}"]
         command = [sys.executable, str(ROOT / "src" / "train.py"), *SMALL, *paths, *overrides]
         log = folder / f"{name}.txt"
@@ -48,7 +48,7 @@ class Run:
         return cls(folder / name, log, process)
 
     def finish(self) -> bytes:
-        """Wait for it; its policy.
+        """Wait for its end, and return its policy.
 
         Raises:
             RuntimeError: With the last line that it printed, when it fails.
@@ -60,10 +60,10 @@ class Run:
         return (self.folder / POLICY).read_bytes()
 
     def kill_after(self, step: int) -> int:
-        """SIGKILL as soon as this step is logged; the last step logged by then.
+        """Kill it as soon as this step is logged, and return the last step that was logged by then.
 
         Raises:
-            RuntimeError: When it was over before.
+            RuntimeError: When it ended before.
         """
         while len(self.rows()) < step:
             if self.process.poll() is not None:
@@ -84,7 +84,7 @@ class Run:
 
 
 def resumed(device: torch.device, folder: Path) -> Finding:
-    """A run killed after its third step goes on to the weights of one that was not."""
+    """A run that is killed after its third step and resumed ends with the weights of one that was not killed."""
     settings = [*_trainer(device), "deterministic=true"]
     whole, killed = (Run.start(folder, name, *settings) for name in ("whole", "killed"))
     step = killed.kill_after(3)
@@ -99,7 +99,7 @@ def resumed(device: torch.device, folder: Path) -> Finding:
 
 
 def repeated(device: torch.device, folder: Path) -> Finding:
-    """Twice with `deterministic=true`: equal. Twice without: told, not judged."""
+    """Two runs with `deterministic=true` are equal. The difference of two runs without it is reported, not judged."""
     rollout = VLLM if find_spec("vllm") else []
     pairs = {"deterministic": ["deterministic=true"], "plain": []}
     equal = {}

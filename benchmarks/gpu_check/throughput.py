@@ -1,4 +1,4 @@
-"""Tokens a second of training and sampling with random weights, and how much of the device's arithmetic that is."""
+"""Measures tokens a second of training and sampling with random weights, and the share of the device's arithmetic."""
 
 import math
 import time
@@ -58,7 +58,7 @@ def _trained(shape: str, rows: int, prompt: int, completion: int, device: torch.
 def _training_step(
     shape: str, rows: int, prompt: int, completion: int, device: torch.device
 ) -> tuple[float, Passed, float]:
-    """Seconds of a step, what went through the policy, loss of the last one."""
+    """Seconds of a step, the tokens that went through the policy, and the loss of the last step."""
     policy: Any = policy_of(shape, device).train()
     policy.gradient_checkpointing_enable({"use_reentrant": False})
     batch = micro_batch(policy, rows, prompt, completion).to(device)
@@ -79,7 +79,7 @@ def _training_step(
 
 
 def sampling(device: torch.device, folder: Path) -> Finding:
-    """Completions of a random policy of 0.5B: vLLM, seeded as always and unseeded, where it is; else transformers."""
+    """Completions of a random policy of 0.5B: by vLLM if it is installed, seeded and unseeded; else by transformers."""
     return _sampled("0.5B", device, folder) if device.type == "cuda" else _sampled("tiny", device, folder)
 
 
@@ -136,7 +136,7 @@ def _by_vllm(policy: Any, rate: Callable[[Any], float], folder: Path) -> dict[st
 
 
 def _rate(engine: Any, *, problems: list, group: int, new: int, device: torch.device) -> float:
-    """Sampled tokens a second, the sync not counted."""
+    """Sampled tokens a second, without the time of the sync."""
     engine.sync(0)
     tokens = 0
 

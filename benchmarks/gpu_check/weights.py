@@ -1,4 +1,4 @@
-"""Whether weights move at lr 1e-6, where a bf16 number is too coarse to hold a step of Adam."""
+"""Checks whether weights move at lr 1e-6, where a bf16 number is too coarse to hold a step of Adam."""
 
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,14 @@ from rlvr.scoring import MicroBatch
 
 STEPS, LR = 5, 1e-6
 LEAST_SHARE = 0.95
-# Of the distance from the fp32 twin over the way that the twin went: 0 is the twin, 1 has not moved.
+# Limits of the distance from the fp32 twin over the twin's own distance from the start. 0: as the twin; 1: not moved.
 MOST_DISTANCE = 0.5
 
 Weights = dict[str, Tensor]
 
 
 def plain(device: torch.device, folder: Path) -> Finding:
-    """Mixed precision over fp32 weights, on one device; and what becomes of bf16 weights, for comparison."""
+    """Mixed precision over fp32 weights on one device and, for comparison, training of bf16 weights."""
     shape = shape_for(device)
     if device.type == "cuda":
         need_memory(14)
@@ -46,7 +46,7 @@ def plain(device: torch.device, folder: Path) -> Finding:
 
 
 def sharded(device: torch.device, folder: Path) -> Finding:
-    """bf16 weights with DeepSpeed's fp32 copies of them: those have to move."""
+    """bf16 weights with DeepSpeed's fp32 copies of them, which have to move."""
     from rlvr.strategy import ShardedStrategy, whole_weights
 
     rounded = cast(policy_of("tiny", device), torch.bfloat16)
@@ -76,7 +76,7 @@ def _save(checkpoint: Path, buffers: set[tuple[torch.dtype, str]], trainer: Any,
 
 
 def judged(numbers: dict[str, Any], verdicts: dict[str, tuple[float, float]]) -> Finding:
-    """By share and distance of every way."""
+    """The finding, by share and distance of every way of training."""
     bad = [
         f"{way}: {100 * share:.2f} % of the weights moved and they end {far:.2f} of the way from their fp32 twin"
         for way, (share, far) in verdicts.items()
@@ -87,7 +87,7 @@ def judged(numbers: dict[str, Any], verdicts: dict[str, tuple[float, float]]) ->
 
 
 def changed(before: Weights, after: Weights) -> float:
-    """Share of numbers that are not what they were."""
+    """The share of numbers that have changed."""
     same = sum(int((after[name].float() == tensor.float()).sum()) for name, tensor in before.items())
     return 1 - same / sum(tensor.numel() for tensor in before.values())
 
@@ -100,7 +100,7 @@ def distance(weights: Weights, start: Weights, twin: Weights) -> float:
 
 
 def weights_of(policy: Any) -> Weights:
-    """A copy on the CPU, tied weights once."""
+    """A copy of the weights on the CPU, with tied weights once."""
     return {name: parameter.detach().cpu().clone() for name, parameter in policy.named_parameters()}
 
 

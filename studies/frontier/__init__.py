@@ -1,11 +1,11 @@
-"""Frontiers instead of points: Pass@256 as a function of Pass@1, for each method over its learning rates.
+"""Studies frontiers instead of points: Pass@256 as a function of Pass@1, for each method over its learning rates.
 
 - `setting.py`: methods, learning rates, the command of a run.
 - `record.py`: what is kept of a run, in the repository.
-- `curve.py`: a run's way through the plane of Pass@1 and Pass@256, and what lies on or below a set of them.
+- `curve.py`: a run's path in the plane of Pass@1 and Pass@256, and the area below a set of paths.
 - `frontier.py`: a method's frontier over fresh seeds, and comparisons at equal Pass@1.
 - `kinds.py`: what kind of problems are lost.
 - `page.py`, `figure.py`: the page of results.
-- `plan.py`: which runs are wanted next, from those that there are.
-- `__main__.py`: `make frontier`, which runs them for a while and goes on where it was.
+- `plan.py`: which runs are needed next, given those that there are.
+- `__main__.py`: `make frontier`, which runs them for a while and continues where it was stopped.
 """

@@ -1,8 +1,8 @@
-"""Runs the frontier study for a while, or until it is whole: `python -m studies.frontier [--minutes 90] [--jobs 2]`.
-`--restore FOLDER` makes folders of runs from the records instead, which `src/report.py` reads.
+"""Runs the frontier study for a while, or to its end: `python -m studies.frontier [--minutes 90] [--jobs 2]`.
+`--restore FOLDER` instead makes folders of runs from the records, which `src/report.py` reads.
 
-Every run that ends leaves its record in docs/results/frontier/records; what is there is not run again, on any machine.
-A run that is stopped goes on from its checkpoint where logs/ still has it.
+Every finished run leaves its record in docs/results/frontier/records. A run with a record is not run again, on any
+machine. A run that was stopped continues from its checkpoint if logs/ still has it.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from studies.frontier.setting import FOLDER, Run
 
 
 def job(run: Run) -> Job:
-    """As a sweep has them: in a process of its own, followed to its end, resumable."""
+    """A run as a job of a sweep: it has its own process, is followed to its end, and is resumable."""
     folder = FOLDER / run.name
     command = (sys.executable, "src/train.py", *run.overrides, f"hydra.run.dir={folder}", "hydra/job_logging=stdout")
     return Job(run.name, tuple(run.overrides), folder, command, resumable=True)
 
 
 def some(runs: list[Run], at_once: int) -> bool:
-    """Train a few runs and keep them; whether all of them ended well."""
+    """Train a few runs and keep their records. Returns whether all of them finished."""
     new = [job(run) for run in runs]
     run_jobs(new, new, at_once, FOLDER)
     ended = [run for run, one in zip(runs, new, strict=True) if finished(one.folder)]
@@ -36,7 +36,7 @@ def some(runs: list[Run], at_once: int) -> bool:
 
 
 def main() -> None:
-    """Ask what is wanted, run a few, ask again."""
+    """Run a few of the runs that are needed, and repeat until the time is over or none is left."""
     parser = argparse.ArgumentParser(description="Run the frontier study, or a piece of it.")
     parser.add_argument("--minutes", type=float, default=90, help="no run is started later than so many minutes on")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")

@@ -1,4 +1,4 @@
-"""A run's way through the plane of Pass@1 and Pass@256, and the area that a set of them has below it."""
+"""A run's path in the plane of Pass@1 and Pass@256, and the area below a set of paths."""
 
 from collections.abc import Sequence
 
@@ -13,21 +13,21 @@ LEVELS = np.round(np.arange(0.0, 0.30001, 0.001), 4)  # of Pass@1
 
 
 def pass_KTP(record: RunRecord, ks: Sequence[int] = (1, MANY)) -> dict[int, FloatArray]:
-    """Pass@k along the way by k, [T, P]."""
+    """Pass@k at the evaluations during training, by k, [T, P]."""
     path = record.splits["heldout"].path
     return {k: np.stack([path[step].by_problem(k) for step in sorted(path)]) for k in ks}
 
 
 def reach(one_T: FloatArray, many_T: FloatArray, level_L: FloatArray = LEVELS) -> FloatArray:
-    """Pass@256 where Pass@1 first reaches each level, linear between evaluations; NaN where it never does."""
+    """Pass@256 where Pass@1 first reaches each level, interpolated between evaluations; NaN where it never does."""
     places = [first_at(one_T, level) for level in level_L]
     return np.array([np.nan if place is None else float(place.of(many_T)) for place in places])
 
 
 def area(reach_NL: Sequence[FloatArray], base: float, guess: float) -> float:
-    """What a set of paths dominates, in points of Pass@1 x points of Pass@256: above the base's one, and guessing.
+    """The area that a set of paths dominates above the base's Pass@1 and guessing's Pass@256, in points x points.
 
-    At each level, the best of them at that level or at a higher one.
+    At each level, the best path at that level or at a higher one counts.
     """
     best_L = envelope(reach_NL)
     above = base < LEVELS

@@ -14,13 +14,13 @@ from studies.frontier.record import read
 from studies.frontier.setting import CHOOSING, METHODS, RATES, Run
 
 COLUMNS = 4
-SIZE = (2.3, 1.9)  # inches a panel
+SIZE = (2.3, 1.9)  # of a panel, inches
 OURS, GRPO = "#0072B2", "0.45"
 RATE_COLOURS = ("#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D31")
 
 
 def frontier_figure(found: Mapping[str, Frontier], path: Path) -> None:
-    """A panel a method: Pass@256 over Pass@1 with its simultaneous band, GRPO's grey behind it."""
+    """One panel for each method: Pass@256 over Pass@1 with its simultaneous band, in front of GRPO's in grey."""
     panels = [method for method in found if method != "grpo"]
     with _panels(len(panels), path) as axes_N:
         for axes, method in zip(axes_N, panels, strict=False):
@@ -31,7 +31,7 @@ def frontier_figure(found: Mapping[str, Frontier], path: Path) -> None:
 
 
 def ways_figure(done: Sequence[Run], path: Path) -> None:
-    """A panel a method: the way of every learning rate with the choosing seed, from the base (square) on."""
+    """One panel for each method: the path of every learning rate with the choosing seed, from the base (square) on."""
     panels = [method for method in METHODS if Run(method, RATES[0], CHOOSING) in done]
     rates = sorted({run.rate for run in done})
     with _panels(len(panels), path) as axes_N:
@@ -62,7 +62,7 @@ def _curve(axes: Axes, frontier: Frontier, colour: str, line: str) -> None:
 
 @contextmanager
 def _panels(count: int, path: Path) -> Iterator[list[Axes]]:
-    """Axes for so many panels, all on one scale, with labels at the outside."""
+    """Axes for `count` panels, all on one scale, with labels at the outer edges."""
     columns = min(COLUMNS, max(count, 1))
     with canvas(path, columns, max(1, -(-count // columns)), SIZE) as axes_N:
         used = axes_N[:count]

@@ -18,20 +18,20 @@ from studies.frontier.record import read
 from studies.frontier.setting import CHOOSING, FRESH, MANY, METHODS, Run
 
 Decision = Literal["supported", "refuted", "undecided"]
-GAIN = 0.003  # of Pass@1 over the base, from which on levels count
+GAIN = 0.003  # gain of Pass@1 over the base from which on levels count
 EASY = 0.03  # success rate of the base from which on a problem is called easy
 
 
 @dataclass(frozen=True)
 class Way:
-    """One run's evaluations of P problems along the way, [T, P]: Pass@1 and Pass@256."""
+    """One run's evaluations of P problems during training, [T, P]: Pass@1 and Pass@256."""
 
     one_TP: FloatArray
     many_TP: FloatArray
 
     @classmethod
     def of(cls, record: RunRecord) -> "Way":
-        """Read off a record."""
+        """Read the evaluations from a record."""
         passed = pass_KTP(record)
         return cls(passed[1], passed[MANY])
 
@@ -47,9 +47,9 @@ class Way:
     def many_at(self, level: float) -> FloatArray | None:
         """Pass@256 [P] at a level of Pass@1; None where the run never reaches it.
 
-        Which place that is depends on the problems, too: each problem's value is less the slope of the way there times
-        what it has of Pass@1 above the level, which leaves the mean as it is and gives its spread over draws of
-        problems to first order (the delta method).
+        The place of the level depends on the drawn problems, too. So each problem's value is reduced by the slope of
+        the path there times the problem's Pass@1 above the level. This leaves the mean as it is, and gives its spread
+        over draws of problems to first order (the delta method).
         """
         place = self.place(level)
         if place is None:
@@ -57,7 +57,7 @@ class Way:
         return np.asarray(place.of(self.many_TP) - self._slope(place) * (place.of(self.one_TP) - level))
 
     def _slope(self, place: Place) -> float:
-        """Of Pass@256 over Pass@1 around a place: one evaluation further on either side where that is no step back."""
+        """The slope of Pass@256 over Pass@1 around a place, or one evaluation wider where that rises more."""
         many_T, last = self.many_TP.mean(axis=1), len(self.one_T) - 1
         near = (place.before, min(place.before + 1, last))
         wide = (max(place.before - 1, 0), min(place.before + 2, last))
@@ -75,8 +75,8 @@ class Frontier:
 
     Attributes:
         method: Its name in the study.
-        first: By chosen rate, Pass@256 at each level with the choosing seed.
-        ways: By chosen rate, the runs of the fresh seeds, in their order; only rates all of whose seeds are there.
+        first: Pass@256 at each level with the choosing seed, by chosen rate.
+        ways: The runs of the fresh seeds in their order, by chosen rate. Only rates with all their seeds are there.
         base: Pass@1 of the base, mean over the fresh seeds.
     """
 
@@ -87,12 +87,12 @@ class Frontier:
 
     @property
     def label(self) -> str:
-        """What figures call it."""
+        """Its name in figures."""
         return METHODS[self.method].label
 
     @classmethod
     def read(cls, method: str, done: Sequence[Run]) -> "Frontier | None":
-        """None while fresh seeds of its best rate are missing."""
+        """Read a method's frontier; None while fresh seeds of its best rate are missing."""
         rates = tried(done, method)
         chosen = choose(rates)
         whole = [rate for rate in chosen if all(Run(method, rate, seed) in done for seed in FRESH)]
@@ -103,7 +103,7 @@ class Frontier:
         return cls(method, {rate: rates[rate].reach_L for rate in whole}, ways, base)
 
     def rate_at(self, level: float) -> float | None:
-        """The learning rate with the most Pass@256 at a level, by the choosing seed."""
+        """The learning rate with the highest Pass@256 at a level, with the choosing seed."""
         at = int(np.abs(LEVELS - level).argmin())
         there = {rate: float(reach_L[at]) for rate, reach_L in self.first.items() if not np.isnan(reach_L[at])}
         return max(there, key=lambda rate: there[rate]) if there else None
@@ -116,16 +116,16 @@ class Frontier:
 
     @cached_property
     def levels(self) -> list[float]:
-        """Levels that count: reached by every seed, and above the base's."""
+        """The levels that count: those above the base's Pass@1 that every seed reaches."""
         return [float(level) for level in LEVELS if level >= self.base + GAIN and self.at(level) is not None]
 
     def band(self) -> Band | None:
-        """Of its Pass@256 at the levels that count."""
+        """The band of its Pass@256 at the levels that count."""
         found = [value for level in self.levels if (value := self.at(level)) is not None]
         return simultaneous(np.stack(found)) if found else None
 
     def hard_share(self, level: float) -> "Share | None":
-        """How much of the gain in Pass@1 at a level comes from problems that the other seeds' bases hardly solve."""
+        """The share of a level's gain in Pass@1 that comes from problems that the other seeds' bases hardly solve."""
         rate = self.rate_at(level)
         if rate is None or self.at(level) is None:
             return None
@@ -138,13 +138,13 @@ class Frontier:
 
 @dataclass(frozen=True)
 class Share:
-    """A gain by seed and problem, and which problems are hard ones."""
+    """A gain by seed and problem, and whether each problem is hard."""
 
     gain_SP: FloatArray
     hard_SP: FloatArray
 
     def drawn(self) -> FloatArray:
-        """The hard problems' share of the gain: of all, then in each draw of seeds and problems."""
+        """The hard problems' share of the gain: first over all, then in each draw of seeds and problems."""
         seed_RS, problem_RP = draws(*self.gain_SP.shape)
         part = np.stack([self.gain_SP * self.hard_SP, self.gain_SP])
         hard_R, all_R = np.einsum("qsp,rs,rp->qr", part, seed_RS, problem_RP)
@@ -165,7 +165,7 @@ class Comparison:
 
     Attributes:
         level_L: The levels.
-        band: Of the first's Pass@256 minus the second's; None where no level counts.
+        band: The band of the first's Pass@256 minus the second's; None where no level counts.
     """
 
     level_L: list[float]
@@ -173,7 +173,7 @@ class Comparison:
 
     @classmethod
     def of(cls, method: Frontier, other: Frontier) -> "Comparison":
-        """Paired by seed and problem."""
+        """Compare two methods, paired by seed and problem."""
         level_L = [level for level in method.levels if level in other.levels]
         pairs = [(method.at(level), other.at(level)) for level in level_L]
         value_LSP = [mine - its for mine, its in pairs if mine is not None and its is not None]
@@ -181,7 +181,7 @@ class Comparison:
 
     @property
     def sign_L(self) -> list[int]:
-        """Of each level's interval, 0 where it holds 0."""
+        """The sign of each level's interval; 0 where the interval holds 0."""
         intervals = self.band.intervals if self.band else []
         return [(interval.low > 0) - (interval.high < 0) for interval in intervals]
 
@@ -194,7 +194,7 @@ class Comparison:
         return "undecided"
 
     def same(self, width: float = np.inf) -> Decision:
-        """Whether no level tells them apart, with intervals of at most this half-width where there is a limit."""
+        """Whether the methods differ at no level. The half-width of every interval must be below `width`."""
         if self.band is None:
             return "undecided"
         if any(self.sign_L):
@@ -204,14 +204,14 @@ class Comparison:
 
 
 def frontiers(done: Sequence[Run]) -> dict[str, Frontier]:
-    """Of the methods whose chosen rates have all their fresh seeds."""
+    """The frontiers of the methods whose best rates have all their fresh seeds."""
     first = {run.method for run in done if run.seed == CHOOSING}
     found = {method: Frontier.read(method, done) for method in METHODS if method in first}
     return {method: frontier for method, frontier in found.items() if frontier is not None}
 
 
 def clock(done: Sequence[Run], method: str = "grpo") -> list[tuple[float, float, float]]:
-    """P4: neighbouring learning rates of a method with the choosing seed, and the largest distance of their ways."""
+    """P4: neighbouring learning rates of a method with the choosing seed, and the largest distance of their paths."""
     ways = {run.rate: Way.of(read(run)) for run in done if run.method == method and run.seed == CHOOSING}
     found = []
     for low, high in pairwise(sorted(ways)):

@@ -1,4 +1,4 @@
-"""What kind of problems a method loses: with few right expressions, with which operators, far from the pool."""
+"""Shows which kinds of problems a method loses: few right expressions, which operators, far from the pool."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ IntArray = NDArray[np.int64]
 
 @cache
 def ways(digits: str) -> Mapping[int, tuple[int, float]]:
-    """Of each value that these digits reach, in how many ways, and the mean share of `*` among their operators."""
+    """For each value that these digits reach: in how many ways, and the mean share of `*` among the operators."""
     order_BN = np.array(sorted(set(permutations(map(int, digits)))), dtype=np.int64)
     count: Counter[int] = Counter()
     times: Counter[int] = Counter()
@@ -49,7 +49,7 @@ def shared_digits(name: str, others: Sequence[str]) -> int:
 
 
 def features(names: Sequence[str]) -> dict[str, FloatArray]:
-    """What is known of each problem [P] beside any policy."""
+    """Features of each problem [P], which do not depend on a policy."""
     there = [ways(name.split("=")[0])[int(name.split("=")[1])] for name in names]
     pool = trained_on()
     return {
@@ -79,11 +79,11 @@ def change_SP(runs: Sequence[Run]) -> FloatArray:
 def table(
     chosen: Mapping[str, Sequence[Run]], known: Callable[[Sequence[str]], dict[str, FloatArray]] = features
 ) -> Grid:
-    """A row a method, a column a third of each feature: the mean change of Pass@256.
+    """The mean change of Pass@256, with a row for each method and a column for each third of each feature.
 
     Args:
-        chosen: By method, the runs of one learning rate, a seed each.
-        known: Features by problems' names.
+        chosen: The runs of one learning rate, one for each seed, by method.
+        known: Computes features from problems' names.
     """
     names = read(next(iter(chosen.values()))[0]).splits["heldout"].base.problem_ids
     thirds = [(name, *part) for name, value_P in known(names).items() for part in parts(value_P)]

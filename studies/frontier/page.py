@@ -46,7 +46,7 @@ over the last 50 steps, training rollouts.
 
 
 def grid_table(done: Sequence[Run]) -> Grid:
-    """Every run of the choosing seed: how far it got, what it kept, how the policy's entropy ended."""
+    """Every run of the choosing seed: its highest Pass@1, the Pass@256 that it kept, and the policy's last entropy."""
     header = ["seed 0, %", "learning rate", "highest Pass@1", "Pass@256 there", "last Pass@1", "last Pass@256"]
     rows = []
     for method in METHODS:
@@ -82,7 +82,7 @@ def level_table(found: Mapping[str, Frontier]) -> Grid:
 
 
 def decisions(found: Mapping[str, Frontier], done: Sequence[Run]) -> Grid:
-    """What came of each prediction that can be decided by now."""
+    """The decision on each prediction, as far as it can be decided now."""
     rows: list[list[str]] = []
     grpo = found.get("grpo")
 
@@ -137,7 +137,7 @@ def _hard(found: Mapping[str, Frontier], method: str, sign: int) -> list[str]:
 
 
 def _spread(comparison: Comparison) -> str:
-    """At the highest level that counts, and at how many levels the band excludes 0."""
+    """The difference at the highest level that counts, and the number of levels at which the band excludes 0."""
     if comparison.band is None:
         return "no level counts"
     last = with_interval(comparison.band.intervals[-1], signed=True)
@@ -147,7 +147,7 @@ def _spread(comparison: Comparison) -> str:
 
 
 def page(done: Sequence[Run]) -> str:
-    """All of it, with what is not there yet named."""
+    """The whole page. It says which runs are not there yet."""
     heldout = read(next(run for run in done if run.seed == CHOOSING)).splits["heldout"]
     start = heldout.path[0]
     rate_P = np.array(heldout.guess_rate)[: len(start.problem_ids)]
@@ -167,7 +167,7 @@ def page(done: Sequence[Run]) -> str:
 
 
 def best_runs(done: Sequence[Run]) -> dict[str, list[Run]]:
-    """By method, the runs of its best learning rate so far: fresh seeds or, where there are none, the choosing one."""
+    """The runs of each method's best learning rate so far: with fresh seeds or, if there are none, the choosing one."""
     found = {}
     for method in METHODS:
         if rates := tried(done, method):

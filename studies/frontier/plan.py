@@ -1,4 +1,4 @@
-"""Which runs are wanted, from those that there are: every learning rate with one seed, then seeds for the best."""
+"""Decides which runs are needed next: first every learning rate with one seed, then more seeds for the best."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from studies.frontier.curve import area, pass_KTP, reach
 from studies.frontier.record import read
 from studies.frontier.setting import CHOOSING, CHOSEN, FRESH, HIGHEST, LOWEST, MANY, METHODS, RATES, Run
 
-WORTH = 0.02  # of a method's area, which a second learning rate must add
+WORTH = 0.02  # share of a method's area that a second learning rate must add
 
 
 def wanted(done: Collection[Run]) -> list[Run]:
-    """What to run now, the first of it first; empty when the study is whole. Depends on the records alone."""
+    """The runs that are needed now, in order; empty when the study is complete. Depends on the records alone."""
     first = [Run(method, rate, CHOOSING) for rate in RATES for method in METHODS]
     if missing := [run for run in first if run not in done]:
         return missing
@@ -27,7 +27,7 @@ def wanted(done: Collection[Run]) -> list[Run]:
 
 @dataclass(frozen=True)
 class Tried:
-    """What a learning rate came to with the choosing seed.
+    """The results of a learning rate with the choosing seed.
 
     Attributes:
         reach_L: Pass@256 at each level of Pass@1.
@@ -41,7 +41,7 @@ class Tried:
 
 
 def tried(done: Collection[Run], method: str) -> dict[float, Tried]:
-    """Every learning rate that the choosing seed was trained with."""
+    """The results of every learning rate that was trained with the choosing seed."""
     found = {}
     for run in sorted(run for run in done if run.method == method and run.seed == CHOOSING):
         record = read(run)
@@ -61,7 +61,7 @@ def widened(rates: dict[float, Tried]) -> list[float]:
 
 
 def choose(rates: dict[float, Tried]) -> list[float]:
-    """Those that dominate the largest area together, one after the other, while each adds to it."""
+    """The rates that together dominate the largest area, chosen one after the other, while each adds enough."""
     chosen: list[float] = []
     while len(chosen) < min(CHOSEN, len(rates)):
         best = max((rate for rate in rates if rate not in chosen), key=lambda rate: worth(rates, [*chosen, rate]))
@@ -72,7 +72,7 @@ def choose(rates: dict[float, Tried]) -> list[float]:
 
 
 def worth(rates: dict[float, Tried], chosen: Collection[float]) -> float:
-    """Their area together; where Pass@1 never rises, the lower rate is worth more, since it loses less."""
+    """The area of the chosen rates together. Where it is 0, a lower rate is worth more, since it loses less."""
     any_of = next(iter(rates.values()))
     found = area([rates[rate].reach_L for rate in chosen], any_of.base, any_of.guess)
     return found if found > 0 else -min(chosen)

@@ -1,4 +1,4 @@
-"""What is kept of a run in the repository: its counts, a few kilobytes; `restore` makes folders for the report."""
+"""Keeps a run's counts in the repository, a few kilobytes; `restore` makes folders for the report from them."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from studies.frontier.setting import METHODS, RECORDS, Run
 
 PROBLEMS = "problems.json"  # their names, which all records share
 CURVES = ("rollout/entropy", "rollout/accuracy", "filter/gated_share", "train/grad_norm")
-EVERY = 50  # steps whose mean is kept of each curve
+EVERY = 50  # steps over which each curve is averaged
 
 
 def keep(run: Run, folder: Path) -> None:
@@ -33,7 +33,7 @@ def keep(run: Run, folder: Path) -> None:
 
 
 def read(run: Run) -> RunRecord:
-    """A kept record, as the report has them."""
+    """A kept record, in the form that the report uses."""
     document = json.loads((RECORDS / f"{run.name}.json").read_text())
     problems = json.loads((RECORDS / PROBLEMS).read_text())
     for split in document["splits"].values():
@@ -77,7 +77,7 @@ def _evaluations(split: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _prefix(names: list[str], some: Iterable[str]) -> int:
-    """How many of the problems, the first ones, an evaluation was of."""
+    """The number of first problems that an evaluation was of."""
     some = list(some)
     assert some == names[: len(some)], "an evaluation along the way is not of the first held-out problems"
     return len(some)

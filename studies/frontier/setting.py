@@ -7,10 +7,10 @@ ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "docs" / "results" / "frontier" / "records"
 FOLDER = Path("logs/frontier")
 RATES = (1e-4, 2e-4, 5e-5, 2.5e-5)  # in the order in which they are tried
-LOWEST, HIGHEST = 6.25e-6, 8e-4  # how far a grid is widened where its best is at an end of it
-CHOOSING = 0  # seed that learning rates are chosen by; it takes no part in what is claimed
-FRESH = (1, 2, 3, 4, 5)  # seeds that the chosen ones are measured with
-CHOSEN = 2  # learning rates a method at most that go on to the fresh seeds
+LOWEST, HIGHEST = 6.25e-6, 8e-4  # limits of a grid, which is widened where its best rate is at an end
+CHOOSING = 0  # seed by which learning rates are chosen; no claim uses it
+FRESH = (1, 2, 3, 4, 5)  # seeds with which the chosen rates are measured
+CHOSEN = 2  # learning rates of a method that are measured with the fresh seeds, at most
 MANY = 256  # k of the boundary, and samples a problem
 # 400 rollouts of 64 problems x 8; 500 held-out problems at the end, 200 of them every 50 steps. A collapse is a result.
 COMMON = (
@@ -21,7 +21,7 @@ COMMON = (
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the study: what figures call it, and its overrides."""
+    """A method of the study: its name in figures, and its overrides."""
 
     label: str
     overrides: tuple[str, ...]
@@ -54,10 +54,10 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder and its record."""
+        """The name of its folder and its record."""
         return f"{self.method}_lr{self.rate:g}_seed{self.seed}"
 
     @property
     def overrides(self) -> list[str]:
-        """Of `src/train.py`."""
+        """Its overrides for `src/train.py`."""
         return [*METHODS[self.method].overrides, f"optimizer.lr={self.rate:g}", f"seed={self.seed}", *COMMON]

@@ -1,4 +1,4 @@
-"""Lp-Reg: unlikely tokens of wrong answers are not pushed away where the policy does not take them for noise."""
+"""Lp-Reg: keeps unlikely tokens of wrong answers from being pushed away, unless the policy takes them for noise."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,18 +16,18 @@ class LpReg:
     """+ coefficient x k3 to a proxy, at the least likely tokens with a negative advantage. Source: arXiv 2510.03222
     (code, as run there).
 
-    The proxy is the old policy without tokens below `min_p` times the likeliest one's probability, brought to 1 again.
-    Only tokens that are less likely than their proxy are pulled up to it, so none that it leaves out. k3 = exp(d) - d
-    - 1 with d = log proxy - log pi, at most 10, whose gradient is 1 - exp(d) < 0, on-policy as well.
+    The proxy is the old policy without tokens below `min_p` times the likeliest one's probability, normalised again.
+    A token is pulled up to its proxy only where it is less likely than that, so never where the proxy leaves it out.
+    k3 = exp(d) - d - 1 with d = log proxy - log pi, at most 10, whose gradient is 1 - exp(d) < 0, on-policy as well.
 
-    Ours: the share is of the optimizer step's tokens by the engine's log-probabilities, see `choices`, and is at least
-    one token; there of a micro-batch's by the policy as it is, and none where it is fewer than two. There the surrogate
-    is not clipped at these tokens; here clipping is the loss's setting.
+    Ours: the share is taken of the optimizer step's tokens, by the engine's log-probabilities (see `choices`), and is
+    at least one token. In the source it is taken of a micro-batch's tokens, by the current policy, and is no token
+    where it would be fewer than two. There the surrogate is not clipped at these tokens; here that is up to the loss.
 
     Attributes:
         coefficient: Per nat.
-        share: Of the step's tokens with a negative advantage.
-        min_p: Of the likeliest token's probability, below which the proxy takes a token for noise.
+        share: The share that is chosen of the step's tokens with a negative advantage.
+        min_p: The share of the likeliest token's probability below which the proxy takes a token for noise.
     """
 
     coefficient: float

@@ -35,7 +35,7 @@ class KL:
     is ProRL's (arXiv 2505.24864, code), which resets the optimizer's states as well; here they stay (ours).
 
     Attributes:
-        coefficient: A nat.
+        coefficient: Per nat.
         estimator: See `divergence`.
         reset_every_n_steps: Optimizer steps after which the reference becomes the policy of then; None: it stays the
             policy that the run began with.
@@ -91,15 +91,15 @@ class Replay(Protocol):
 class SelfKL:
     """SELF's forward KL: - coefficient x log pi(y) on right answers of the base, for problems solved greedily.
 
-    Source: arXiv 2510.02230 (paper; the release does not hold the term: how answers are drawn is read off its traces, 4
-    of the base at temperature .9, graded; that they are drawn once, the mean over tokens and the coefficient are ours).
-    The stored answers are the base's, so up to the base's entropy this is KL(base || policy) on what is right.
+    Source: arXiv 2510.02230 (paper). The release does not hold the term, but its traces show how answers are drawn: 4
+    of the base at temperature .9, which are graded. That they are drawn once, the mean over tokens and the coefficient
+    are ours. The stored answers are the base's, so up to the base's entropy this is KL(base || policy) on right ones.
 
     Attributes:
         name: The field's name for it.
         samples: See `Replay`.
         temperature: See `Replay`.
-        coefficient: A nat.
+        coefficient: Per nat.
     """
 
     name: str

@@ -13,18 +13,19 @@ from rlvr.algo.tokens import Tokens
 class SIREN:
     """+ coefficient x (H - H_0)^2. Source: arXiv 2509.25133 (code, as run there).
 
-    H is the mean entropy inside the nucleus, over the tokens of a completion where that entropy is above its quantile
-    in this completion; H_0 is H before the first update. The term pulls H down as well as up.
+    H is the mean entropy inside the nucleus, over those tokens of a completion whose entropy is above its quantile in
+    this completion. H_0 is H before the first update. The term pulls H down as well as up.
 
-    Ours: H of each completion, which is at each of its tokens, so that long ones weigh more. There it is the mean of a
-    micro-batch's completions, which fits two or three of full length; then a step depends on how it is cut up. H_0 is
-    that of the first optimizer step, in which the term is 0; there it is that of the first rollout. The nucleus is the
-    usual one; there it is of the 10,000 likeliest tokens, without the one at which it is full.
+    Ours: each completion has its own H, and the term stands at each of its tokens, so that long completions weigh more.
+    In the source H is the mean over a micro-batch, which holds two or three completions of full length, so that a step
+    depends on how it is cut up. Our H_0 is that of the first optimizer step, in which the term is 0; in the source it
+    is that of the first rollout. Our nucleus is the usual one; in the source it is taken of the 10,000 likeliest
+    tokens, without the token that fills it.
 
     Args:
         coefficient: Per square nat.
         top_p: Probability that the nucleus holds.
-        quantile: Of a completion's nucleus entropies, above which tokens count.
+        quantile: The quantile of a completion's nucleus entropies above which a token counts.
     """
 
     entropy_gradient: ClassVar[bool] = False
@@ -69,5 +70,5 @@ class SIREN:
         return {"anchor": self.anchor}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the H_0 of the run's first step."""
+        """Continue with the H_0 of the run's first step."""
         self.anchor = state["anchor"]

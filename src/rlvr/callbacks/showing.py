@@ -13,7 +13,7 @@ from rlvr.step import read_table
 from rlvr.tables import Grid
 from rlvr.types import Problem
 
-PROBLEMS, SAMPLES = 4, 2  # the first ones
+PROBLEMS, SAMPLES = 4, 2  # so many of the first problems, and so many of the first samples of each
 COLUMNS = ("problem_id", "sample", "status", "reward", "prompt", "text")
 
 

@@ -22,10 +22,10 @@ class StalledGuard(Listener):
     def on_rollout(
         self, trainer: Any, pl_module: Any, batch: RolloutBatch, metrics: Mapping[str, float]
     ) -> Mapping[str, float]:
-        """Count.
+        """Count the rollout batches in a row without gradient.
 
         Raises:
-            RunError: On every rank.
+            RunError: On every rank, when there are `limit` of them.
         """
         learned = metrics["loss/trained_rollouts"] or (pl_module.objective.needs_every_completion and batch.selected)
         self.in_a_row = 0 if learned else self.in_a_row + 1
@@ -41,9 +41,9 @@ class StalledGuard(Listener):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """How many in a row so far."""
+        """The number of such rollout batches in a row so far."""
         return {"in_a_row": self.in_a_row}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Continue from a saved count."""
         self.in_a_row = state_dict["in_a_row"]

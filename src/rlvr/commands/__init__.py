@@ -1,4 +1,4 @@
-"""What a person starts: one module a command, installed as `rlvr-train` and so on, in a checkout `src/train.py`."""
+"""The commands, a module for each. They are installed as `rlvr-train` and so on; in a checkout it is `src/train.py`."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Put a ledger's claims to the test: fresh samples of base and trained policy for exactly the problems claimed as lost
-or won; goes on where an earlier start was stopped."""
+"""Test a ledger's claims by fresh samples of base and trained policy, for exactly the problems that are claimed as lost
+or won. A test that was stopped is continued."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from rlvr.preflight.settings import check_confirmation
 
 @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="confirm")
 def main(cfg: DictConfig) -> None:
-    """Find the claims, sample, leave the counts beside each run, where the report finds them."""
+    """Find the claims, sample, and write the counts beside each run, where the report finds them."""
     with one_sentence_errors(Path(cfg.paths.run_dir) / "error.txt"):
         check_confirmation(cfg)
-        with for_good():  # only now: torch alone takes seconds to import, and a refusal should not
+        with for_good():  # imported only now: torch takes seconds, and a refused setting should not
             from rlvr.build.confirmation import confirm
             from rlvr.report.claimed import claimed
 
@@ -25,5 +25,5 @@ def main(cfg: DictConfig) -> None:
 
 
 def start() -> None:
-    """The command."""
+    """The entry point of the command."""
     command(main)

@@ -1,4 +1,4 @@
-"""Evaluate a policy: sample, grade, and show Pass@k; goes on where an earlier evaluation of it stopped."""
+"""Evaluate a policy: sample, grade, and show Pass@k. An evaluation that was stopped is continued."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check_evaluation(cfg)
-        with for_good():  # only now: torch alone takes seconds to import, and a refusal should not
+        with for_good():  # imported only now: torch takes seconds, and a refused setting should not
             from rlvr.build.evaluation import evaluate
             from rlvr.report import report_evaluations, write_setting
 
@@ -28,5 +28,5 @@ def main(cfg: DictConfig) -> None:
 
 
 def start() -> None:
-    """The command."""
+    """The entry point of the command."""
     command(main)

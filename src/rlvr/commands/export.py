@@ -14,12 +14,12 @@ from rlvr.memory import for_good
 
 @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="export")
 def main(cfg: DictConfig) -> None:
-    """Verify, put together, write."""
+    """Verify the checkpoint, put its parts together, and write the folder."""
     with one_sentence_errors(Path("error.txt")):
         check_types(cfg, Export)
     checkpoint, output = Path(cfg.checkpoint), Path(cfg.output)
     with one_sentence_errors(output.parent / "error.txt"):
-        with for_good():  # only now: torch takes seconds, a refusal should not
+        with for_good():  # imported only now: torch takes seconds, and a refused setting should not
             from rlvr.checkpoint.export import check_export, export
             from rlvr.checkpoint.start import CONFIG
 
@@ -31,5 +31,5 @@ def main(cfg: DictConfig) -> None:
 
 
 def start() -> None:
-    """The command."""
+    """The entry point of the command."""
     command(main)

@@ -1,4 +1,4 @@
-"""What methods learn from, before a GPU hour is spent: `rlvr-profile 'methods=[grpo,nsr,bbg]'`."""
+"""Show what methods learn from, before a GPU hour is spent: `rlvr-profile 'methods=[grpo,nsr,bbg]'`."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,7 +17,7 @@ from rlvr.preflight.settings import check_profile
 
 @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="profile")
 def main(cfg: DictConfig) -> None:
-    """Compose every method, check it, show f(p)."""
+    """Compose every method, check it, and show f(p)."""
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check_profile(cfg)
@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def composed(cfg: DictConfig) -> dict[str, DictConfig]:
-    """The methods by label: the composed one, or each that `methods` names with what else the command gives."""
+    """The methods by label: the composed one, or each that `methods` names, with the command's other overrides."""
     given = [override for override in HydraConfig.get().overrides.task if not override.startswith("methods=")]
     if not cfg.methods:
         return {name_of(cfg): cfg}
@@ -46,8 +46,8 @@ def composed(cfg: DictConfig) -> dict[str, DictConfig]:
 
 
 def show(methods: dict[str, DictConfig], run_dir: Path) -> None:
-    """Tables on the terminal, numbers and figure in the folder."""
-    with for_good():  # only now: torch takes seconds, a refusal should not
+    """Show tables on the terminal, and write numbers and a figure to the folder."""
+    with for_good():  # imported only now: torch takes seconds, and a refused setting should not
         from rlvr.build.profiles import notes_of, profile_of
         from rlvr.report.profiles import profile_tables, rates, write_profiles
 
@@ -62,5 +62,5 @@ def show(methods: dict[str, DictConfig], run_dir: Path) -> None:
 
 
 def start() -> None:
-    """The command."""
+    """The entry point of the command."""
     command(main)

@@ -1,4 +1,4 @@
-"""The report: finished runs side by side, or anyone's samples."""
+"""Report on finished runs side by side, or on samples that were made elsewhere."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from rlvr.memory import for_good
 
 @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="report")
 def main(cfg: DictConfig) -> None:
-    """Read runs or samples, write table, figures and page."""
+    """Read runs or samples, and write a table, figures and a page."""
     out = Path(cfg.output_dir)
     with one_sentence_errors(out / "error.txt"):
         check_types(cfg, Report)
         if cfg.samples is not None and cfg.runs:
             raise ConfigError("samples: a report is of runs or of samples; leave one of runs= and samples= out.")
-        with for_good():  # only now: it takes seconds, and a refusal should not
+        with for_good():  # imported only now: it takes seconds, and a refused setting should not
             from rlvr.report.outside import Wanted, report_samples
             from rlvr.report.write import report_together
 
@@ -34,5 +34,5 @@ def main(cfg: DictConfig) -> None:
 
 
 def start() -> None:
-    """The command."""
+    """The entry point of the command."""
     command(main)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
 def main(cfg: DictConfig) -> float | None:
-    """One run, or one job of a multirun; returns what a search maximises."""
+    """Do one run, or one job of a multirun, and return the value that a search maximises."""
     run_dir = Path(cfg.paths.run_dir)
     with one_sentence_errors(run_dir / "error.txt"):
         check(cfg)
@@ -32,13 +32,13 @@ def main(cfg: DictConfig) -> float | None:
             warnings.simplefilter("ignore")
         if cfg.extras.print_config:
             console.print(config_tree(cfg))
-        if HydraConfig.get().mode == RunMode.RUN:  # the jobs of a sweep are given their folders
+        if HydraConfig.get().mode == RunMode.RUN:  # a sweep gives its jobs their folders
             check_folder(HydraConfig.get().overrides.hydra)
         return train(cfg, run_dir)
 
 
 def train(cfg: DictConfig, run_dir: Path) -> float | None:
-    """Check what goes together and what this machine has; then plan, or plan and run."""
+    """Check whether the settings go together and this machine has what they need; then plan, or plan and run."""
     with for_good():  # only now: torch and what is built on it take seconds to import, and a refused setting should not
         from rlvr.build import engine_of, filter_of, loss_of, strategy_traits
         from rlvr.preflight.kinds import check_kinds
@@ -59,7 +59,7 @@ def train(cfg: DictConfig, run_dir: Path) -> float | None:
 
 
 def show_plan(cfg: DictConfig) -> None:
-    """The plan alone."""
+    """Show the plan, and do nothing else."""
     with for_good():  # without Lightning, which a plan does not need
         from rlvr.build import plan_of, time_plan_of
 
@@ -107,7 +107,7 @@ def run(cfg: DictConfig, run_dir: Path) -> float | None:
 
 
 def say_how_long(cfg: DictConfig, plan: "Plan") -> None:
-    """The time plan's line."""
+    """Show the time plan in one line."""
     from rlvr.build import time_plan_of
 
     try:
@@ -117,7 +117,7 @@ def say_how_long(cfg: DictConfig, plan: "Plan") -> None:
 
 
 def leave_profile(cfg: DictConfig, run_dir: Path) -> None:
-    """f(p) of the method, which the report holds beside what the run learned from."""
+    """Write f(p) of the method, which the report compares with what the run learned from."""
     from rlvr.build.profiles import profile_of
     from rlvr.report.profiles import rates, write_numbers
 
@@ -128,5 +128,5 @@ def leave_profile(cfg: DictConfig, run_dir: Path) -> None:
 
 
 def start() -> None:
-    """The command."""
+    """The entry point of the command."""
     command(main)

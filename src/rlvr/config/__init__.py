@@ -1,4 +1,4 @@
-"""What every setting may be: declared, checked in one sentence, and documented from the declarations."""
+"""Declares what every setting may be, and checks and documents settings by these declarations."""
 
 from rlvr.config.checking import check_types
 from rlvr.config.groups.run import Confirm, Evaluate, Export, Profile, Report, Train

@@ -27,10 +27,10 @@ class Unresolved:
 
 
 def check_types(cfg: DictConfig, declared: type[Group]) -> None:
-    """Look at every key.
+    """Check every key of a config.
 
     Args:
-        cfg: What an entry script has composed.
+        cfg: The config that an entry script has composed.
         declared: The declaration of that script's config.
 
     Raises:
@@ -65,7 +65,7 @@ def _item(path: str, node: Any, name: Any) -> Any:
         return _read(path, node[name])
     except OmegaConfBaseException as error:
         written = OmegaConf.to_container(node, resolve=False)
-        # What `from_file` raises is made to be read.
+        # The message of an error that `from_file` raises is written for users.
         reason = str(error).partition("\n")[0].rstrip(".").removeprefix(f"ConfigError{RESOLVING}")
         return Unresolved(f"{path}={written[name]}: can't be resolved ({reason}).")  # type: ignore[index]
 
@@ -161,7 +161,7 @@ def _check_node(path: str, node: Mapping[str, Any], declared: type[Group]) -> No
 
 
 def _check_own(path: str, target: str, node: Mapping[str, Any], declared: type[Group]) -> None:
-    """A user's own choice for a slot of a method is called as ours are, and has the keys that all choices have."""
+    """Check a user's own choice for a slot: it must take the slot's call, and have the keys that all choices have."""
     assert issubclass(declared, Built)
     if not (declared.called_with or declared.like):
         return

@@ -1,6 +1,6 @@
-"""Explains in one sentence, not a page, what Hydra and OmegaConf refuse before an entry script's function runs.
+"""Explains in one sentence why Hydra or OmegaConf refuses a command before the entry script's function runs.
 
-The same for what can't run where only the report was installed.
+It also explains why a command can't run where only the report was installed.
 """
 
 import difflib
@@ -22,7 +22,7 @@ ADVICE = re.compile(r"'(?P<key>[^']+)'")
 
 
 def explanation(error: BaseException) -> str | None:
-    """One sentence on an error of composing; None for any other."""
+    """One sentence on an error in composing a config; None for any other error."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _choice(error.missing_cfg_file, list(error.options or ()))
     if isinstance(error, OverrideParseException):
@@ -93,7 +93,7 @@ def _suggestion(key: str) -> str:
 
 
 def _declared() -> Iterator[tuple[str, str]]:
-    """All dotted keys of all choices, each with the last name of what is built by it, or nothing."""
+    """All dotted keys of all choices, each with the short name of the class that is built, or an empty text."""
     for entry in (Train, Evaluate, Confirm, Report, Export, Profile):
         yield from _below("", entry, "")
 

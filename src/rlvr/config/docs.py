@@ -50,7 +50,7 @@ file `.env` in the folder where the command is started sets those that are not s
 logger, and `extras.enforce_tags=true` refuses a run without. `python src/train.py --cfg job` prints the composed config
 alone, `extras.print_config=true` as a tree before the run; `config.yaml` in the run's folder always has it.
 """
-VALUES = 3  # of a key, in several choices, before the rest is left out
+VALUES = 3  # defaults of a key that are listed at most, where its choices differ
 
 
 def page() -> str:
@@ -71,7 +71,7 @@ def page() -> str:
 def _sections(
     path: str, keys: Mapping[str, Any], defaults: list[Any], told: set[type[Group]], nodes: dict[str, list[Any]]
 ) -> Iterator[str]:
-    """A section for each group below these keys, each once, where it is first met."""
+    """A section for each group below these keys. A group has only one section, where it first occurs."""
     for name, (annotation, _) in keys.items():
         for group in [*groups_of(annotation), *groups_of(_items_of(annotation))]:
             if group in told:
@@ -89,7 +89,7 @@ def _sections(
 
 
 def _choices(here: str, base: type[Built], told: set[type[Group]], nodes: dict[str, list[Any]]) -> Iterator[str]:
-    """What may be built there, one table each."""
+    """A table for each class that may be built there."""
     yield f"### {here}\n\n{_sentence(base)}\n"
     for target, group in TARGETS.items():
         if issubclass(group, base):
@@ -139,7 +139,7 @@ def _choice_files(group: str) -> list[Any]:
 
 
 def _nodes() -> Iterator[tuple[str, list[Any]]]:
-    """Of each target, the mappings in `configs/` that have it."""
+    """For each target, the mappings in `configs/` that have it."""
     found: dict[str, list[Any]] = {}
     for path in sorted(CONFIGS.rglob("*.yaml")):
         if "hydra" not in path.parts[-2:-1]:

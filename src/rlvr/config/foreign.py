@@ -21,7 +21,7 @@ def check_call(path: str, target: str, node: Mapping[str, Any], known: Sequence[
         path: Where it stands in the config.
         target: Its `_target_`.
         node: Its keys.
-        known: Our own targets that could stand there, for a misspelt one.
+        known: The package's own targets for this place, one of which is suggested for a misspelt one.
 
     Raises:
         ConfigError: With one sentence on the target or on its first key that is unknown or missing.
@@ -51,13 +51,13 @@ def check_call(path: str, target: str, node: Mapping[str, Any], known: Sequence[
 
 
 def check_fit(path: str, target: str, node: Mapping[str, Any], declared: type[Built]) -> None:
-    """Check that it fits its slot: it can be called with the later arguments, or has the members of the slot's classes.
+    """Check that a target fits its slot: it takes the later arguments, or has the members of the slot's classes.
 
     Args:
         path: Where it stands in the config.
         target: Its `_target_`, which `check_call` has found.
         node: Its keys.
-        declared: The slot.
+        declared: The declaration of the slot.
 
     Raises:
         ConfigError: With one sentence on what does not fit.
@@ -95,7 +95,7 @@ def _members(protocol: type) -> set[str]:
 
 
 def _refuses(called: Any, positional: Sequence[str], given: Sequence[str]) -> str | None:
-    """Why it can't be called with these arguments in order and those by name; None where it can."""
+    """Why it can't be called with these positional arguments and those by name; None where it can."""
     try:
         inspect.signature(called).bind(*positional, **dict.fromkeys(given))
     except TypeError as error:
@@ -110,7 +110,7 @@ def _listed(arguments: Sequence[str]) -> str:
 def _locate(path: str, target: str, known: Sequence[str]) -> Any:
     try:
         found = pkgutil.resolve_name(target)
-    except Exception as error:  # whatever a module raises that is imported for it
+    except Exception as error:  # a module that is imported for it may raise anything
         near = difflib.get_close_matches(target, known, n=1)
         hint = f"did you mean {near[0]}" if near else cause_of(error)
         raise ConfigError(f"{path}._target_={target}: can't be imported ({hint}).") from None

@@ -21,7 +21,7 @@ class Rule:
         above: Numbers must be larger than this.
         high: Largest number allowed.
         below: Numbers must be smaller than this.
-        optional: The key may be left out.
+        optional: Whether the key may be left out.
     """
 
     line: str
@@ -51,8 +51,8 @@ class Group:
     """A group of keys.
 
     Attributes:
-        forgiving: Keys that are not declared pass, unless one is nearly spelt as one that is.
-        unchecked: Further keys that pass as they are: arguments of a library that its own documentation explains.
+        forgiving: Whether keys that are not declared are accepted, unless the spelling is close to a declared one.
+        unchecked: Further keys that are accepted unchecked: arguments of a library that its own documentation explains.
     """
 
     forgiving: ClassVar[bool] = False
@@ -69,12 +69,12 @@ class Group:
 
 
 class Built(Group):
-    """A group that Hydra makes an object of; `rlvr.config.targets` says which class's arguments it declares.
+    """A group from which Hydra makes an object. `rlvr.config.targets` says which class's arguments it declares.
 
     Attributes:
-        called_later: Some arguments come when it is called, so the YAML needs `_partial_: true`.
-        called_with: Those arguments, in order, which a function of a user's own must take.
-        like: The base class or protocol that a class of a user's own must follow, by its full name.
+        called_later: Whether some arguments come only when it is called, so that the YAML needs `_partial_: true`.
+        called_with: Those arguments in order. A user's own function must take them.
+        like: Full name of the base class or protocol that a user's own class must follow.
     """
 
     called_later: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Which class's arguments each declaration declares. A class that moves or is renamed is renamed here."""
+"""Maps each class to the declaration of its arguments. A class that is moved or renamed must be renamed here, too."""
 
 from rlvr.config.groups import algo, data, loss, model, rollout, trainer, verifier
 from rlvr.config.keys import Built

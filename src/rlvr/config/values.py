@@ -1,4 +1,4 @@
-"""One value against its annotation and rule, and how a sentence or a table says what is allowed."""
+"""Checks a value against its annotation and rule, and says in words what is allowed."""
 
 import math
 import types
@@ -105,7 +105,7 @@ def range_of(rule: Rule, whole: bool) -> str:
 
 
 def number(value: float) -> str:
-    """Without digits that say nothing."""
+    """A number as text, without superfluous digits."""
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 

@@ -1,4 +1,4 @@
-"""What holds for whole curves at once: bands over every k, and by which k a curve has crossed its base's."""
+"""Statements on whole curves: bands that hold at every k at once, and by which k a curve has crossed its base's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,18 +46,18 @@ def resampled(value_QSP: FloatArray) -> FloatArray:
 
 
 def simultaneous(value_QSP: FloatArray) -> Band:
-    """The band that has all Q true means inside it in 95 of 100 studies; pointwise intervals have each by itself.
+    """The band that holds all Q true means at once in 95 of 100 studies. A pointwise interval holds only its own mean.
 
-    The largest |t| over the quantities in each draw, and the 95th percentile of these: mean +- critical x deviation.
+    The band is mean +- critical x deviation, with the 95th percentile over draws of the largest |t| as `critical`.
     Source: sup-t band of Montiel Olea and Plagborg-Moller 2019, J. Appl. Econometrics 34(1), 1-17. Where few problems
-    differ the draws vary too little: the deviation counts two problems more, one that moved up and one that moved down
-    by the largest move seen (the idea of Agresti and Coull 1998, Am. Stat. 52(2), for proportions; the number is ours),
-    without which the band of 30 problems misses two to three times as often as it says. The same holds for few seeds,
-    see `for_few_seeds`. Assumes that problems, and seeds where there are several, are independent draws, and 20
-    problems or more.
+    differ, the draws vary too little. So the deviation counts two problems more, one that moved up and one that moved
+    down by the largest move seen (the idea of Agresti and Coull 1998, Am. Stat. 52(2), for proportions; the number is
+    ours). Without them the band of 30 problems misses two to three times as often as it says. Few seeds need a similar
+    correction, see `for_few_seeds`. Assumes that problems, and seeds where there are several, are independent draws,
+    and 20 problems or more.
 
     Args:
-        value_QSP: One value for each quantity, seed and problem: Pass@k differences at every k, say.
+        value_QSP: One value for each quantity, seed and problem, for example Pass@k differences at every k.
     """
     mean_RQ, mean_Q = resampled(value_QSP), value_QSP.mean(axis=(1, 2))
     deviation_Q = mean_RQ.std(axis=0)
@@ -71,14 +71,14 @@ def simultaneous(value_QSP: FloatArray) -> Band:
 
 
 def ratios(above_QSP: FloatArray, below_QSP: FloatArray) -> list[Interval]:
-    """Q ratios of sums over seeds and problems, such as tokens' entropies by their number, that all hold at once.
+    """Intervals that hold at once for Q ratios of sums over seeds and problems, such as entropy by number of tokens.
 
-    The band of `simultaneous` for what each problem adds to a ratio to first order, (above - ratio x below) / mean
-    below (the delta method); a percentile bootstrap of ratios of 30 to 60 problems misses too often.
+    They are the band of `simultaneous` for what each problem adds to a ratio to first order, (above - ratio x below) /
+    mean below (the delta method). A percentile bootstrap of ratios of 30 to 60 problems misses too often.
 
     Args:
-        above_QSP: Of each ratio, seed and problem.
-        below_QSP: The same; no ratio's are all 0.
+        above_QSP: The numerators' terms, for each ratio, seed and problem.
+        below_QSP: The denominators' terms; those of a ratio must not all be 0.
     """
     mean_Q = below_QSP.mean(axis=(1, 2))
     ratio_Q = above_QSP.mean(axis=(1, 2)) / mean_Q
@@ -87,13 +87,13 @@ def ratios(above_QSP: FloatArray, below_QSP: FloatArray) -> list[Interval]:
 
 
 def for_few_seeds(value_QSP: FloatArray, deviation_Q: FloatArray) -> FloatArray:
-    """Deviations [Q] that make up for few seeds, whose draws understate how far seeds are apart.
+    """Deviations [Q], corrected for few seeds, whose draws understate how much seeds differ.
 
-    The part of seeds is v / S, v the unbiased variance of their means, of which the draws show (S - 1) / S; and the
-    whole is widened as Student's t is against the normal, with the degrees of freedom of Welch and Satterthwaite
-    (Biometrics Bulletin 2(6), 1946). It assumes that seeds are near normal; from two that are by far more apart than
-    problems explain, their spread is hardly known, and it still misses somewhat more often than it says. One seed is
-    left as it is.
+    The seeds' part of the variance is v / S, where v is the unbiased variance of their means; the draws show (S - 1) /
+    S of it. The whole deviation is widened by the ratio of Student's t to the normal quantile, with the degrees of
+    freedom of Welch and Satterthwaite (Biometrics Bulletin 2(6), 1946). It assumes that seeds are near normal. Two
+    seeds that differ by far more than problems explain hardly tell their spread; the interval then still misses
+    somewhat more often than it says. The deviation of one seed stays as it is.
     """
     _, seeds, problems = value_QSP.shape
     if seeds == 1:
@@ -114,8 +114,8 @@ def student(freedom_Q: FloatArray) -> FloatArray:
 def crossed_by(difference_KSP: FloatArray) -> FloatArray:
     """P(k* <= K) [K]: share of the bootstrap's curves that have been below their base's at some k up to K.
 
-    k* is `rlvr.eval.bootstrap.crossing`'s, k in rising order. It assumes what the bootstrap assumes, and is a share of
-    draws: it claims no error rate, and where two curves are the same it is far from 0.
+    `rlvr.eval.bootstrap.crossing` defines k*; k must be in rising order. It assumes what the bootstrap assumes. It is a
+    share of draws and claims no error rate: where two curves are the same it is far from 0.
     """
     mean_RK = resampled(difference_KSP)
     return np.asarray(np.logical_or.accumulate(mean_RK < 0, axis=1).sum(axis=0) / RESAMPLES)

@@ -1,4 +1,4 @@
-"""What a design could not have seen, given its numbers of problems and samples."""
+"""What a study could not have detected, given its numbers of problems and samples."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -12,19 +12,20 @@ from rlvr.eval.claims import Claims, least
 from rlvr.eval.estimators import IntArray
 
 POWER = 0.8
-WANTED = 0.03  # the difference of Pass@k that a design is asked for
+WANTED = 0.03  # the difference of Pass@k that a study should detect
 
 
 def detectable(band: Band, base_QSP: FloatArray) -> FloatArray:
-    """The true differences [Q] that such a study finds, its interval excluding 0, in 80 of 100 cases.
+    """The true differences [Q] that such a study detects in 80 of 100 cases, in which its interval excludes 0.
 
-    A x deviation with A = critical + z_.8, the usual normal approximation (Cohen 1988, Statistical Power Analysis), for
-    a study that varies as this one does; or what it takes where problems are lost and nothing else changes, if that is
-    more: the d with d = A x deviation there, whose square is (r d - d^2) / P + 2 / P^2, r = E[v^2] / E[v] over the
-    base's v and the last term that of `simultaneous`. Assumes that a difference is of one of these two kinds.
+    The result is the larger of two. The first is A x deviation with A = critical + z_.8, the usual normal approximation
+    (Cohen 1988, Statistical Power Analysis), for a study that varies as this one does. The second is for problems that
+    are lost while nothing else changes: the d with d = A x deviation, where the deviation's square is (r d - d^2) / P +
+    2 / P^2. Here r = E[v^2] / E[v] over the base's values v, and the last term is that of `simultaneous`. Assumes that
+    a difference is of one of these two kinds.
 
     Args:
-        band: Of the differences.
+        band: The band of the differences.
         base_QSP: The base's values, between 0 and 1, of each seed and problem.
     """
     factor = band.critical + NormalDist().inv_cdf(POWER)
@@ -36,9 +37,9 @@ def detectable(band: Band, base_QSP: FloatArray) -> FloatArray:
 
 
 def problems_for(problems: int, seen: float) -> int:
-    """Problems needed to see `WANTED`, when `problems` are enough for `seen`: P (seen / wanted)^2, samples unchanged.
+    """Problems needed to detect `WANTED`, if `problems` are enough for `seen`: P (seen / wanted)^2, samples unchanged.
 
-    Assumes that problems are all that makes results vary; with several seeds it takes more.
+    Assumes that results vary only with the problems; with several seeds it takes more.
     """
     return ceil(problems * (seen / WANTED) ** 2)
 
@@ -48,10 +49,10 @@ class Unseen:
     """Losses that a ledger could not have claimed.
 
     Attributes:
-        least: Right answers of the base from which on one lost problem more would have been claimed, by seed.
+        least: Right answers of the base from which on one more lost problem would have been claimed, by seed.
         solved: Problems that the base solved at least once, by seed.
-        weak: Those that it solved less often than that, by seed: had one been lost, it would not have been claimed.
-        share: Of all problems the part that is weak, with its interval for new problems and seeds.
+        weak: Those that it solved less often than `least`, by seed. Their loss would not have been claimed.
+        share: Share of the weak ones among all problems, with its interval for new problems and seeds.
     """
 
     least: tuple[int, ...]
@@ -63,8 +64,9 @@ class Unseen:
 def unseen(base_SP: IntArray, found: list[Claims]) -> Unseen:
     """Count the problems whose loss would have stayed below the ledger's threshold.
 
-    A problem that is lost has no right answer now, so that the base's count alone decides whether it is claimed: a
-    count, no estimate. Problems that the base could solve and did not in n samples come on top, unknown how many.
+    A lost problem has no right answer now, so that the base's count alone decides whether it is claimed. The result is
+    a count, not an estimate. It leaves out problems that the base could solve, but did not solve in n samples: how many
+    these are is not known.
 
     Args:
         base_SP: Right answers of the base by seed and problem.

@@ -30,8 +30,8 @@ class Job:
         folder: Where its run is written.
         command: What its process runs.
         resumable: Whether `ckpt_path=last` makes it go on from its folder's checkpoint.
-        state: `skipped` was finished before, `stopped` was ended by the user.
-        pid: Its process.
+        state: How far it is. `skipped`: it was already finished before; `stopped`: the user ended it.
+        pid: The id of its process.
         began: Clock time of its start in this sweep.
         seconds: How long it took.
         result: What it found, in short.
@@ -52,16 +52,16 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """What its process has printed: `train.log` or `eval.log`, of `rlvr-train`, too."""
+        """The file with its process's output: `train.log` or `eval.log`, also where the command is `rlvr-train`."""
         return self.folder / f"{Path(self.command[1]).stem.removeprefix('rlvr-')}.log"
 
     @property
     def progress_file(self) -> Path:
-        """Where its process says how far it is."""
+        """The file in which its process records how far it is."""
         return self.folder / ".progress.json"
 
     def progress(self) -> dict[str, Any]:
-        """The phase it is in, with steps done and in all; empty before the first."""
+        """The current phase, with its completed and its total steps; empty before the first phase."""
         try:
             return dict(json.loads(self.progress_file.read_text()))
         except FileNotFoundError:

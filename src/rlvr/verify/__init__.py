@@ -1,4 +1,4 @@
-"""Is the answer right?"""
+"""Verifiers, which decide whether an answer is right."""
 
 from rlvr.verify.countdown import CountdownVerifier
 from rlvr.verify.function import FunctionVerifier

@@ -11,14 +11,14 @@ RIGHT, WRONG = Verdict("right", reward=1.0), Verdict("wrong", reward=0.0)
 
 
 class CountdownVerifier:
-    """Right when the completion is an expression that uses each digit once and equals the target."""
+    """A completion is right when it is an expression that uses each digit once and equals the target."""
 
     def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """A verdict for each (problem, completion text), in order."""
         return [_verdict(problem.answer, text) for problem, text in items]
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
-        """Digits and a target."""
+        """Whether each answer holds digits and a target, joined by `=`."""
         return ["=" in answer for answer in answers]
 
     def answer(self, text: str) -> str:
@@ -26,7 +26,7 @@ class CountdownVerifier:
         return text
 
 
-@lru_cache(maxsize=2**16)  # many rollouts of a problem say the same
+@lru_cache(maxsize=2**16)  # many rollouts of a problem give the same answer
 def _verdict(answer: str, text: str) -> Verdict:
     digits, target = answer.split("=")
     # Length and shape first: they bound the work before anything is computed.
@@ -37,7 +37,7 @@ def _verdict(answer: str, text: str) -> Verdict:
 
 
 def value_of(expression: str) -> int:
-    """Value of single digits joined by `+ - *`, with `*` before the others."""
+    """The value of single digits joined by `+ - *`; `*` is computed before the others."""
     total, term = 0, int(expression[0])
     for operator, digit in zip(expression[1::2], expression[2::2], strict=True):
         if operator == "*":

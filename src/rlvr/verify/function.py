@@ -19,7 +19,7 @@ ARGUMENTS = ("problem", "completion", "answer")
 
 
 class FunctionVerifier(PooledVerifier):
-    """Rewards are what the function says; docs/verification.md has its signature and what counts as right."""
+    """The function's value is the reward; docs/verification.md has its signature and what counts as right."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class FunctionVerifier(PooledVerifier):
         failed: float = 0.0,
         content: str = "",
     ) -> None:
-        """Processes start at the first completion, and run the file as it is now whatever becomes of it.
+        """Processes start at the first completion. They run the file as it is now, even if it changes later.
 
         Args:
             function: `FILE.py:NAME`, the file from where the command was started.
-            workers: Processes side by side, on each rank.
-            timeout_s: Wall-clock time for one completion; longer is the verdict `timeout`.
-            memory_gib: Memory of one process, what the file imports included.
+            workers: Processes that run at the same time, on each rank.
+            timeout_s: Wall-clock limit for one completion; one that takes longer gets the verdict `timeout`.
+            memory_gib: Memory of one process, including what the file imports.
             max_failed_share: Share of a batch that may time out or fail before the run ends.
             failed: Reward of a completion that times out or fails.
             content: Digest that the file must have, from the run's config; empty: any.
@@ -59,15 +59,15 @@ class FunctionVerifier(PooledVerifier):
         self._failed = failed
 
     def questions(self, problem: Problem, text: str) -> Questions:
-        """The function's three arguments, what the policy wrote last."""
+        """One question with the function's three arguments; what the policy wrote is the last."""
         return Questions([(problem.prompt, problem.answer, text)], formatted=True)
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
-        """All: what the function reads is its own affair."""
+        """True for all: only the function knows which answers it can read."""
         return [True] * len(answers)
 
     def answer(self, text: str) -> str:
-        r"""The last `<answer>`, or else the last `\boxed{}`, or else all of it."""
+        r"""The content of the last `<answer>`, or else of the last `\boxed{}`, or else the whole completion."""
         return tagged(text) or (boxes(text) or [text.strip()])[-1]
 
     def _verdict(self, asked: Questions, replies: Sequence[Reply]) -> Verdict:
@@ -76,7 +76,7 @@ class FunctionVerifier(PooledVerifier):
 
 
 def refusal(key: str, function: str) -> str | None:
-    """One sentence on what is wrong with `FILE.py:NAME`, which stands at a key of the config; None: nothing is."""
+    """One sentence on what is wrong with `FILE.py:NAME` at this key of the config, or None if nothing is."""
     fault = _fault(function)
     return fault and f"{key}={function}: must be FILE.py:NAME, a function of ({', '.join(ARGUMENTS)}), but {fault}."
 
@@ -102,7 +102,7 @@ def _fault(function: str) -> str | None:
 
 
 def load_function(path: str, content: bytes, name: str) -> Judge:
-    """Run the file, in a worker, and return what judges by its function."""
+    """Run the file in a worker, and return a judge that calls its function."""
     score = getattr(sys.modules[run(path, content)], name)
 
     told: set[type[Exception]] = set()
@@ -111,7 +111,7 @@ def load_function(path: str, content: bytes, name: str) -> Judge:
         problem, answer, completion = question
         try:
             return said(score(problem, completion, answer))
-        except Exception as error:  # counted by who asks; why, nobody else would say
+        except Exception as error:  # the caller counts the failure, but does not know its cause
             if type(error) not in told:
                 told.add(type(error))
                 print(f"verifier.function={path}:{name} failed: {cause_of(error)}.", file=sys.stderr, flush=True)
@@ -124,7 +124,7 @@ def said(result: object) -> Reply:
     """The status and reward in what a user's function returns.
 
     Raises:
-        ValueError: When it is neither a finite number nor one with a status.
+        ValueError: When it is neither a finite number nor a finite number with a status.
         TypeError: Likewise.
     """
     reward, status = result if isinstance(result, tuple) else (result, None)

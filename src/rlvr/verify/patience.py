@@ -1,7 +1,7 @@
-"""How long a question may take: less, where others like it have cost a time limit or a process.
+"""Decides how long a question may take: less time where similar questions have cost a time limit or a process.
 
-A policy under reinforcement learning that finds a text which hangs the judge soon writes it a thousand times, with
-other numbers in it. Each would cost a time limit, and a process.
+A policy in training that has found a text on which the judge hangs soon writes a thousand like it, with other numbers.
+Each would cost a time limit and a process.
 """
 
 import re
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from rlvr.verify.worker import Question
 
-# A question that cost a time limit or a process weighs as many as this that did not.
+# A question that cost a time limit or a process weighs as much as this number of cheap ones.
 COSTLY = 4
-# From these weights on questions of a shape have a part of the time, or none but one in so many.
+# From the weight SUSPECT on, questions of a shape get the share SHORT of the time limit, but at least SHORTEST_S. From
+# HOPELESS on, only one in RETRIED of them is asked at all.
 SUSPECT, HOPELESS = 4, 20
 SHORT, SHORTEST_S = 0.1, 0.2
 RETRIED = 128
@@ -21,10 +22,10 @@ _REPEATED = re.compile(r"(.{1,12}?)\1+", re.DOTALL)
 
 
 class Patience:
-    """Remembers which shapes of answers were costly; one that is answered cheaply again is forgiven slowly.
+    """Remembers which shapes of answers were costly. Each cheap answer of a shape lowers its weight a little.
 
     Args:
-        limit_s: Wall-clock time for a question that nothing is known against.
+        limit_s: Wall-clock limit for a question whose shape is not known to be costly.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -33,8 +34,8 @@ class Patience:
         self._known: dict[str, _Record] = {}
 
     def seconds(self, question: Question) -> float:
-        """Time for a question, which is about to be asked; 0: it is not worth a process."""
-        # As long as nothing was costly, no question is looked at.
+        """The time limit for a question that is about to be asked; 0: it must not be asked."""
+        # While nothing has been costly, no shape is computed.
         record = self._known.get(shape(question[-1])) if self._known else None
         if record is None or record.weight < SUSPECT:
             return self.limit_s
@@ -45,7 +46,7 @@ class Patience:
         return self.short_s
 
     def note(self, question: Question, cheap: bool) -> None:
-        """Whether a question was answered without a time limit or a process lost."""
+        """Record a question that was asked. It is cheap when it has cost neither a time limit nor a process."""
         if cheap and not self._known:
             return
         kind = shape(question[-1])
@@ -59,13 +60,13 @@ class Patience:
 
 @dataclass
 class _Record:
-    """What is known of a shape: how much it has cost lately, and how many of it were not asked since."""
+    """What is known about a shape: its weight, and how many of its questions came while it was hopeless."""
 
     weight: int = 0
     passed_over: int = 0
 
 
 def shape(text: str) -> str:
-    """What a text and the same with other numbers, other names and more of the same have in common."""
+    """The shape of a text's end. It is equal for texts that differ in numbers, names and the number of repetitions."""
     plain = re.sub(r"[0-9]+", "0", re.sub(r"[A-Za-z]+", "a", text[-CHARACTERS:]))
     return _REPEATED.sub(r"\1+", plain)

@@ -1,4 +1,4 @@
-"""Worker processes that may be killed: what they judge can hang, eat memory or crash, and the run goes on."""
+"""Worker processes that may be killed. An answer can make one hang, crash or fill its memory; the run goes on."""
 
 import contextlib
 import multiprocessing
@@ -15,30 +15,30 @@ from rlvr.errors import ConfigError
 from rlvr.verify.patience import Patience
 from rlvr.verify.worker import Judge, Question, Reply, serve
 
-# Questions handed over at a time, so that no process waits for its next one; each keeps a time limit of its own.
+# A process gets up to this many questions at once, so that it need not wait for the next. Each has its own time limit.
 MAX_BATCH = 8
 
-# Not fork: a fork of a process that holds a GPU or runs threads may lock up.
+# Not fork: a fork of a process that holds a GPU or runs threads may deadlock.
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 class KillablePool:
-    """Asks `workers` processes; one that runs over time or dies costs its question only, and is replaced."""
+    """Asks `workers` processes. One that exceeds its time or dies loses only its current question, and is replaced."""
 
     def __init__(self, load: Callable[[], Judge], workers: int, timeout_s: float, memory_gib: float) -> None:
         """Start nothing yet.
 
         Args:
-            load: Module-level function, called once in each process; imports what is slow and returns the judge.
-            workers: Processes side by side.
-            timeout_s: Wall-clock time for one question; less, or none, for one like others that ran out of it.
+            load: Module-level function that each process calls once. It imports what is slow and returns the judge.
+            workers: Processes that run at the same time.
+            timeout_s: Wall-clock limit for one question; less, or none, where similar questions have run out of time.
             memory_gib: Address space of one process.
         """
         self._load, self._size = load, workers
         self.timeout_s, self._memory_gib = timeout_s, memory_gib
         self._patience = Patience(timeout_s)
         self._workers: list[_Worker] = []
-        # At exit, and when nobody holds the pool any more.
+        # Processes are killed at exit, and when nothing refers to the pool any more.
         weakref.finalize(self, _kill_all, self._workers)
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
@@ -49,7 +49,7 @@ class KillablePool:
         """
         replies: list[Reply] = [("error", 0.0)] * len(questions)
         waiting = deque(range(len(questions)))
-        # One question at a time must not shrink the pool: while a killed process is replaced, another answers.
+        # Calls with one question must not shrink the pool: while a killed process is replaced, another one answers.
         count = max(len(self._workers), min(self._size, len(questions)))
         try:
             while waiting or any(worker.tasks for worker in self._workers):
@@ -68,7 +68,7 @@ class KillablePool:
         return replies
 
     def _next(self, waiting: deque[int], questions: Sequence[Question], replies: list[Reply]) -> list["_Task"]:
-        """What a process is given; what is not worth one has run out of time as others like it did."""
+        """The next tasks for a process. A question that gets no time has the reply `timeout` at once."""
         share = min(MAX_BATCH, 1 + len(waiting) // (2 * self._size))
         tasks: list[_Task] = []
         while waiting and len(tasks) < share:
@@ -88,7 +88,7 @@ class KillablePool:
             self._workers.append(_Worker(self._load, self.timeout_s, self._memory_gib))
 
     def _listen(self, replies: list[Reply], waiting: deque[int]) -> None:
-        """Wait for the next reply or deadline, and note what came of it."""
+        """Wait for the next reply or deadline, and record the result."""
         talking = {worker.connection: worker for worker in self._workers if worker.tasks or not worker.ready}
         left_s = min(worker.deadline for worker in talking.values()) - time.monotonic()
         heard = wait(list(talking), timeout=None if left_s == float("inf") else max(left_s, 0.0))
@@ -98,7 +98,8 @@ class KillablePool:
             elif connection in heard:
                 seconds, task, reply = worker.reply()
                 replies[task.index] = reply
-                # A process that is used up, or memory that fills for long, costs as much as time that runs out.
+                # A process that has died, or an error after a long time (as when memory fills), costs as much as a
+                # time-out.
                 cheap = worker.alive and (reply[0] != "error" or seconds < self._patience.short_s)
                 self._patience.note(task.question, cheap)
             elif worker.tasks and time.monotonic() >= worker.deadline:
@@ -107,7 +108,7 @@ class KillablePool:
                 self._patience.note(task.question, cheap=False)
                 worker.kill()
             if not worker.alive:
-                # What it had not come to yet is not its questions' fault.
+                # Questions that it had not started yet are asked again, since they are not the cause.
                 waiting.extendleft(task.index for task in reversed(worker.tasks))
                 self._workers.remove(worker)
 
@@ -125,7 +126,7 @@ class KillablePool:
 
 @dataclass(frozen=True)
 class _Task:
-    """A question, where it stands among those asked, and the time that it may take."""
+    """A question, its index among those that were asked, and its time limit."""
 
     index: int
     question: Question
@@ -133,7 +134,7 @@ class _Task:
 
 
 class _Worker:
-    """One process and the questions that it has been given, the one that it is at first."""
+    """One process and the questions that it has been given; it is answering the first of them."""
 
     def __init__(self, load: Callable[[], Judge], timeout_s: float, memory_gib: float) -> None:
         self.connection, theirs = _SPAWN.Pipe()
@@ -146,7 +147,7 @@ class _Worker:
         self.deadline = float("inf")
 
     def greeting(self) -> str:
-        """What a process says when it has loaded: nothing, or what went wrong."""
+        """The message of a process that has loaded: empty, or what went wrong."""
         try:
             fault: str = self.connection.recv()
         except (EOFError, OSError):
@@ -164,7 +165,7 @@ class _Worker:
             self.connection.send([task.question for task in tasks])
 
     def reply(self) -> tuple[float, _Task, Reply]:
-        """Seconds that a question took, the question and the reply; it goes on to the next."""
+        """The seconds that a question took, its task and the reply; the time of the next question starts now."""
         task = self.tasks.popleft()
         seconds = time.monotonic() - (self.deadline - task.seconds)
         try:

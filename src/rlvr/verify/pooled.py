@@ -1,4 +1,4 @@
-"""What the verifiers with worker processes share: asking once, rewards, and a stop where grading fails."""
+"""What verifiers with worker processes share: equal questions are asked once, and the run stops if many fail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rlvr.types import Problem, Status, Verdict
 from rlvr.verify.rewards import ZERO_ONE, Rewards
 from rlvr.verify.worker import Question, Reply
 
-# Fewer failures than this say nothing about a share.
+# Fewer failures than this are too few to judge their share.
 ENOUGH_FAILURES = 8
 EXAMPLES = 3
 EXAMPLE_CHARACTERS = 160
@@ -19,10 +19,10 @@ ORDER: tuple[Status, ...] = ("right", "timeout", "error", "unevaluated", "wrong"
 
 @dataclass(frozen=True)
 class Questions:
-    """What a completion puts before the judge.
+    """What the judge is asked about one completion.
 
     Attributes:
-        questions: The completion is right when one of them is.
+        questions: The completion is right when the reply to at least one of them is `right`.
         formatted: Whether the answer stands where it was asked for.
     """
 
@@ -44,10 +44,10 @@ class Pool(Protocol):
 
 
 class PooledVerifier:
-    """Grades in killable processes; a subclass says what is asked and what needs no process."""
+    """Grades in killable processes. A subclass decides what is asked, and what needs no process."""
 
     def __init__(self, pool: Pool, max_failed_share: float, rewards: Rewards = ZERO_ONE, partial: bool = False) -> None:
-        """Start nothing yet; the arguments are those of the subclasses."""
+        """Start nothing yet. The subclasses describe the arguments."""
         if not rewards.right > 0 >= max(rewards.wrong, rewards.unformatted):
             raise ConfigError(f"verifier.rewards={rewards}: right must be above 0 and the others at most 0.")
         self._pool = pool

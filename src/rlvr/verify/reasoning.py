@@ -15,7 +15,7 @@ from rlvr.verify.worker import Judge, Question
 
 
 class ReasoningGymVerifier(PooledVerifier):
-    """Right when the task's scorer gives the final answer its full score; less is wrong."""
+    """An answer is right when the task's scorer gives it the full score, and wrong when it gives less."""
 
     def __init__(
         self,
@@ -29,15 +29,15 @@ class ReasoningGymVerifier(PooledVerifier):
         """Processes start at the first answer.
 
         Args:
-            workers: Processes side by side, on each rank.
-            timeout_s: Wall-clock time for one answer; longer is the verdict `timeout`.
+            workers: Processes that run at the same time, on each rank.
+            timeout_s: Wall-clock limit for one answer; one that takes longer gets the verdict `timeout`.
             memory_gib: Memory of one process; an answer that needs more isn't right.
             max_failed_share: Share of a batch that may time out or fail before the run ends.
-            rewards: What verdicts are worth.
-            partial: Whether a wrong answer is worth the part of a right one that the scorer gives it.
+            rewards: The reward of each kind of answer.
+            partial: Whether the scorer's score gives a wrong answer a part of a right answer's reward.
 
         Raises:
-            ConfigError: When reasoning_gym isn't installed, or a setting means nothing.
+            ConfigError: When reasoning_gym isn't installed, or a setting is invalid.
         """
         if importlib.util.find_spec("reasoning_gym") is None:
             raise ConfigError("verifier=reasoning_gym: the package reasoning-gym is missing; pip install 'rlvr[math]'.")
@@ -45,7 +45,7 @@ class ReasoningGymVerifier(PooledVerifier):
         super().__init__(pool, max_failed_share, rewards, partial)
 
     def questions(self, problem: Problem, text: str) -> Questions:
-        r"""What stands in the last `<answer>`, or else in the last `\boxed{}`.
+        r"""One question on the final answer; none where there is no answer.
 
         Raises:
             ConfigError: When the problem isn't one of reasoning_gym's.
@@ -59,16 +59,16 @@ class ReasoningGymVerifier(PooledVerifier):
         return Questions([(problem.answer, answer)] if answer else [], formatted=bool(answer))
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
-        """Those with an entry for a scorer."""
+        """Whether each answer has an entry that a scorer can read."""
         return ['"entry"' in answer for answer in answers]
 
     def answer(self, text: str) -> str:
-        """What `asked` passes on."""
+        r"""The content of the last `<answer>`, or else of the last `\boxed{}`; empty where there is neither."""
         return tagged(text) or (boxes(text) or [""])[-1]
 
 
 def load_scorers() -> Judge:
-    """Import reasoning_gym, in a worker, and return the function that scores an answer."""
+    """Import reasoning_gym in a worker, and return the function that scores an answer."""
     from reasoning_gym.factory import get_score_answer_fn
 
     scorer = lru_cache(get_score_answer_fn)

@@ -1,4 +1,4 @@
-"""What verdicts are worth."""
+"""The rewards of verdicts."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class Rewards:
 
     Attributes:
         right: Right answers.
-        wrong: Answers that stand where they were asked for and are not right, be it that they could not be graded.
+        wrong: Answers that stand where they were asked for and are not right, including those that could not be graded.
         unformatted: Completions without an answer in that place.
     """
 
@@ -25,7 +25,7 @@ class Rewards:
         Args:
             status: Whether it is right.
             formatted: Whether it stands where it was asked for.
-            score: Part of a right answer's worth that a wrong one has, 0 to 1.
+            score: How far the reward of a wrong answer lies on the way from `wrong` to `right`, 0 to 1.
         """
         if status == "right":
             return Verdict(status, self.right, formatted)

@@ -8,25 +8,25 @@ from rlvr.verify.verifier import Verifier
 
 
 class WeightedVerifier:
-    """The reward is the weighted sum of its parts' rewards; what is right, one part says."""
+    """The reward is the weighted sum of its parts' rewards. One part decides which answers are right."""
 
     def __init__(self, parts: Mapping[str, Verifier], weights: Mapping[str, float], status_from: str) -> None:
-        """Take the parts as they are.
+        """Keep the parts and their weights.
 
         Args:
-            parts: Verifiers by any name.
-            weights: What each part's reward is multiplied by.
-            status_from: The part whose status, format and answer count.
+            parts: Verifiers under any names.
+            weights: The factor of each part's reward.
+            status_from: The name of the part that decides on status, format and final answer.
 
         Raises:
-            ConfigError: When the names do not fit.
+            ConfigError: When the names do not match.
         """
         if fault := refusal("verifier", parts, weights, status_from):
             raise ConfigError(fault)
         self._parts, self._weights, self._status_from = dict(parts), dict(weights), status_from
 
     def grade(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """A verdict for each (problem, completion text), in order, with what each part gave."""
+        """A verdict for each (problem, completion text), in order, with the reward of each part."""
         graded = {name: part.grade(items) for name, part in self._parts.items()}
         return [
             self._verdict(verdict, {name: verdicts[index].reward for name, verdicts in graded.items()})
@@ -38,16 +38,16 @@ class WeightedVerifier:
         return Verdict(main.status, reward, main.formatted, tuple(rewards.items()))
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
-        """Those that the part reads which says what is right."""
+        """Whether the part that decides on the status can read each answer."""
         return self._parts[self._status_from].readable(answers)
 
     def answer(self, text: str) -> str:
-        """What that part takes for the final answer."""
+        """The final answer as the part reads it that decides on the status."""
         return self._parts[self._status_from].answer(text)
 
 
 def refusal(key: str, parts: Iterable[str], weights: Iterable[str], status_from: str) -> str | None:
-    """One sentence on names that do not fit, at a key of the config; None: they do."""
+    """One sentence on names that do not match at this key of the config, or None if they do."""
     names = sorted(parts)
     if sorted(weights) != names:
         listed = ", ".join(sorted(weights)) or "nothing"

@@ -12,22 +12,22 @@ from typing import Any
 from rlvr.types import Status
 
 Question = tuple[str, ...]
-"""What the judge is asked; what the policy wrote is last."""
+"""What the judge is asked. The last text is what the policy wrote."""
 Reply = tuple[Status, float]
-"""A status, and the part of a right answer's worth: 0 where the status is not `wrong`, which says it all."""
+"""A status, and the share of a right answer's reward that a wrong one gets; from a user's function, the reward."""
 Judge = Callable[[Question], float | Reply]
-"""How far an answer is right: 1 is right, less is wrong and may be worth a part. Or the reply itself."""
+"""Returns a reply or a score. A score of 1 is right; a lower one is wrong, and may earn a share of the reward."""
 
-_READING = {"os.listdir", "os.scandir"}  # what an import does
+_READING = {"os.listdir", "os.scandir"}  # what an import needs
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 
 def serve(connection: Connection, load: Callable[[], Judge], timeout_s: float, memory_gib: float) -> None:
-    """Life of a worker: load, say so, then answer questions until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread would reserve a part of the memory allowed
+    """Run a worker: load the judge, report that, then answer questions until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread would reserve a part of the allowed memory
     try:
-        import resource  # not on Windows, where the other verifiers work all the same
+        import resource  # not on Windows, where verifiers without worker processes still work
 
         limit = int(memory_gib * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -40,8 +40,8 @@ def serve(connection: Connection, load: Callable[[], Judge], timeout_s: float, m
     with contextlib.suppress(EOFError, OSError):
         while True:
             for question in connection.recv():
-                # The parent keeps the time. Should it be killed itself, this ends an endless question: the alarm has no
-                # handler, so it ends the process.
+                # The parent enforces the time limit. If the parent itself is killed, this alarm stops an endless
+                # question: it has no handler, so it ends the process.
                 signal.setitimer(signal.ITIMER_REAL, 2 * timeout_s + 1)
                 reply = _reply(judge, question)
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -49,12 +49,12 @@ def serve(connection: Connection, load: Callable[[], Judge], timeout_s: float, m
 
 
 def refuse(event: str, args: tuple[Any, ...]) -> None:
-    """An audit hook: judging neither writes files nor starts processes nor opens connections.
+    """An audit hook, by which a judge can't write files, start processes or open connections.
 
-    No scorer should run what a model has written, but some evaluate it. This stops accidents; it is no sandbox.
+    No scorer should run what a model has written, but some evaluate it. This prevents accidents; it is not a sandbox.
 
     Raises:
-        PermissionError: At such an event, inside whatever caused it.
+        PermissionError: At such an event, in the code that caused it.
     """
     room = event.partition(".")[0]
     writes = event == "open" and isinstance(args[2], int) and args[2] & _WRITING
@@ -68,7 +68,7 @@ def _reply(judge: Judge, question: Question) -> Reply:
         if isinstance(said, tuple):
             return said
         score = float(said)
-    except Exception:  # whatever a library raises on a model's text; counted apart from `wrong`
+    except Exception:  # a library may raise anything on a model's text; counted apart from `wrong`
         return "error", 0.0
     if not math.isfinite(score):
         return "error", 0.0

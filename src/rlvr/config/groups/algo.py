@@ -16,7 +16,7 @@ class Filter(Built):
 
 
 class Plain(Filter):
-    """Every problem may."""
+    """Every problem."""
 
 
 class SELF(Filter):
@@ -32,7 +32,7 @@ class ZeroSuccess(Filter):
 
 
 class MaskEasy(Filter):
-    """Not the problems that most rollouts solved."""
+    """All problems but those that most rollouts solved."""
 
     from_rate: float = key("success rate from which a problem is dropped", above=0, high=1)
 
@@ -61,7 +61,7 @@ class BBGPosterior(BBG):
 
 
 class RetireSolved(Filter):
-    """Not the problems that all rollouts solved lately."""
+    """All problems but those that all rollouts solved lately."""
 
     epochs: int = key("passes over the pool that a solved problem is left out of", low=1)
 
@@ -74,33 +74,33 @@ class Shaping(Built):
 
 
 class Overlong(Shaping):
-    """Answers near the length limit lose."""
+    """Lowers the reward of answers near the length limit."""
 
     buffer: float = key("part of the limit over which the penalty grows", above=0, high=1)
     penalty: float = key("at the limit", above=0)
 
 
 class LengthPenalty(Shaping):
-    """Long right answers lose."""
+    """Lowers the reward of long right answers."""
 
     coefficient: float = key("what a right answer as long as the limit loses", above=0)
 
 
 class Unlikeliness(Shaping):
-    """Likely right answers lose."""
+    """Lowers the reward of likely right answers."""
 
     beta: float = key("part of its reward that the likeliest answer loses", above=0, high=1)
 
 
 class GRPOLambda(Shaping):
-    """Long right answers lose where most answers are right."""
+    """Lowers the reward of long right answers where most answers are right."""
 
     share: float = key("part of the selected groups that are penalised", above=0, high=1)
     coefficient: float = key("what a right answer as long as the limit loses", above=0)
 
 
 class SelfAligned(Shaping):
-    """Answers gain by being likelier after their question than without it."""
+    """Raises the reward of answers that are likelier after their question than without it."""
 
     coefficient: float = key("what an answer gains that could not be without its question", above=0)
 
@@ -113,17 +113,17 @@ class Selection(Built):
 
 
 class HighEntropy(Selection):
-    """Those at which the policy is least decided."""
+    """The tokens at which the policy's entropy is highest."""
 
     share: float = key("of each completion's tokens", above=0, high=1)
 
 
 class MaskTruncated(Selection):
-    """None of a completion that the token limit ended."""
+    """All tokens but those of completions that the token limit ended."""
 
 
 class ClipCov(Selection):
-    """All but a few with a large covariance of advantage and log-probability."""
+    """All tokens but a few with a large covariance of advantage and log-probability."""
 
     share: float = key("of the step's tokens that are left out", above=0, high=1)
     low: float = key("smallest covariance of a token that may be left out")
@@ -131,7 +131,7 @@ class ClipCov(Selection):
 
 
 class Correction(Built):
-    """Weights by the trainer's over the engine's probability, for engines that compute otherwise."""
+    """Weights by the ratio of the trainer's to the engine's probability, for engines that compute differently."""
 
     like: ClassVar[str] = "rlvr.algo.tokens.TokenWeight"
     level: Literal["token", "sequence"] = key("one ratio a token, or one a sequence")
@@ -152,7 +152,7 @@ class EntropyBonus(Auxiliary):
 
 
 class KL(Auxiliary):
-    """Holds the policy near a reference."""
+    """Keeps the policy near a reference."""
 
     coefficient: float = key("of the mean divergence, a nat", above=0)
     estimator: Literal["k1", "k2", "k3"] = key("how a token's part is estimated")
@@ -171,7 +171,7 @@ class Replay(Built):
 
 
 class SelfKL(Replay):
-    """Their likelihood."""
+    """Raises the likelihood of these answers."""
 
     coefficient: float = key("of the mean loss of their tokens", above=0)
 
@@ -184,7 +184,7 @@ class DPHRL(Replay):
 
 
 class SIREN(Auxiliary):
-    """Holds the entropy inside the nucleus where it was."""
+    """Keeps the entropy inside the nucleus at its first value."""
 
     coefficient: float = key("of its squared distance, a square nat", above=0)
     top_p: float = key("probability that the nucleus holds", above=0, high=1)
@@ -192,7 +192,7 @@ class SIREN(Auxiliary):
 
 
 class LpReg(Auxiliary):
-    """Holds unlikely tokens of wrong answers near the old policy less its noise."""
+    """Keeps unlikely tokens of wrong answers near the old policy without its noise."""
 
     coefficient: float = key("of the divergence, a nat", above=0)
     share: float = key("of the step's tokens with a negative advantage", above=0, high=1)
@@ -200,14 +200,14 @@ class LpReg(Auxiliary):
 
 
 class KLCov(Auxiliary):
-    """Holds the tokens with the largest covariance of advantage and log-probability where the rollout had them."""
+    """Keeps tokens with the largest covariance of advantage and log-probability near their value at the rollout."""
 
     coefficient: float = key("of |log ratio|, a nat", above=0)
     share: float = key("of the step's tokens", above=0, high=1)
 
 
 class Algo(Group):
-    """The method: filter, loss, what is beside them, and what the pair is called."""
+    """The method: filter, loss, further terms, and the name of the pair."""
 
     filter: Filter = key("which problems may update the policy")
     loss: Loss = key("how they do")

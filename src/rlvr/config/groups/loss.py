@@ -6,7 +6,7 @@ from rlvr.config.keys import Built, Group, key
 
 
 class Advantage(Built):
-    """Rewards of a group to advantages."""
+    """Turns the rewards of a group into advantages."""
 
     called_later: ClassVar[bool] = True
     called_with: ClassVar[tuple[str, ...]] = ("outcomes",)
@@ -34,7 +34,7 @@ class RLOO(Advantage):
 
 
 class NGRPO(Advantage):
-    """Normalised with one more reward of 1 in each group."""
+    """The normalised reward, with one more reward of 1 in each group."""
 
     eps: float = key("added to the standard deviation", low=0, optional=True)
 
@@ -46,7 +46,7 @@ class AsymRE(Advantage):
 
 
 class DiffSmooth(Advantage):
-    """Normalised, and raised by how unlikely a right answer is, lowered likewise for a wrong one."""
+    """The normalised reward, raised for an unlikely right answer and lowered for an unlikely wrong one."""
 
     smoothing: float = key("what a nat of mean log-probability counts", above=0)
     eps: float = key("added to the standard deviation", low=0, optional=True)
@@ -65,7 +65,7 @@ class LitePPO(Advantage):
 
 
 class PassK(Advantage):
-    """What k rollouts of the group get together."""
+    """The reward that k rollouts of the group get together."""
 
     k: int = key("the k of Pass@k, below batch.group_size", low=1)
     eps: float = key("added to the standard deviation", low=0, optional=True)
@@ -84,7 +84,7 @@ class MaxRL(Advantage):
 
 
 class NFTRate(Advantage):
-    """The success rate, off which NFT's surrogate reads it."""
+    """The success rate, encoded so that NFT's surrogate can read it."""
 
     floor: float = key("smallest rate, and smallest rest", above=0, below=0.5)
 
@@ -105,7 +105,7 @@ class Unclipped(Surrogate):
 
 
 class Clipped(Surrogate):
-    """What clips a ratio."""
+    """A surrogate that clips a ratio."""
 
     clip_low: float = key("the ratio may fall by this much", above=0, high=1)
     clip_high: float = key("the ratio may rise by this much", above=0)
@@ -145,7 +145,7 @@ class TOPR(Surrogate):
 
 
 class ASPO(Clipped):
-    """For positive advantages the ratio turned over, as a weight."""
+    """The ratio as a weight, inverted for positive advantages."""
 
     cap: float = key("largest weight", above=1)
 
@@ -161,15 +161,15 @@ class Aggregation(Built):
 
 
 class TokenMean(Aggregation):
-    """By its tokens."""
+    """Divides by the number of tokens."""
 
 
 class SequenceMean(Aggregation):
-    """By each sequence's tokens, then by the sequences."""
+    """Divides by the number of each sequence's tokens, then by the number of sequences."""
 
 
 class ConstantLength(Aggregation):
-    """By its sequences, each counted as long as a completion may be."""
+    """Divides by the number of sequences times the longest possible completion."""
 
 
 class Signs(Group):

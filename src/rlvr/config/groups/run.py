@@ -51,7 +51,7 @@ class Evaluation(Group):
 
 
 class Extras(Group):
-    """What a run shows and asks for beside its work."""
+    """What a run shows, and what it demands, in addition to its work."""
 
     print_config: bool = key("show the composed config as a tree before the run; its folder has it as config.yaml")
     ignore_warnings: bool = key("leave Python's warnings out of the terminal")

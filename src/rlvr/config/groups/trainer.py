@@ -72,11 +72,11 @@ class AdamW(Optimizer):
 
 
 class Callback(Built):
-    """Called along the way."""
+    """Called during the run."""
 
 
 class OfTheRun(Callback):
-    """One that is handed what the run's parts share."""
+    """A callback that gets what the run's parts share."""
 
     called_later: ClassVar[bool] = True
 
@@ -88,7 +88,7 @@ class SampleTable(OfTheRun):
 
 
 class Checkpoints(OfTheRun):
-    """What a killed run goes on from."""
+    """Saves checkpoints, from which a killed run resumes."""
 
     every_n_rollouts: int = key("what a killed run has to do again at most", unit="rollouts", low=1)
     keep: int = key("checkpoints kept: the newest, and some to fall back on", low=1)

@@ -1,4 +1,4 @@
-"""`configs/verifier/`: what is right, and what it is worth."""
+"""`configs/verifier/`: which answers are right, and their rewards."""
 
 from typing import ClassVar, Literal
 
@@ -6,7 +6,7 @@ from rlvr.config.keys import Built, key
 
 
 class Rewards(Built):
-    """What verdicts are worth."""
+    """The rewards of verdicts."""
 
     right: float = key("right answers", above=0)
     wrong: float = key("answers in their place that are not right", high=0)
@@ -16,7 +16,7 @@ class Rewards(Built):
 class Verifier(Built):
     """Grades completions."""
 
-    # Whether a wrong answer may be worth anything, which no setting tells.
+    # Whether a wrong answer may have any reward, without a setting that tells it.
     own_worth: ClassVar[bool] = False
 
 
@@ -36,7 +36,7 @@ class Pooled(Verifier):
 
 
 class Priced(Pooled):
-    """Says right or wrong; what that is worth is a setting."""
+    """Says right or wrong; settings decide on the rewards."""
 
     rewards: Rewards = key("what verdicts are worth", optional=True)
 

@@ -1,4 +1,4 @@
-"""When two answers in mathematics say the same."""
+"""Decides whether two mathematical answers say the same."""
 
 from rlvr.verify.math.verifier import MathVerifier
 

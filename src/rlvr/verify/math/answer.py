@@ -1,4 +1,4 @@
-r"""What an answer says: one value with its unit and name, or several, in order or not."""
+r"""Reads an answer as one value with its unit and name, or as several values, ordered or not."""
 
 import re
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ class Many:
     """Several values.
 
     Attributes:
-        kind: `list` and `set` in any order; a pair of brackets such as `[)`, `:`, `matrix` or `row` in order.
+        kind: `list` and `set` have no order; a pair of brackets such as `[)`, `:`, `matrix` and `row` have one.
         items: The values.
-        name: What they are the values of.
+        name: The name of what has these values, as (x,y) in (x,y) = (2,3); empty where none is given.
     """
 
     kind: str
@@ -44,14 +44,14 @@ _OPEN, _CLOSE = "([{", ")]}"
 
 @lru_cache(maxsize=8192)
 def _spelled(text: str) -> tuple[str, str]:
-    """An answer in one spelling, and with what may be separators of thousands taken for them."""
+    """An answer in `clean`'s spelling, and the same without the commas that may separate thousands."""
     tex = clean(text)
     return tex, without_outer(tex)
 
 
 @lru_cache(maxsize=8192)
 def readings(text: str) -> tuple[Answer, ...]:
-    """What an answer may say: 1,234 is a number or two, everything else is read in one way."""
+    """All readings of an answer: 1,234 is one number or two; everything else has one reading."""
     tex, joined = _spelled(text)
     spellings = [joined] if joined == tex or re.search(",0[0-9]", tex) else [joined, tex]
     try:
@@ -62,7 +62,7 @@ def readings(text: str) -> tuple[Answer, ...]:
 
 @lru_cache(maxsize=8192)
 def asked(text: str) -> tuple[Answer, ...]:
-    """What an answer says of a formula that the question may have asked for, as m + n = 42."""
+    """The reading of an answer such as m + n = 42 as the value of a formula that the question may have asked for."""
     sides = value_of(_spelled(text)[1])
     try:
         return (replace(_answer(sides[1]), name=sides[0]),) if sides else ()
@@ -71,7 +71,7 @@ def asked(text: str) -> tuple[Answer, ...]:
 
 
 def texts(answer: Answer) -> Iterator[str]:
-    """The mathematics of each of its values, without what they are claimed to be equal to."""
+    """The mathematics of each value of an answer, without the other values that it claims to be equal."""
     if isinstance(answer, One):
         yield answer.tex
     else:
@@ -91,10 +91,10 @@ def _answer(tex: str) -> Answer:
 
 
 def _named(tex: str) -> tuple[str, str]:
-    r"""Take `x =`, `f(x) =` or `x \in` off the front."""
+    r"""Split an answer into its name, the x of `x =` or `x \in` at the front, and the rest."""
     names = []
     while (match := _NAME.match(tex)) and match.end() < len(tex):
-        names += [match[1]] if '"' not in match[1] else []  # words say nothing that a formula could contradict
+        names += [match[1]] if '"' not in match[1] else []  # a formula can't contradict a name in words
         tex = tex[match.end() :]
     return "=".join(filter(None, names)), tex
 
@@ -105,7 +105,7 @@ def _flat(answers: Iterator[Answer]) -> Iterator[Answer]:
 
 
 def _union(tex: str) -> Many | None:
-    """Intervals and sets put together, not the union of events A and B."""
+    """A union of intervals and sets as a list; None for others, such as the union of events A and B."""
     parts = split(tex.replace(r"\cup", "\x1f"), "\x1f")
     items = tuple(map(_answer, parts)) if len(parts) > 1 else ()
     return Many("list", items) if any(isinstance(item, Many) for item in items) else None
@@ -140,7 +140,7 @@ def _matched(tex: str) -> bool:
 
 
 def _interval(tex: str) -> Many | None:
-    r"""1 < x \leq 2 as (1,2], x > 1 as (1,\infty)."""
+    r"""An inequality as an interval: 1 < x \leq 2 is (1,2], and x > 1 is (1,\infty)."""
     parts = [part.strip() for part in _RELATION.split(tex)]
     if parts[1::2] and all(relation in (">", r"\geq") for relation in parts[1::2]):
         parts = [{">": "<", r"\geq": r"\leq"}.get(part, part) for part in reversed(parts)]
@@ -167,7 +167,7 @@ def _either_sign(tex: str) -> Many | None:
 
 
 def _ratio(tex: str) -> Many | None:
-    """3:4, and 11:30 a.m."""
+    """A ratio such as 3:4, or a time such as 11:30 a.m."""
     parts = split(tex, ":")
     if len(parts) < 2 or tex[0] == ":" or not all(part[0].isdigit() for part in parts):
         return None

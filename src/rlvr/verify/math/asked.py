@@ -1,4 +1,4 @@
-r"""Answers that say what theirs is the value of: m + n = 42, \frac{NO}{BO} = \frac12, V_1 : V_2 = 3 : 4.
+r"""Finds answers that give the value of a formula: m + n = 42, \frac{NO}{BO} = \frac12, V_1 : V_2 = 3 : 4.
 
 An equation in one unknown isn't one of them: x + 1 = 5 doesn't say that x is 5.
 """
@@ -10,7 +10,7 @@ _GREEK = r"\\(?:alpha|beta|gamma|theta|phi) ?"
 _NAME = re.compile(rf"(?:{_GREEK}|[A-Z]{{2,5}}|[A-Za-z])(?:_\{{[^{{}}]*\}})?'*")
 _APPLIED = re.compile(r"[A-Za-z](?:_\{[0-9]+\})?'*\((?:-?[0-9.,]+|\\frac\{-?[0-9]+\}\{[0-9]+\}|[A-Z])*\)")
 _ANGLE = re.compile(rf"(?:\d*\\(?:sin|cos|tan|cot|sec|csc) ?(?:\^\{{2\}})?\(?(?:\\angle ?[A-Z]+|[A-Z]|{_GREEK})\)?)")
-# Relations, exponents that are formulas, and numbers added: (x-1)^2+y^2 = 3 is an equation.
+# Signs of an equation, as in (x-1)^2+y^2 = 3: relations, exponents that are formulas, and added numbers.
 _EQUATION = re.compile(r"[<>,;]|\^\{[^{}]*[A-Za-z]|(?:^|[(|])[0-9]+[-+]|[-+][0-9.]+(?:[-+)|]|$)")
 _CONSTANT = re.compile(
     r'\\(?:frac|sqrt|pi|cdot|times|binom|infty|ln|log|sin|cos|tan|leq|approx)(?![A-Za-z])|"[^"]*"|\be\b|\bi\b'
@@ -18,7 +18,7 @@ _CONSTANT = re.compile(
 
 
 def value_of(tex: str) -> tuple[str, str] | None:
-    """What stands on the two sides of an equation that says so; None where it says something else.
+    """The formula and its value, the two sides of such an answer; None where the answer is not of this kind.
 
     Args:
         tex: An answer in `clean`'s spelling.
@@ -27,9 +27,9 @@ def value_of(tex: str) -> tuple[str, str] | None:
     if not (left and equals and right) or re.search("[A-Za-z]", _CONSTANT.sub("", right)) or _EQUATION.search(left):
         return None
     rest = left
-    while (shorter := _APPLIED.sub("", rest)) != rest:  # f(g(2))
+    while (shorter := _APPLIED.sub("", rest)) != rest:  # again for the outer one, as in f(g(2))
         rest = shorter
-    if re.search(r"(?<![A-Za-z\\])[fgh]\(", rest):  # of something that isn't known
+    if re.search(r"(?<![A-Za-z\\])[fgh]\(", rest):  # its argument isn't known
         return None
     names = set(_NAME.findall(_WORDS.sub("", rest)))
     applied = rest != left and not names

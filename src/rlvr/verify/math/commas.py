@@ -1,4 +1,4 @@
-"""Commas that separate thousands, and commas that separate values."""
+"""Tells commas that separate thousands from commas that separate values, and removes the first kind."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,11 +11,11 @@ _MARKED = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!)(?=[0-9]{3}(?![0-9]))")
 
 @dataclass
 class Level:
-    """What stands between two brackets, other brackets in it left out.
+    """The text between two brackets, without the brackets inside it.
 
     Attributes:
-        bracket: The opening one; empty outside of all.
-        spaced: Whether a comma and a space are there.
+        bracket: The opening bracket; empty outside all brackets.
+        spaced: Whether the text contains a comma followed by a space.
     """
 
     bracket: str
@@ -23,17 +23,17 @@ class Level:
 
 
 def without_marked(text: str) -> str:
-    r"""1{,}234 and 1,\!234 as LaTeX writes numbers; a list has other commas."""
+    r"""Join the numbers that LaTeX writes as 1{,}234 and 1,\!234; the commas of a list look different."""
     return _MARKED.sub("", text)
 
 
 def without_spaced(tex: str) -> str:
-    """Where values are separated by a comma and a space, one without separates nothing: 10,000, 20,000."""
+    """Join numbers such as 10,000 where a comma and a space separate the values: 10,000, 20,000."""
     return _joined(tex, lambda level: level.spaced)
 
 
 def without_outer(tex: str) -> str:
-    """1,234 as a number; inside (1,256) they are two."""
+    """Join 1,234 to one number, but not inside ( or [: (1,256) holds two."""
     return _joined(tex, lambda level: level.bracket in ("", "{"))
 
 
@@ -49,7 +49,7 @@ def _joined(tex: str, wanted: Callable[[Level], bool]) -> str:
 
 
 def _numbers(tex: str) -> Iterator[tuple[int, int, Level]]:
-    """Start, end and level of each number that may have separators; a level is complete when all have been drawn."""
+    """Start, end and level of each number that may have separators. Levels are complete once the iterator has ended."""
     found = [match.span() for match in _NUMBER.finditer(tex)][::-1]
     levels = [Level("")]
     for mark in _BRACKET.finditer(tex):

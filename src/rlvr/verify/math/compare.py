@@ -1,4 +1,4 @@
-"""Whether two answers say the same. Three-valued: None where only mathematics can tell."""
+"""Decides whether two answers say the same. The result is None where only mathematics can tell."""
 
 from collections.abc import Callable, Iterable
 from itertools import product
@@ -12,30 +12,31 @@ from rlvr.verify.math.single import One, same_words, split, words_of
 
 MAX_UNORDERED = 64
 
-# Whether two formulas are equal, or the second, behind \\approx, is the first one rounded; None where that isn't known.
+# Whether two formulas are equal. Where \\approx stands before the second: whether it is the first one rounded. None
+# where that isn't known.
 Decide = Callable[[str, str], bool | None]
 Finished = Callable[[Answer, Answer], bool]
 
 
 def reduced(reference: Answer, answer: Answer) -> bool:
-    """Whether an answer's fractions are in lowest terms, where the reference's are: 4/2 is not 2."""
+    """Whether an answer has no more fractions to reduce than the reference: 4/2 is not accepted for 2."""
     wanted, given = (sum(map(unreduced, texts(each))) for each in (reference, answer))
     return given <= wanted
 
 
 def any_form(reference: Answer, answer: Answer) -> bool:
-    """For who takes every form."""
+    """Accepts an answer in every form."""
     return True
 
 
 def judged(reference: str, answer: str, decide: Decide, finished: Finished) -> Status | None:
-    """Whether an answer says what the reference says, in any of their readings; None where that is not known.
+    """The status of an answer: whether it says what the reference says, in any of their readings. None: not known.
 
     Args:
         reference: The right answer as the data set has it.
-        answer: A completion's.
+        answer: The completion's answer.
         decide: Compares formulas.
-        finished: Whether of two readings that say the same the second leaves no more to compute than the first.
+        finished: Whether the second of two equal readings leaves no more to compute than the first.
     """
     if _damaged_matrix(reference) and clean(reference).replace("\\\\", "") == clean(answer).replace("\\\\", ""):
         return "right"
@@ -49,7 +50,7 @@ def judged(reference: str, answer: str, decide: Decide, finished: Finished) -> S
 
 
 def _damaged_matrix(reference: str) -> bool:
-    """Whether a repackaged reference has lost its line breaks; then the cells in their order are all there is."""
+    """Whether a reference's matrix has lost its line breaks. Then only its cells in their order can be compared."""
     return r"matrix}" in reference and "\\\\" not in reference
 
 
@@ -61,7 +62,7 @@ def _equal(a: Answer, b: Answer, decide: Decide) -> bool | None:
             return equations[0] == equations[1] or (all(map(_is_equation, equations)) and decide(*equations))
         if a.option and b.option and a.option != b.option:
             return False
-        # The answer's own claims must hold as well; the reference's are taken for granted, if they aren't absurd.
+        # The answer's own claims must hold as well. Of the reference's claims only the approximations are checked.
         claims = [_equal_values(claim, b, decide) for claim in b.claims]
         claims += [_near(each, decimal, decide) for each in (a, b) for decimal in each.rounded]
         return _all([_same_option(a, b) or _equal_values(a, b, decide), *claims])
@@ -79,7 +80,7 @@ def _equal(a: Answer, b: Answer, decide: Decide) -> bool | None:
 
 
 def _is_equation(tex: str) -> bool:
-    """The sum over k from k = 1 on is none."""
+    """Whether a formula is an equation. The k = 1 below a sum does not make it one."""
     return "=" in tex and len(split(tex, "=")) > 1
 
 
@@ -101,7 +102,7 @@ def _equal_unordered(a: Many, b: Many, decide: Decide) -> bool | None:
 
 
 def _same_option(a: One, b: One) -> bool:
-    """(C) 27 and C are the same choice; all else is left to the values."""
+    """Whether one gives a choice with its value and the other the same letter alone, as (C) 27 and C."""
     return bool(a.option) != bool(b.option) and (a.option or words_of(a)) == (b.option or words_of(b))
 
 
@@ -120,7 +121,7 @@ def _equal_values(a: One, b: One, decide: Decide) -> bool | None:
 
 
 def _near(one: One, decimal: str, decide: Decide) -> bool | None:
-    """Whether an approximation is one."""
+    """Whether a decimal approximates a value; None where that is not known."""
     return decide(one.tex, rf"\approx{decimal}") if one.value is None else is_near(decimal, one.value)
 
 

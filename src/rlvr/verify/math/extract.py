@@ -1,4 +1,4 @@
-r"""Where the final answer stands: the boxes of a completion, what serves where there is none, the reference's own."""
+r"""Finds final answers: in the boxes of a completion, at the end of one without boxes, and in a reference."""
 
 import re
 from functools import lru_cache
@@ -6,8 +6,8 @@ from functools import lru_cache
 from rlvr.lists import written_list
 from rlvr.types import ALTERNATIVE
 
-# The final answer stands at the end: a runaway completion's bulk isn't searched, nor can a box that it never closes
-# grow without bound. This many characters are about 3,072 tokens, the published response length.
+# Only so many characters at the end are searched, where the final answer stands. So a runaway completion costs little
+# time, and a box that is never closed stays short. They are about 3,072 tokens, the published response length.
 TAIL_CHARACTERS = 10_000
 
 _TOKEN = re.compile(r"\\boxed(?:\s*(?P<open>\{)|\s+(?P<bare>-?[0-9]+(?:[./][0-9]+)?))|\\[{}]|[{}]")
@@ -17,9 +17,9 @@ _NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?\s*%?")
 
 
 def boxes(text: str) -> list[str]:
-    r"""What stands in each `\boxed{}` or `\boxed 5`, in order; only outermost boxes, so that none hides in another.
+    r"""The content of each `\boxed{}` or `\boxed 5`, in order. A box inside another one does not count.
 
-    A box that is never closed is the last one, and empty.
+    A box that is never closed comes last, as an empty text.
     """
     text = text[-TAIL_CHARACTERS:]
     if "\\boxed" not in text:
@@ -44,7 +44,7 @@ def boxes(text: str) -> list[str]:
 
 
 def tagged(text: str) -> str:
-    """What stands in the last `<answer>` that is closed; empty where there is none."""
+    """The content of the last closed `<answer>`; empty where there is none."""
     text = text[-TAIL_CHARACTERS:]
     end = text.rfind("</answer>")
     start = text.rfind("<answer>", 0, max(end, 0))
@@ -64,7 +64,7 @@ def unboxed(text: str) -> str:
 
 
 def references(answer: str) -> list[str]:
-    """The spellings of a data set's answer, of which any is right; mostly one."""
+    """The spellings of a data set's answer, any of which is right. Most answers have one."""
     return list(map(reference, answer.split(ALTERNATIVE)))
 
 

@@ -1,8 +1,8 @@
-r"""How much of a formula is left to compute: 37 \cdot 43 has the value of 1591 and is no answer to what it is.
+r"""Measures how much of a formula is left to compute: 37 \cdot 43 equals 1591, but does not answer how much that is.
 
-Work is arithmetic that could be done: numbers or like terms to put together, powers, fractions to reduce. Kinds are
-what stands for a value that somebody would have to find: a logarithm, a sum over an index. A shape is what a polynomial
-has been brought into, or not.
+Work is arithmetic that could still be done: numbers or like terms to combine, powers, fractions to reduce. Kinds are
+the kinds of expressions whose value is still to be found, such as a logarithm or a sum over an index. The shape tells
+whether a polynomial is factored or expanded.
 """
 
 import re
@@ -19,7 +19,7 @@ from rlvr.verify.math.answer import Answer, texts
 from rlvr.verify.math.number import unreduced
 from rlvr.verify.math.reader import IMAGINARY, written
 
-# Looked for in the text, since the parser works some of them out itself.
+# Searched for in the text, since the parser itself evaluates some of them.
 _KINDS = {
     "counting": r"\\binom|!",
     "sum": r"\\(?:sum|prod|ldots)(?![A-Za-z])",
@@ -39,12 +39,12 @@ Shape = Literal["factored", "expanded", ""]
 
 @dataclass(frozen=True)
 class Left:
-    """What a formula leaves to whoever reads it.
+    """What a formula leaves to compute.
 
     Attributes:
         work: Steps of arithmetic.
-        kinds: What else stands there instead of its value.
-        shape: Whether it is a product of sums with variables, or a sum of terms with variables.
+        kinds: Kinds of expressions that stand there instead of their values.
+        shape: `factored` for a product of sums with variables, `expanded` for a sum of terms with variables.
         sums: Whether there is a sum of terms with variables anywhere.
     """
 
@@ -58,7 +58,7 @@ class Left:
         return Left(self.work + other.work, self.kinds | other.kinds, shape, self.sums or other.sums)
 
     def within(self, other: "Left") -> bool:
-        """Whether it leaves no more than another."""
+        """Whether it leaves no more to compute than another formula."""
         reshaped = {self.shape, other.shape} == {"factored", "expanded"} or (
             self.shape == "expanded" and not other.sums
         )
@@ -75,7 +75,7 @@ def finished(reference: Answer, answer: Answer) -> bool:
 def left(tex: str) -> Left:
     """What a formula in `clean`'s spelling leaves to compute."""
     kinds = {name for name, pattern in _KIND.items() if pattern.search(tex)}
-    # As many as there are, so that more of them are more kinds.
+    # Each occurrence is a kind of its own, so that more occurrences leave more to compute.
     kinds |= {f"trigonometry {index}" for index, _ in enumerate(_TRIGONOMETRY.finditer(tex))}
     work, formula = unreduced(tex) + len(_WORK.findall(tex)), written(tex)
     if formula is None:
@@ -90,7 +90,7 @@ def left(tex: str) -> Left:
 
 
 def _parts(formula: Basic) -> Iterator[Basic]:
-    """A formula and what it is made of; a sum of sums is one sum, and so is a product of products."""
+    """A formula and all its parts. A sum of sums counts as one sum, and a product of products as one product."""
     yield formula
     for part in _flat(formula):
         if isinstance(part, Basic) and part.args:
@@ -103,7 +103,7 @@ def _flat(formula: Basic) -> Iterator[Any]:
 
 
 def _shape(formula: Any) -> Shape:
-    """Of a formula without denominators; with one, either is as good."""
+    """The shape of a formula. One with a denominator has none, since both shapes are accepted there."""
     if not isinstance(formula, Expr) or not _unknown(formula):
         return ""
     tops, bottoms = _factors(formula)
@@ -124,14 +124,14 @@ def _of(part: Basic) -> tuple[int, set[str]]:
         return _product(part)
     if isinstance(part, Pow):
         return _power(part)
-    if isinstance(part, exp):  # of a multiple of pi i it is a number
+    if isinstance(part, exp):  # of a rational multiple of pi i it can be computed
         turn = (part.args[0].subs(IMAGINARY, I) / (I * pi)).doit()
         return int(turn.is_Rational is True), set()
     return 0, set()
 
 
 def _sum(formula: Expr) -> int:
-    """Like terms, 2 + 3 or 3x + 2x or 2(x - 1) + x."""
+    """The number of like terms that could be combined, as in 2 + 3, 3x + 2x or 2(x - 1) + x."""
     terms = [term for each in _flat(formula) for term in Add.make_args(expand_mul(each.doit()))]
     return len(terms) - len({term.as_coeff_Mul()[1] for term in terms})
 
@@ -159,7 +159,7 @@ def _product(formula: Expr) -> tuple[int, set[str]]:
 
 
 def _factors(formula: Any, inverse: bool = False) -> tuple[list[Any], list[Any]]:
-    """What is multiplied, and what is divided by."""
+    """The factors of the numerator and those of the denominator."""
     if isinstance(formula, Mul):
         pairs = [_factors(arg, inverse) for arg in formula.args]
         return [each for pair in pairs for each in pair[0]], [each for pair in pairs for each in pair[1]]
@@ -172,14 +172,14 @@ def _factors(formula: Any, inverse: bool = False) -> tuple[list[Any], list[Any]]
 
 
 def _content(formula: Expr) -> int:
-    """The greatest whole number that all terms of a sum are multiples of."""
+    """The greatest common divisor of a sum's coefficients; 1 where one of them is not whole."""
     coefficients = [term.doit().as_coeff_Mul()[0] for term in _flat(formula)]
     whole = all(isinstance(each, Integer) for each in coefficients)
     return gcd(*map(int, coefficients)) if whole else 1
 
 
 def _numbered(formula: Expr) -> bool:
-    """Whether a sum has other numbers than 1 in it: 16(2x + 5), but not 2(x + 1), is a product to work out."""
+    """Whether a sum has a coefficient other than 1 and -1: 16(2x + 5) is a product to expand, 2(x + 1) is not."""
     return any(abs(term.doit().as_coeff_Mul()[0]) != 1 for term in _flat(formula))
 
 
@@ -201,7 +201,7 @@ def _power(formula: Any) -> tuple[int, set[str]]:
 
 
 def _simplifies(base: Rational, exponent: Rational) -> bool:
-    """Whether a root is a number, or the root of 12, which is twice that of 3."""
+    """Whether a root is rational, or can be simplified, as the root of 12 is twice the root of 3."""
     value = Pow(base, exponent)
     return isinstance(value, Rational) or (
         exponent == Rational(1, 2) and base.q == 1 and value != sqrt(base, evaluate=False)
@@ -209,7 +209,7 @@ def _simplifies(base: Rational, exponent: Rational) -> bool:
 
 
 def _is_root(formula: Any) -> bool:
-    """Of a number."""
+    """Whether it is a root of a rational number."""
     return (
         isinstance(formula, Pow)
         and isinstance(formula.exp, Rational)
@@ -224,7 +224,7 @@ def _unknown(formula: Any) -> bool:
 
 
 def _whole_base(formula: Any) -> Any:
-    """X of x^2, since x times x^2 can be put together; x times its root is as good as x^{3/2}."""
+    """The base of a whole power, since x times x^2 can be combined; x times its root is as good as x^{3/2}."""
     return _base(formula) if not isinstance(formula, Pow) or formula.exp.is_Integer else formula
 
 

@@ -26,7 +26,7 @@ def judge(question: Question, final_form: bool = True) -> Reply:
 
 
 def decide(reference: str, answer: str) -> bool:
-    r"""Whether two formulas are equal, or, behind \approx, whether the second is the first one rounded."""
+    r"""Whether two formulas are equal. Where \approx stands before the second: whether it is the first one rounded."""
     rounded = answer.startswith(r"\approx")
     a, b = parsed(reference), parsed(answer.removeprefix(r"\approx"))
     if a is None or b is None:
@@ -42,7 +42,7 @@ def decide(reference: str, answer: str) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two objects are built alike of equal values."""
+    """Whether two objects have the same structure and equal values."""
     if isinstance(a, Relational) and isinstance(b, Relational):
         return same_relation(a, b)
     if isinstance(a, Chain) and isinstance(b, Chain):
@@ -76,6 +76,6 @@ def _rounded(decimal: str, exact: Expr) -> bool:
 
 
 def _value(exact: Any) -> Fraction | None:
-    """A real constant to some thirty digits."""
+    """The value of a real constant to about thirty digits; None for anything else, or where it is LARGE."""
     value = numeric(exact) if isinstance(exact, Expr) and not exact.free_symbols else None
     return Fraction(str(value)) if value is not None and value.is_real and abs(value) < LARGE else None

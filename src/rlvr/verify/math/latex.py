@@ -1,7 +1,7 @@
-r"""Brings a LaTeX answer into one spelling: the same mathematics written the same way, nothing evaluated.
+r"""Brings a LaTeX answer into one spelling: the same mathematics is written the same way, and nothing is evaluated.
 
-Arguments get their braces (`\frac12` is `\frac{1}{2}`), layout goes, and what is not mathematics (words, units,
-currency, percent and degree signs) comes out between double quotes: `12"cm"^{2}`. So `\text{C}` differs from C.
+Arguments get their braces (`\frac12` is `\frac{1}{2}`), layout is removed, and what is not mathematics (words, units,
+currency, percent and degree signs) is put between double quotes: `12"cm"^{2}`. So `\text{C}` differs from C.
 """
 
 import re
@@ -21,19 +21,19 @@ from rlvr.verify.math.spelling import (
 )
 from rlvr.verify.math.units import BARE_UNITS
 
-# Answers are short; what is longer or nested deeper is no answer, and costs no time.
+# Answers are short. A text that is longer or nested deeper is not read, so that it costs no time.
 MAX_CHARACTERS = 2_000
 MAX_DEPTH = 40
 
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|[0-9]+|[A-Za-z]+| +|.")
-# What repackaging scripts have left of `\frac\pi2`, `\sin x` and `\textbf{`.
+# What scripts that repackage data sets have left of `\frac\pi2`, `\sin x` and `\textbf{`.
 _CUT_COMMAND = re.compile(r"\{\\\}\{([A-Za-z])\}")
 _GLUED_COMMAND = re.compile(
     r"(sin|cos|tan|cot|sec|csc|ln|log|pi|theta|alpha|beta|gamma|delta|lambda|sigma|phi|omega|leq|geq|times)([A-Za-z])$"
 )
 _CUT_TEXT = ("normal", "bf", "rm")
 _SEPARATOR = re.compile(r"\s*(?:,(?![0-9]{3})|\band\b|\bor\b)\s*")
-_PHRASE = re.compile(r"\s*([-+]?[0-9][0-9.,:/]*(?=[ A-Za-z%]))?(.+)")  # a number that it begins with is outside it
+_PHRASE = re.compile(r"\s*([-+]?[0-9][0-9.,:/]*(?=[ A-Za-z%]))?(.+)")  # a number at its beginning is not part of it
 _GROUPS = re.compile(r"(?<![0-9.])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
 QUOTE = '"'
 ORDINALS = ("st", "nd", "rd", "th")
@@ -122,12 +122,12 @@ class _Reader:
         return self._with_arguments(name)
 
     def _operator(self) -> str:
-        """A function by its name."""
+        r"""The function that `\operatorname` names."""
         name = self._raw_argument()
         return f"\\{name} " if name in OPERATORS else rf"\operatorname{{{name}}}"
 
     def _with_arguments(self, name: str) -> str:
-        """A command that is kept, and groups that follow it in their braces."""
+        """A command that is kept, and the groups that follow it, in their braces."""
         arguments = []
         while self._next_is("{"):
             self._tokens.pop()
@@ -135,7 +135,7 @@ class _Reader:
         return f"\\{name}" + ("".join(arguments) or " ")
 
     def _letters(self, token: str) -> str:
-        """A word is quoted; a run of letters that isn't one is a product."""
+        """Quote a word. Letters that are not a word stay as they are: a product."""
         if token in FUNCTIONS:
             return self._root(whole_number=True) if token == "sqrt" else f"\\{token} "
         if token in INFINITY:
@@ -150,11 +150,11 @@ class _Reader:
         return f'"{token}"' if word else token
 
     def _is_said(self, name: str) -> bool:
-        """NO is no, but in AN = NO two points."""
+        """Whether letters such as NO are a word: here NO is no, but in AN = NO it names two points."""
         return name in SAID and self._depth == 1 and not self._next_is("=") and self._behind != "="
 
     def _is_unit(self) -> bool:
-        """Whether the name of a unit is one: behind a value, and outside of formulas; 2mg+k and x mg are products."""
+        """Whether letters mean a unit. They do behind a value and outside formulas: 2mg+k and x mg are products."""
         after = next((token for token in reversed(self._tokens) if not token.isspace()), "")
         value = self._behind[:1] == "\\" or self._behind[-1:].isdigit() or self._behind[-1:] in ("}", ")", QUOTE, ".")
         return self._depth == 1 and value and after[:1] not in _IN_FORMULAS and after[1:] not in FUNCTIONS
@@ -168,7 +168,7 @@ class _Reader:
         return f"{mark}{{{_NAME_COMMAND.sub(_in_letters, argument).replace(QUOTE, '')}}}"
 
     def _argument(self, whole_number: bool = False) -> str:
-        """What a command acts on: a group, a command, one character; after ^ and _ also a number and its sign."""
+        """The argument of a command: a group, a command or one character; after ^ and _ also a number and its sign."""
         self._skip_spaces()
         if not self._tokens:
             return ""
@@ -209,7 +209,7 @@ class _Reader:
         return rf"\sqrt{degree}{{{argument}}}"
 
     def _text(self) -> str:
-        """Words, quoted; what separates answers elsewhere does so between words too."""
+        """Words in quotes. A comma, `and` and `or` separate answers between words too."""
         words = self._raw_argument()
         if words in OPERATORS:
             return f"\\{words} "
@@ -219,11 +219,11 @@ class _Reader:
         kind = self._raw_argument()
         self._in_matrix = name == "begin" and kind in MATRICES
         if kind == "array" and name == "begin":
-            self._raw_argument()  # its columns
+            self._raw_argument()  # the description of its columns
         return rf"\{name}{{{'matrix' if kind in MATRICES else kind}}}"
 
     def _raw_argument(self) -> str:
-        """A group's text without commands and mathematics' delimiters."""
+        """A group's text without commands, braces and dollar signs."""
         self._skip_spaces()
         depth, pieces = 0, []
         while self._tokens:
@@ -250,7 +250,7 @@ def _in_letters(command: re.Match[str]) -> str:
 
 
 def _quoted(phrase: re.Match[str]) -> str:
-    """Words in quotes, a number in front of them not."""
+    """The words in quotes; a number in front of them stays outside."""
     number, words = phrase[1] or "", phrase[2].strip()
     if words == "%":
         return f'{number}"%"'

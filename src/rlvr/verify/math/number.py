@@ -1,4 +1,4 @@
-"""Numbers as they stand in answers, read exactly."""
+"""Reads the numbers in answers exactly."""
 
 import re
 from fractions import Fraction
@@ -21,7 +21,7 @@ _PATTERNS = [
 _FRACTION = re.compile(r"\\frac\{-?([0-9]+)\}\{-?([0-9]+)\}|(?<![0-9.}])\(?-?([0-9]+)\)?/\(?-?([0-9]+)\)?(?![0-9.])")
 _REPEATING = re.compile(r"\.[0-9]*\\overline\{[0-9]+\}")
 MAX_EXPONENT = 400
-# As many digits of pi or 1/3 as make a decimal stand for it.
+# A decimal needs this many digits to stand for an exact value such as pi or 1/3.
 ENOUGH_DIGITS = 6
 
 
@@ -54,30 +54,30 @@ def _value(parts: dict[str, str | None]) -> Fraction | None:
 
 
 def unreduced(tex: str) -> int:
-    """How many fractions are not in lowest terms, or still decimals that go on for ever."""
+    """The number of fractions that are not in lowest terms, and of repeating decimals."""
     pairs = ([int(each) for each in match.groups() if each] for match in _FRACTION.finditer(tex))
     return sum(gcd(top, bottom) > 1 or bottom == 1 for top, bottom in pairs) + len(_REPEATING.findall(tex))
 
 
 def is_decimal(tex: str) -> bool:
-    """Whether a number has digits behind a point, 1.5 or 1.5e-3."""
+    """Whether a number has a decimal point, as in 1.5 or 1.5e-3."""
     return "." in tex and bool(_PATTERNS[0].fullmatch(tex) or SCIENTIFIC.fullmatch(tex)) and "overline" not in tex
 
 
 def stands_for(decimal: str, value: Fraction) -> bool:
-    """Whether a decimal is another number rounded, and written with digits enough to be told from all others."""
+    """Whether a decimal is a value rounded, and has enough digits to identify it."""
     shown = re.split(r"[eE\\*]", decimal, maxsplit=1)[0].replace(".", "").strip("-+0")
     return len(shown) >= ENOUGH_DIGITS and is_rounding(decimal, value)
 
 
 def is_rounding(decimal: str, value: Fraction) -> bool:
-    """Whether a decimal is within half of its last place of a number."""
+    """Whether a decimal differs from a value by at most half a unit in its last place."""
     written = number(decimal)
     return written is not None and abs(written - value) * 2 <= Fraction(10) ** -_places(decimal)
 
 
 def is_near(decimal: str, value: Fraction) -> bool:
-    """Whether a number is another one rounded or cut off; zeros that it ends in may stand for other digits."""
+    """Whether a number is a value rounded or cut off. Zeros at the end of it may stand for other digits."""
     written = number(decimal)
     if written is None or written == value or not (is_decimal(decimal) or decimal.lstrip("-").isdigit()):
         return written == value
@@ -88,7 +88,7 @@ def is_near(decimal: str, value: Fraction) -> bool:
 
 
 def _places(decimal: str) -> int:
-    """Digits behind the point, of the number written out."""
+    """Digits behind the decimal point of a number when it is written without an exponent."""
     match = SCIENTIFIC.fullmatch(decimal) or _PATTERNS[0].fullmatch(decimal)
     parts = match.groupdict() if match else {}
     return len((parts.get("digits") or "").partition(".")[2]) - int(parts.get("e") or parts.get("power") or 0)

@@ -1,4 +1,4 @@
-"""Values that have names are matched by them; where one side has none, its values are in the order of the names."""
+"""Matches named values by their names. Where one side has no names, its values follow the usual order of the names."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _SUBSCRIPTED = re.compile(r"(.*)_\{([0-9]+)\}")
 
 
 def named_in_order(a: Many, b: Many) -> list[tuple[Answer, Answer]] | None:
-    """What to compare with what, (x, y) = (2, 3) or x = 2, y = 3 with y = 3, x = 2 or (2, 3); None without names."""
+    """The pairs of (x, y) = (2, 3) and y = 3, x = 2, or of x = 2, y = 3 and (2, 3); None where names do not match."""
     if not {a.kind, b.kind} <= {"list", "()"} or len(a.items) != len(b.items):
         return None
     left, right = _names(a), _names(b)
@@ -23,14 +23,14 @@ def named_in_order(a: Many, b: Many) -> list[tuple[Answer, Answer]] | None:
 
 
 def _names(answer: Many) -> list[str]:
-    """Of each of the values; empty where they don't all have one, or two have the same."""
+    """The name of each value; empty where a value has none, or two have the same."""
     names = split(answer.name[1:-1], ",") if answer.name.startswith("(") else [item.name for item in answer.items]
     single = all(isinstance(item, One) for item in answer.items)
     return names if single and all(names) and len(set(names)) == len(names) == len(answer.items) else []
 
 
 def _usual(names: Sequence[str]) -> list[str]:
-    """The order in which values stand without names: x, y, z, or a_1, a_2; else as they are given."""
+    """The order in which values without names stand: x, y, z, or a_1, a_2; otherwise that of the given names."""
     if subscripted := list(filter(None, map(_SUBSCRIPTED.fullmatch, names))):
         if len(subscripted) == len(names) and len({match[1] for match in subscripted}) == 1:
             return [match[0] for match in sorted(subscripted, key=lambda match: int(match[2]))]

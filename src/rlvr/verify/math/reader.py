@@ -1,8 +1,8 @@
-r"""Reads formulas with latex2sympy2_extended, math-verify's grammar; refuses or mends what it reads as another one.
+r"""Reads formulas with latex2sympy2_extended, math-verify's grammar. What it would misread is refused or rewritten.
 
-Left alone it adds factors that stand side by side ((2)(3) as 5), drops primes, transposes, subscripts of functions and
+By itself it adds factors that stand side by side ((2)(3) as 5), drops primes, transposes, subscripts of functions and
 what follows an approximation sign, and takes I for the imaginary unit and \gamma for a function or Euler's constant.
-Each would make different answers the same. Only this file imports it.
+Each of these would make different answers equal. Only this file imports the grammar.
 """
 
 import re
@@ -19,7 +19,7 @@ from rlvr.verify.math.number import SCIENTIFIC, number
 _READING = ConversionConfig(interpret_as_mixed_fractions=False, lowercase_symbols=False)
 _MIXED = re.compile(r"(?<![0-9.}])([0-9]+)\\frac\{([0-9]+)\}\{([0-9]+)\}")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-# Numbers side by side, residues (read as plus or minus), and words.
+# Refused: numbers side by side, residues (the grammar reads them as plus or minus), approximations and words.
 _UNREADABLE = re.compile(r'[0-9.] +[0-9.]|\\pmod|\\approx|["#?!]{2}|"')
 _PRIMED = re.compile(r"([A-Za-z]|\\[A-Za-z]+ ?)(?:_\{([^{}]*)\})?('+)(?:_\{([^{}]*)\})?")
 _ACCENTS = "vec|hat|bar|overline|overrightarrow|tilde|widetilde|widehat|dot|ddot|mathbb|mathfrak|mathscr"
@@ -33,7 +33,7 @@ Chain = And  # x = y = z
 
 
 def parsed(tex: str) -> Basic | None:
-    """A formula in `clean`'s spelling as sympy's; None where it can't be read."""
+    """A formula in `clean`'s spelling as a sympy object; None where it can't be read."""
     formula = written(tex)
     if isinstance(formula, Expr) and IMAGINARY in formula.free_symbols:
         return formula.subs(IMAGINARY, I)
@@ -42,7 +42,7 @@ def parsed(tex: str) -> Basic | None:
 
 @lru_cache(maxsize=4096)
 def written(tex: str) -> Basic | None:
-    """The same with a symbol for the imaginary unit, since sympy works out what has its own."""
+    """As `parsed`, but with a symbol for the imaginary unit, since sympy evaluates expressions with its own."""
     if (value := number(tex)) is not None:
         return Rational(value.numerator, value.denominator)
     tex = _PRIMED.sub(_prime_as_subscript, tex)
@@ -68,21 +68,21 @@ def _prime_as_subscript(match: re.Match[str]) -> str:
 
 
 def _sum(match: re.Match[str]) -> str:
-    """3 1/2 is a mixed number, 3 4/2 a product."""
+    """A mixed number such as 3 1/2 as one fraction; 3 4/2 is a product, and stays."""
     whole, top, bottom = map(int, match.groups())
     return rf"(\frac{{{whole * bottom + top}}}{{{bottom}}})" if top < bottom else match[0]
 
 
 class _Reader(_Latex2Sympy):
-    """Exact for decimals and without Python's `eval` of each number, a third of its time."""
+    """Reads decimals exactly, without Python's `eval` of each number, which takes a third of the parser's time."""
 
     def parse_number(self, text: str) -> Any:
-        if "," in text:  # what was a thousands separator is gone
+        if "," in text:  # separators of thousands are already removed
             raise ValueError
         return Rational(text) if _PLAIN.fullmatch(text) else super().parse_number(text)
 
     def convert_postfix_list(self, arr: Any, i: int = 0) -> Any:
-        """What stands side by side is a product."""
+        """Read factors that stand side by side as a product."""
         first = self.convert_postfix(arr[i])
         if i == len(arr) - 1:
             if isinstance(first, list):

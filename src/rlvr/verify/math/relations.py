@@ -1,4 +1,4 @@
-"""Whether two equations or inequalities say the same: one is the other times a number."""
+"""Decides whether two equations or inequalities say the same: one is the other times a number."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _TURNED = {StrictGreaterThan: StrictLessThan, GreaterThan: LessThan}
 
 
 def same_relation(a: Relational, b: Relational) -> bool:
-    """Whether two relations are the same but for a factor; what always holds, or never, has to be the same formula."""
+    """Whether two relations differ only by a factor. One that always holds, or never, must be the same formula."""
     (kind, *sides), (other, *others) = _turned(a), _turned(b)
     if kind is not other:
         return False
@@ -33,7 +33,7 @@ def same_relation(a: Relational, b: Relational) -> bool:
 
 
 def _turned(relation: Relational) -> tuple[Any, Any, Any]:
-    """Which relation it is, never > or >=, and its sides."""
+    """The kind of a relation and its sides; > and >= are turned into < and <=."""
     kind = _TURNED.get(type(relation))
     if kind:
         return kind, relation.rhs, relation.lhs
@@ -41,7 +41,7 @@ def _turned(relation: Relational) -> tuple[Any, Any, Any]:
 
 
 def _constant(difference: Expr) -> bool:
-    """Whether both sides of a relation differ by the same everywhere, by nothing for instance."""
+    """Whether the difference of a relation's sides is constant, for example 0."""
     where = points(difference, difference)
     changes = [difference - difference.xreplace(point) for point in where[:1]]
     return all(zero(change, point) for change in changes for point in where)

@@ -27,13 +27,13 @@ class One:
 
     Attributes:
         tex: The mathematics, without name and unit.
-        name: What it is the value of, x in x = 5; empty where that isn't said.
+        name: The name of what has this value, x in x = 5; empty where none is given.
         unit: Its unit; empty where there is none.
         value: Its exact value, where it is plainly a number.
         words: The text to compare, where it isn't mathematics.
         option: The letter of a multiple-choice answer that is given along with its value.
-        claims: Values that it is said to be equal to, in 2 + 3 = 5.
-        rounded: Decimals that it is said to be about.
+        claims: Other values that the answer gives as equal, 2 + 3 in 2 + 3 = 5.
+        rounded: Decimals that the answer gives as approximations.
     """
 
     tex: str
@@ -47,7 +47,7 @@ class One:
 
 
 def split(tex: str, separators: str) -> list[str]:
-    """Cut where one of the separators stands outside all brackets and quotes; empty pieces are left out."""
+    """Split at each separator that stands outside all brackets and quotes; empty pieces are left out."""
     pieces, depth, quoted, start = [], 0, False, 0
     for index, character in enumerate(tex):
         if character == '"':
@@ -61,7 +61,7 @@ def split(tex: str, separators: str) -> list[str]:
 
 
 def chain(tex: str) -> One:
-    """0.56 = 56 % is 56 %, and claims that 0.56 is the same; x + 1 = 5 is no value but an equation."""
+    """Read 0.56 = 56 % as 56 % with the claim that 0.56 is equal. An equation such as x + 1 = 5 stays whole."""
     parts = split(tex, "=")
     if len(parts) < 2 or any(re.search("[A-Za-z]", _NO_VARIABLE.sub("", part)) for part in _told(parts)):
         return one(tex)
@@ -70,12 +70,12 @@ def chain(tex: str) -> One:
 
 
 def _told(parts: list[str]) -> list[str]:
-    """Those that have to be numbers: not the sum over k that the last one is the value of."""
+    """The parts that must be numbers. A sum over k, a limit and the like need not be, except as the last part."""
     return [part for part in parts[:-1] if not _BOUND.search(part)] + parts[-1:]
 
 
 def one(tex: str) -> One:
-    """What stands between separators and names."""
+    """Read a single value, which has no separators and no name."""
     if match := _CHOICE.fullmatch(tex):
         return One(match[1])
     if match := _OPTION.fullmatch(tex):
@@ -104,7 +104,7 @@ def one(tex: str) -> One:
 
 
 def approximations(tex: str) -> tuple[str, tuple[str, ...]]:
-    """Take decimals behind an approximation sign off; what else stands there makes the answer unreadable."""
+    """Split off decimals behind approximation signs. If anything else stands there, the answer is unreadable later."""
     exact, *rounded = tex.split(r"\approx")
     found = [one(text.strip()) for text in rounded]
     if not exact or any(each.value is None or each.words for each in found):
@@ -113,26 +113,26 @@ def approximations(tex: str) -> tuple[str, tuple[str, ...]]:
 
 
 def words_of(one: One) -> str:
-    """What an answer reads as text, be it mathematics or not."""
+    """An answer as a text, whether it is mathematics or not."""
     return one.words or spelled(one.tex)
 
 
 def same_words(a: One, b: One) -> bool:
-    """Whether two texts are the same; letters that aren't words have their case."""
+    """Whether two texts are the same. The case counts for letters that are not words."""
     if '"' in a.tex + b.tex:
         return words_of(a) == words_of(b)
     return (a.words or a.tex) == (b.words or b.tex)
 
 
 def spelled(tex: str) -> str:
-    """A text without spaces and punctuation, its words without case."""
+    """A text without spaces and punctuation, with its words in lower case."""
     tex = f'"{tex}"' if tex.isalpha() else tex
     pieces = re.split('("[^"]*")', re.sub(r"[\s{}]", "", tex))
     return "".join(_word(piece[1:-1]) if piece.startswith('"') else piece for piece in pieces)
 
 
 def _word(text: str) -> str:
-    """A is not a, AB not Ab and ABCD not abcd, but Yes and YES are yes."""
+    """A word in lower case: Yes and YES are yes. Other letters keep their case: A is not a, ABCD is not abcd."""
     text = re.sub(r"['().]|-(?![0-9])", "", text)
     word = text == text.capitalize() != text[:1] or (text.isupper() and len(text) > LONGEST_NAME)
     return text.casefold() if word or text.lower() in SHOUTED else text

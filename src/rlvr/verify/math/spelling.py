@@ -1,4 +1,4 @@
-"""Tables of what LaTeX commands and Unicode characters are in an answer's one spelling (`rlvr.verify.math.latex`)."""
+"""Tables that bring LaTeX commands and Unicode characters into the one spelling of `rlvr.verify.math.latex`."""
 
 _words = str.split
 
@@ -21,7 +21,8 @@ ASCII_SIGNS = {"<=": r"\leq ", ">=": r"\geq ", "==": "=", "!=": r"\neq ", "**": 
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni", strict=True))
 LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙᵢ", "0123456789+-()ni", strict=True))
 
-# Commands whose argument is words, whose argument stands as it is, and which go with their argument.
+# Commands whose argument is words, commands that are removed while their argument stays, and commands that are removed
+# together with their argument.
 TEXT = _words("text textrm textbf textit textsf texttt textsc textnormal textup textmd mbox hbox mathrm rm")
 FONT = _words("mathbf mathit mathsf mathtt mathcal boldsymbol bm boxed fbox underline ensuremath bf it")
 SKIPPED = _words("hspace vspace phantom hphantom color textcolor label tag")
@@ -48,4 +49,4 @@ FUNCTIONS += ["pi"]
 OPERATORS = ("gcd", "lcm")  # which are written as words, too
 CONJUNCTIONS = ("and", "or")
 INFINITY = ("infty", "inf")
-SAID = {"yes", "no"}  # words without `\text`, however few their letters are
+SAID = {"yes", "no"}  # words even without `\text`, though their letters are few

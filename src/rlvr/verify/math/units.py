@@ -1,10 +1,10 @@
-"""What may stand behind a number and leave it as it is: units of measure, currency, nouns. Some words don't."""
+"""Reads what may stand with a number and not change what it says: units, currency, nouns. Some words do change it."""
 
 import re
 from collections import Counter
 from fractions import Fraction
 
-# One measure a group, its first name the one it goes by.
+# Each group is one unit. The first of its names is the one that is used.
 _MEASURES = """
 cm centimeter centimetre | mm millimeter millimetre | m meter metre | km kilometer kilometre | nm nanometer
 um micrometer micron | in inch inche | ft foot feet | yd yds yard | mi mile | pc parsec | ly
@@ -35,7 +35,7 @@ _SCALES = {name: Fraction(scale) for name, scale in _WHOLE_SCALES.items()} | {
 }
 _SCALES |= {f"{name}th": 1 / _SCALES[name] for name in ("million", "billion", "trillion")}
 _NOTHING = {"unit", "total", "th", "st", "nd", "rd"}
-# With one of these the words say more than what is counted.
+# With one of these words, a text says more than what is counted.
 _NO_NOUN = set(
     re.findall(
         "[a-z]+",
@@ -67,7 +67,7 @@ def unit_of(tail: str) -> tuple[str, Fraction] | None:
         tail: Words in quotes, as `clean` leaves them, and what stands between and behind them.
 
     Returns:
-        The unit and the number's scale, ("$", 1000000) for `"million dollars"`; None where the tail is more than that.
+        The unit and the number's scale, ("$", 1000000) for `"million dollars"`; None where the tail says more.
     """
     tail = tail.replace('"', " ").replace("\\cdot", "*")
     pieces = _PIECE.findall(tail)

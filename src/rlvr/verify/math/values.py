@@ -1,6 +1,7 @@
-"""Whether two formulas have the same values: exactly where they are exact, else to more digits than they can hide in.
+"""Decides whether two formulas have the same values: exactly, or to more digits than a difference can hide behind.
 
-Formulas with variables are compared at points; sides and magnitudes of the points follow the numbers in the formulas.
+Formulas with variables are compared at drawn points. These have all signs, and magnitudes like those of the numbers in
+the formulas.
 """
 
 import random
@@ -30,17 +31,17 @@ from sympy.core.function import AppliedUndef, Function
 POINTS, ENOUGH = 12, 5
 HIGHEST_POINT = 10_000
 DIGITS, MAX_DIGITS = 30, 20_000
-# A difference of two constants isn't zero if it is above 10 to the minus this many times the digits that they are of.
+# A difference counts as zero below 10^-(DIGITS + DEPTH n), where n is the number of digits in all its parts together.
 DEPTH = 4
 FAR, SMALL = Float("1e-10"), Float("1e-20")
-_WHOLE = (factorial, binomial, gamma)  # at whole numbers: elsewhere they take long
+_WHOLE = (factorial, binomial, gamma)  # evaluated at whole numbers only: elsewhere they take long
 _UNKNOWN = (ExprWithLimits, Derivative, Limit)
 
 Point = dict[Symbol, Rational]
 
 
 def equal(a: Expr, b: Expr) -> bool:
-    """Whether b has the value of a wherever a has a real one; everywhere, where a hardly ever has."""
+    """Whether b equals a at all points where a is real, or at all points if a is hardly ever real."""
     a, b = _real_roots(_opaque(a)), _real_roots(_opaque(b))
     if a == b:
         return True
@@ -58,12 +59,12 @@ def equal(a: Expr, b: Expr) -> bool:
 
 
 def plain(formula: Expr) -> Expr:
-    """A formula as one that has values."""
+    """A formula in a form that has values, with variables for unknown functions."""
     return _real_roots(_opaque(formula)).doit()
 
 
 def points(a: Expr, b: Expr) -> list[Point]:
-    """Where to compare plain formulas: where a is real, if that isn't rare; nowhere, if b is not real where a is."""
+    """Points to compare plain formulas at: where a is real, if that isn't rare; none where b is not real at one."""
     if not a.free_symbols | b.free_symbols:
         return [{}]
     everywhere, real = [], []
@@ -80,7 +81,7 @@ def points(a: Expr, b: Expr) -> list[Point]:
 
 
 def numeric(formula: Expr, point: Point | None = None) -> Expr | None:
-    """A value to a few digits; None where there is none."""
+    """The value of a formula at a point to DIGITS digits; None where it has none."""
     number = formula.evalf(DIGITS, subs=point or None)
     if not number.is_number or not number.is_finite or number.has(Mod, *_UNKNOWN):
         return None
@@ -109,7 +110,7 @@ def _size(formula: Expr, point: Point) -> int:
             total += _digits(part.p) + _digits(part.q)
         elif isinstance(part, Expr) and (part.args or part in point):
             total += _magnitude(part, point)
-            if isinstance(part, Function):  # 1 - tanh(100) is no less than exp(-200)
+            if isinstance(part, Function):  # 1 - tanh(100) is about as small as exp(-200)
                 values = [numeric(arg, point) for arg in part.args if isinstance(arg, Expr)]
                 total += sum(int(min(abs(value), MAX_DIGITS)) for value in values if value is not None)
         if total > MAX_DIGITS:
@@ -130,7 +131,7 @@ def _magnitude(part: Expr, point: Point) -> int:
 
 
 def _far(a: Expr, b: Expr) -> bool:
-    """Whether two constants are plainly different; spares the work of simplifying them."""
+    """Whether two constants are plainly different, which saves the work of simplifying them."""
     x, y = numeric(a), numeric(b)
     if x is None or y is None:
         return False
@@ -139,7 +140,7 @@ def _far(a: Expr, b: Expr) -> bool:
 
 
 def _near(a: Expr, b: Expr) -> bool:
-    """Whether two constants agree as far as they are worked out, where nothing simplifies an integral or a limit."""
+    """Whether two constants agree to 20 digits, where one has an integral or a limit that nothing simplifies."""
     if not (a.has(*_UNKNOWN) or b.has(*_UNKNOWN)):
         return False
     x, y = (each.evalf(DIGITS) for each in (a, b))
@@ -147,14 +148,14 @@ def _near(a: Expr, b: Expr) -> bool:
 
 
 def _drawn(a: Expr, b: Expr) -> Iterator[Point]:
-    """Half of them on the positive side, the others on every other side that there is."""
+    """Draw points. Half of them have only positive coordinates, the others have all other combinations of signs."""
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
     written = {abs(number) for number in a.atoms(Rational) | b.atoms(Rational)}
     whole = a.has(*_WHOLE) or b.has(*_WHOLE)
     numbers = sorted(number for number in written if 1 < number < HIGHEST_POINT) or [Rational(10)]
     draw = random.Random(0)
     for index in range(POINTS):
-        negative = (index // 2 or -1) if index % 2 else 0  # by symbol a bit, -1 is all of them
+        negative = (index // 2 or -1) if index % 2 else 0  # one bit for each symbol, -1 for all of them
         yield {
             symbol: _coordinate(3 if whole else index // 2, numbers, draw) * (-1 if negative >> place & 1 else 1)
             for place, symbol in enumerate(symbols)
@@ -177,7 +178,7 @@ def _coordinate(kind: int, numbers: list[Any], draw: random.Random) -> Any:
 
 
 def _opaque(formula: Expr) -> Expr:
-    """Unknown functions, and what is done to them, as variables."""
+    """Replace unknown functions, and their derivatives, integrals and limits, by variables."""
     if isinstance(formula, _UNKNOWN):
         unknown = formula.has(AppliedUndef) or (isinstance(formula, Derivative) and formula.expr.is_Symbol)
     else:
@@ -190,7 +191,7 @@ def _opaque(formula: Expr) -> Expr:
 
 
 def _real_roots(formula: Expr) -> Expr:
-    """Odd roots of real numbers as the real ones."""
+    """Replace odd roots of real numbers by the real roots."""
     return formula.replace(_is_odd_root, _real_root)
 
 

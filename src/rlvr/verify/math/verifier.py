@@ -18,7 +18,7 @@ from rlvr.verify.worker import Judge, Question
 
 
 class MathVerifier(PooledVerifier):
-    """Right when the final answer says what the reference says; docs/verification.md has the rules."""
+    """A completion is right when its final answer says what the reference says; docs/verification.md has the rules."""
 
     def __init__(
         self,
@@ -34,18 +34,18 @@ class MathVerifier(PooledVerifier):
         r"""Processes start at the first answer that needs one.
 
         Args:
-            workers: Processes side by side, on each rank.
-            timeout_s: Wall-clock time for one answer; longer is the verdict `timeout`.
+            workers: Processes that run at the same time, on each rank.
+            timeout_s: Wall-clock limit for one answer; one that takes longer gets the verdict `timeout`.
             memory_gib: Memory of one process; an answer that needs more isn't right.
             box: Which `\boxed{}` counts, the last one or any.
-            require_box: Without a box an answer is wrong; otherwise what stands behind "answer is", or the last formula
-                or number, is graded.
+            require_box: Whether a completion without a box is wrong. If not, the text behind "answer is", or the last
+                formula or number, is graded.
             final_form: Where it is required, an answer that leaves more to compute than the reference is `unevaluated`.
             max_failed_share: Share of a batch that may time out or fail before the run ends.
-            rewards: What verdicts are worth.
+            rewards: The reward of each kind of answer.
 
         Raises:
-            ConfigError: When latex2sympy2_extended, which reads formulas, isn't installed, or a setting means nothing.
+            ConfigError: When latex2sympy2_extended, which reads formulas, isn't installed, or a setting is invalid.
         """
         if importlib.util.find_spec("latex2sympy2_extended") is None:
             raise ConfigError("verifier=math: the package latex2sympy2_extended is missing; pip install 'rlvr[math]'.")
@@ -70,11 +70,11 @@ class MathVerifier(PooledVerifier):
         return Questions(questions, formatted=bool(found and questions))
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
-        """Those that have one spelling, after solutions were cut down to their last box."""
+        """Whether each answer can be brought into one spelling, after solutions are cut down to their last box."""
         return [all(map(clean, references(answer))) for answer in answers]
 
     def answer(self, text: str) -> str:
-        """The last box, or what stands for it, in one spelling."""
+        """The content of the last box, or what is graded in place of it, in one spelling."""
         found = boxes(text)
         return clean(found[-1] if found else "" if self.require_box else unboxed(text))
 
@@ -85,12 +85,12 @@ class MathVerifier(PooledVerifier):
 
 
 def _unsure(reference: str, answer: str) -> None:
-    """Mathematics, which is the worker processes' part."""
+    """None, since comparing formulas is left to the worker processes."""
 
 
 def load_judge(final_form: bool) -> Judge:
-    """Import the reader of formulas, in a worker, and return the function that compares two answers."""
+    """Import the reader of formulas in a worker, and return the function that compares two answers."""
     from rlvr.verify.math.judge import judge
 
-    logging.disable(logging.CRITICAL)  # it warns that there is no timeout; the parent keeps the time
+    logging.disable(logging.CRITICAL)  # the parser warns that it has no timeout; the parent process has one
     return partial(judge, final_form=final_form)

@@ -1,4 +1,4 @@
-"""Code as a reward: what a policy wrote is run against tests that it cannot reach."""
+"""Verifies code: what a policy wrote is run against tests that it cannot reach."""
 
 from rlvr.verify.python.verifier import PythonVerifier
 

@@ -1,4 +1,4 @@
-"""Starts Python processes with no network, no files and no environment, by what this machine has for that."""
+"""Starts Python processes without network, files and environment, with the means of isolation that this machine has."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from rlvr.verify.python.inside.probe import NOTHING
 Part = Literal["player", "referee", "probe"]
 # In the order in which they import from each other.
 MODULES = ("plain", "guard", "root", "landlock", "player", "script", "referee", "probe", "main")
-# Modules by their names, though no package of ours can be seen inside.
+# Makes modules under their full names, since the package itself can't be seen inside.
 BOOT = """
 import json, sys, types
 for name, text in json.loads(sys.argv[1]):
@@ -36,7 +36,7 @@ class Sandbox:
     """A way of isolating a process.
 
     Attributes:
-        name: The program that does it, or what the process itself uses; empty: nothing does.
+        name: The program that isolates, or `landlock`, which the process itself uses; empty: nothing isolates.
     """
 
     name: Literal["unshare", "bwrap", "landlock", ""]
@@ -53,15 +53,15 @@ class Sandbox:
         """Start a process.
 
         Args:
-            part: What it does.
-            program: Texts that it is given.
-            limits: Processor time and memory.
-            folder: An empty one, where it works, or which its own file system is mounted over.
-            files: What it reads from, and what it writes to.
-            streams: Where standard output and error lead, if not to nowhere.
+            part: The part that the process takes.
+            program: Texts that it gets.
+            limits: Its limits of processor time and memory.
+            folder: An empty folder. The process works in it, or its own file system is mounted over it.
+            files: File descriptors: the one that it reads from, then the one that it writes to.
+            streams: Destinations of standard output and error; without them both are discarded.
 
         Raises:
-            OSError: When the machine has no room for one.
+            OSError: When the machine has no room for another process.
         """
         settings: dict[str, Any] = {
             "part": part,
@@ -88,7 +88,7 @@ class Sandbox:
 
 @cache
 def _prefix(name: str) -> list[str]:
-    """The command that isolates the one behind it; all of them end with the process that started them."""
+    """The command that isolates the one behind it. It ends together with the process that started it."""
     if name == "bwrap":
         shown = [option for path in visible() for option in _shown(path)]
         own = ["--size", str(16 * 2**20), "--tmpfs", "/work", "--chdir", "/work", "--remount-ro", "/"]
@@ -112,7 +112,7 @@ def _program(name: str) -> str:
 
 @cache
 def visible() -> list[str]:
-    """What Python needs: itself, its library, and the machine's shared libraries."""
+    """The paths that Python needs: itself, its library, and the machine's shared libraries."""
     own = [f"{sys.base_prefix}/lib", sysconfig.get_path("stdlib")]
     # Python is started by its real path, and looks for its library beside that.
     wanted = [*LIBRARIES, *own, *map(os.path.realpath, [*own, sys.executable])]
@@ -130,10 +130,10 @@ def _modules() -> str:
 
 @cache
 def find() -> tuple[Sandbox, str]:
-    """The first way that holds on this machine, by trying to get out of it, and what is wrong with those before it."""
+    """The first sandbox that a probe can't escape on this machine, and what is wrong with those tried before it."""
     faults: list[str] = []
-    # The folder that bubblewrap makes has a size, but no limit of files, each of which takes memory of the kernel's.
-    # With Landlock alone no file can be made, and which files there are can be found out.
+    # Bubblewrap limits the size of the folder that it makes, but not the number of files, and each file takes kernel
+    # memory. With Landlock alone no file can be made, but the code can find out which files there are.
     for sandbox in (Sandbox("unshare"), Sandbox("bwrap"), Sandbox("landlock")):
         fault = weakness(sandbox)
         if fault is None:
@@ -143,7 +143,7 @@ def find() -> tuple[Sandbox, str]:
 
 
 def refusal(key: str, allow_unisolated: bool) -> str | None:
-    """One sentence on a machine that can't isolate, for a verifier at a key; None: it can, or need not."""
+    """One sentence on why this machine can't isolate, for a verifier at this key; None if it can, or need not."""
     if sys.platform != "linux":
         return f"{key}: verifier=python limits and isolates by means that Linux has; this is {sys.platform}."
     sandbox, faults = find()
@@ -156,7 +156,7 @@ def refusal(key: str, allow_unisolated: bool) -> str | None:
 
 
 def weakness(sandbox: Sandbox) -> str | None:
-    """What is wrong with a way of isolating, in a few words; None: it holds."""
+    """What is wrong with a sandbox on this machine, in a few words; None if nothing is."""
     limits = {"seconds": PROBE_S, "memory_bytes": PROBE_BYTES}
     with (
         tempfile.NamedTemporaryFile() as outside,

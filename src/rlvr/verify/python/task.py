@@ -1,4 +1,4 @@
-"""What a problem's answer says: the tests, and what belongs to them. No line of it is run here."""
+"""Reads the tests, and what belongs to them, from a problem's answer. Nothing of it is run here."""
 
 import ast
 import json
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 SCRIPT, PROGRAM = "rlvr.verify.python.inside.script", "program"
-# As judges of contests compare: but for space at the ends of lines and of the whole.
+# Compares as judges of contests do: space at the ends of lines and around the whole text is ignored.
 SAME = """
 def lines(text):
     return [line.rstrip() for line in text.strip().splitlines()]
@@ -21,10 +21,10 @@ class Task:
     """The tests of one problem.
 
     Attributes:
-        setup: Texts that are run before the code, and before the tests: imports, the prompt's beginning.
-        tests: What is run with the code's functions.
+        setup: Texts that are run before the code, and before the tests: imports, the beginning of a program.
+        tests: The text that is run with the code's functions.
         entry_point: The only name that the tests take from the code; empty: all that they use and do not define.
-        whole: The code is a program, which the tests know as a function from what it reads to what it prints.
+        whole: Whether the code is a program. The tests call it as a function from what it reads to what it prints.
     """
 
     setup: tuple[str, ...]
@@ -33,16 +33,16 @@ class Task:
     whole: bool = False
 
     def played(self, code: str) -> str:
-        """The text that is run for some code."""
+        """The text that is run for a completion's code."""
         return f"from {SCRIPT} import script\n{PROGRAM} = script({code!r})" if self.whole else code
 
 
 @lru_cache(maxsize=4096)
 def read(answer: str) -> Task | None:
-    """The task in a reference answer, a JSON object; None where there is none that could be run.
+    """The task in a reference answer, which is a JSON object; None where it holds no tests that could be run.
 
-    Its keys are `tests`, a text or a list of texts, and where they are needed `setup`, a text or a list of texts,
-    `prompt`, the beginning of a program, and `entry_point`. Or it has `cases` alone, what a program reads and prints.
+    Its keys are `tests` (a text or a list of texts) and, where they are needed, `setup` (a text or a list of texts),
+    `prompt` (the beginning of a program) and `entry_point`. Or it has `cases` alone: what a program reads and prints.
     """
     try:
         written = json.loads(answer)
@@ -65,12 +65,12 @@ def read(answer: str) -> Task | None:
 
 
 def _printing(cases: Any) -> str:
-    """Tests that a program prints what it should, from APPS's `inputs` and `outputs`, an object or the text of one.
+    """Tests of what a program prints, made from APPS's `inputs` and `outputs`, an object or its JSON text.
 
     Raises:
-        ValueError: When there are none, or not as many of the one as of the other.
-        TypeError: When they are no texts.
-        KeyError: When there are no such lists.
+        ValueError: When there are no cases, or the numbers of inputs and outputs differ.
+        TypeError: When they are not texts.
+        KeyError: When one of the two is missing.
     """
     cases = json.loads(cases) if isinstance(cases, str) else cases
     pairs = list(zip(_texts(cases["inputs"]), _texts(cases["outputs"]), strict=True))
@@ -90,7 +90,7 @@ def _texts(value: object) -> Sequence[str]:
 
 
 def _closed(prompt: str) -> str:
-    """The beginning of a program, of which the last function may lack its body."""
+    """The beginning of a program, with a body for its last function where that has none."""
     try:
         ast.parse(prompt)
     except SyntaxError:

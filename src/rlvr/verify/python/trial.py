@@ -1,4 +1,4 @@
-"""One trial: the code in one process, the tests in another, a pipe each way, and a clock on both."""
+"""Runs a trial: the code in one process, the tests in another, with a pipe each way and a time limit for both."""
 
 import contextlib
 import os
@@ -23,21 +23,21 @@ LONGEST_VERDICT = 100  # bytes
 
 
 class Trials:
-    """Holds `workers` trials at a time, in threads that do nothing but wait for processes."""
+    """Runs `workers` trials at a time, in threads that only wait for processes."""
 
     def __init__(self, sandbox: Sandbox, workers: int, timeout_s: float, memory_gib: float) -> None:
         """Start nothing yet.
 
         Args:
             sandbox: What isolates the processes.
-            workers: Trials side by side.
-            timeout_s: Wall-clock time for one, the start of its processes included; less, or none, for code like other
-                code that ran out of it.
+            workers: Trials that run at the same time.
+            timeout_s: Wall-clock limit for one trial, including the start of its processes; less, or none, where
+                similar code has run out of time.
             memory_gib: Address space of each process.
         """
         self.timeout_s = timeout_s
         self._sandbox, self._workers = sandbox, workers
-        # Processor time has an end, too: should this process be killed, nobody keeps the clock.
+        # Processor time is limited as well: if this process is killed, nothing enforces the wall-clock limit.
         self._limits = {"seconds": int(timeout_s) + 2, "memory_bytes": int(memory_gib * 2**30)}
         self._patience, self._lock = Patience(timeout_s), threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -73,7 +73,7 @@ class Trials:
         played = {"setup": task.setup, "code": task.played(code)}
         judged = {"setup": task.setup, "tests": task.tests, "entry_point": task.entry_point}
         with contextlib.ExitStack() as processes:
-            # Closed here once both are started: when one dies, the other then comes to the end of what it reads.
+            # The pipes are closed here once both have started. When one dies, the other then reads an end of file.
             with _pipe() as (asked, asks), _pipe() as (replied, replies):
                 processes.enter_context(self._process("player", played, (asked, replies)))
                 referee = processes.enter_context(self._process("referee", judged, (replied, asks), subprocess.PIPE))
@@ -83,7 +83,7 @@ class Trials:
     def _process(
         self, part: Part, program: Mapping[str, Any], files: tuple[int, int], stdout: int = subprocess.DEVNULL
     ) -> Iterator[IO[bytes] | None]:
-        """A process in a fresh, empty folder, and what it says; in the end it is killed."""
+        """Start a process in a new, empty folder, and yield its output. In the end the process is killed."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             process = self._sandbox.start(part, program, self._limits, folder, files, stdout=stdout)
             self._running.add(process)
@@ -108,9 +108,9 @@ def _pipe() -> Iterator[tuple[int, int]]:
 
 
 def _verdict(said: IO[bytes] | None, deadline: float) -> Status:
-    """What the tests' process says before the time is over."""
+    """The status that the tests' process reports before the deadline."""
     assert said is not None
-    heard = select.poll()  # unlike select, it takes files of any number
+    heard = select.poll()  # unlike select, it takes file descriptors of any number
     heard.register(said, select.POLLIN)
     verdict = b""
     while len(verdict) <= LONGEST_VERDICT:
@@ -125,6 +125,6 @@ def _verdict(said: IO[bytes] | None, deadline: float) -> Status:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """With all that it has started; in a namespace of its own that dies with its first process."""
+    """Kill a process and all that it has started. Processes in a namespace of its own die with the first of them."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -13,11 +13,11 @@ from rlvr.verify.rewards import ZERO_ONE, Rewards
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,})\s*(?P<label>(?P<language>[\w+-]*)[^`]*)")
 LANGUAGES = {"", "python", "python3", "py"}
-LONGEST = 100_000  # characters; more is no answer to anything
+LONGEST = 100_000  # characters; longer code is not run
 
 
 class PythonVerifier(PooledVerifier):
-    """Right when the completion's last code block passes the problem's tests."""
+    """A completion is right when its last code block passes the problem's tests."""
 
     def __init__(
         self,
@@ -31,27 +31,27 @@ class PythonVerifier(PooledVerifier):
         """Processes start with each completion.
 
         Args:
-            workers: Completions that are judged side by side, on each rank, in two processes each.
-            timeout_s: Wall-clock time for one; longer is the verdict `timeout`.
+            workers: Completions that are judged at the same time, on each rank, in two processes each.
+            timeout_s: Wall-clock limit for one completion; one that takes longer gets the verdict `timeout`.
             memory_gib: Memory of one process; code that needs more isn't right.
             max_failed_share: Share of a batch that may time out or fail before the run ends.
-            rewards: What verdicts are worth.
-            allow_unisolated: Where the machine can't isolate, run what a policy writes all the same.
+            rewards: The reward of each kind of answer.
+            allow_unisolated: Whether to run what a policy writes even where the machine can't isolate it.
 
         Raises:
-            ConfigError: When this machine can't isolate and that isn't allowed, or a setting means nothing.
+            ConfigError: When this machine can't isolate and that isn't allowed, or a setting is invalid.
         """
         if fault := refusal("verifier", allow_unisolated):
             raise ConfigError(fault)
         sandbox, faults = find()
         if not sandbox.name:
-            from rlvr.console import console  # slow to import, also for every process of another verifier
+            from rlvr.console import console  # slow to import, also for worker processes of other verifiers
 
             console.print(f"verifier.allow_unisolated=true: what the policy writes can reach files ({faults}).")
         super().__init__(Trials(sandbox, workers, timeout_s, memory_gib), max_failed_share, rewards)
 
     def questions(self, problem: Problem, text: str) -> Questions:
-        """The last block's code, beside the tests.
+        """One question: the last block's code and the tests.
 
         Raises:
             ConfigError: When the problem has no tests.
@@ -67,19 +67,19 @@ class PythonVerifier(PooledVerifier):
         return Questions([(problem.answer, code)], formatted=True)
 
     def readable(self, answers: Sequence[str]) -> list[bool]:
-        """Those with tests that are Python."""
+        """Whether each answer holds tests that are valid Python."""
         return [read(answer) is not None for answer in answers]
 
     def answer(self, text: str) -> str:
-        """The code in the last block that is said to be Python, or not said what it is."""
+        """The code in the last block that is labelled as Python, or has no label."""
         return next(iter(reversed(list(_blocks(text)))), "")
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """What stands in each block, without empty ends; one that is never closed is the last, and empty.
+    """The content of each such block, without empty lines at its ends. A block that is never closed is last, and empty.
 
-    As in Markdown, lines lose what the block itself is indented by, and marks that are indented by four more, as in a
-    function's docstring, close nothing.
+    As in Markdown, lines lose the block's own indentation, and marks that are indented by four spaces more, as in a
+    function's docstring, do not close the block.
     """
     opened: re.Match[str] | None = None
     lines: list[str] = []

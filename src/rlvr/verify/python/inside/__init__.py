@@ -1,4 +1,4 @@
-"""What runs inside a sandbox: the standard library alone, since nothing else of ours is there.
+"""What runs inside a sandbox. It needs only the standard library, since no other package can be seen there.
 
-`rlvr.verify.python.sandbox` hands over the text of these modules; each may import from those before it only.
+`rlvr.verify.python.sandbox` passes the text of these modules to the process. Each may import only from those before it.
 """

@@ -1,7 +1,7 @@
-"""Limits that a process puts on itself before it runs what somebody else wrote, and can't take off again.
+"""Limits that a process sets for itself before it runs what somebody else wrote, and that it can't remove again.
 
-They hold for root, too, for whom `RLIMIT_NPROC` does not: a filter of system calls refuses new processes, sockets,
-signals, every look into another process, and a life beyond that of the process that started it.
+They also hold for root, for whom `RLIMIT_NPROC` does not: a filter of system calls refuses new processes, sockets,
+signals, access to other processes, and every way to outlive the process that started this one.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ NO_NEW_PRIVILEGES, SET_FILTER, FILTER_MODE, DROP_BOUNDING, PARENT_DEATH = 38, 22
 CAPABILITY_VERSION = 0x20080522
 FILE_MIB, OPEN_FILES = 16, 64
 LEAST_BYTES = 32 * 2**20
-# The kernel's name of an architecture, and the numbers of the calls that are refused on it.
+# For each architecture, the kernel's number for it, and the numbers of the system calls that are refused on it.
 CALLS = {
     "x86_64": (
         0xC000003E,
@@ -64,7 +64,7 @@ ALLOW, REFUSE, END = 0x7FFF0000, 0x00050001, 0x80000000  # refused is EPERM
 
 
 def c_library() -> ctypes.CDLL:
-    """Its calls with the sizes of their arguments, which ctypes would take for those of an `int`."""
+    """The C library, with the sizes of its calls' arguments: ctypes would take each of them for an `int`."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
     libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
@@ -73,10 +73,10 @@ def c_library() -> ctypes.CDLL:
 
 
 def limit(seconds: int, memory_bytes: int) -> None:
-    """Processor time, memory, sizes and number of files; no process or thread beside this one, and no core dump.
+    """Limit processor time, memory, and sizes and number of files; allow no other process or thread, and no core dump.
 
     Raises:
-        MemoryError: When the memory is not enough to judge anything in.
+        MemoryError: When the memory is not enough to judge anything.
     """
     for kind, most in (
         (resource.RLIMIT_CPU, seconds),
@@ -91,7 +91,7 @@ def limit(seconds: int, memory_bytes: int) -> None:
 
 
 def die_with_parent(libc: ctypes.CDLL) -> None:
-    """Should the process that started this one be killed, nobody else would end it.
+    """Have the kernel end this process when the one that started it ends, since nothing else would.
 
     Raises:
         OSError: Never, on Linux.
@@ -100,10 +100,10 @@ def die_with_parent(libc: ctypes.CDLL) -> None:
 
 
 def drop_privileges(libc: ctypes.CDLL) -> None:
-    """Give up every capability, those of the own user namespace too.
+    """Give up every capability, also those in a user namespace of its own.
 
     Raises:
-        OSError: When the kernel does not take them.
+        OSError: When the kernel refuses.
     """
     number = 0
     while libc.prctl(DROP_BOUNDING, number, 0, 0, 0) == 0:
@@ -113,7 +113,7 @@ def drop_privileges(libc: ctypes.CDLL) -> None:
 
 
 def filter_calls(libc: ctypes.CDLL) -> None:
-    """Refuse the calls above from now on.
+    """Refuse the system calls that are listed above from now on.
 
     Raises:
         OSError: When the kernel has no such filter, or the numbers of its calls are not known.
@@ -124,7 +124,7 @@ def filter_calls(libc: ctypes.CDLL) -> None:
     architecture, *numbers = known
     numbers += NEW_CALLS
     code = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, END), (LOAD, 0, 0, 0)]
-    # Each of these jumps over those that follow it, and over the line that allows.
+    # Each of these lines jumps over those that follow it, and over the line that allows the call.
     code.append((AT_LEAST, len(numbers) + 1, 0, OTHER_NUMBERING))
     code += [(EQUAL, len(numbers) - index, 0, number) for index, number in enumerate(numbers)]
     code += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
@@ -135,7 +135,7 @@ def filter_calls(libc: ctypes.CDLL) -> None:
 
 
 def checked(result: int, call: str) -> None:
-    """Raise what a call of the C library left behind.
+    """Raise the error that a call of the C library has reported.
 
     Raises:
         OSError: When it failed.

@@ -1,4 +1,4 @@
-"""What of the machine's files may be reached, by Landlock: for containers, where no namespaces may be made."""
+"""Limits the files that may be reached, by Landlock. This is for containers, where no namespaces may be made."""
 
 import ctypes
 import os
@@ -8,13 +8,13 @@ from rlvr.verify.python.inside.guard import NO_NEW_PRIVILEGES, checked
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 ASK_VERSION, PATH_BENEATH = 1, 1
-LEAST_VERSION = 3  # those before let any file be cut to nothing
+LEAST_VERSION = 3  # earlier versions let a process truncate any file
 EXECUTE, WRITE, READ, LIST, CUT = 1, 2, 4, 8, 1 << 14
 EVERYTHING = (1 << 15) - 1
 
 
 def restrict(libc: ctypes.CDLL, visible: list[str], written: str) -> None:
-    """Let the files below some paths be read, and one be written; no other is opened, made, moved or removed.
+    """Let the files below some paths be read, and one file be written; no other can be opened, made, moved or removed.
 
     Raises:
         OSError: When the kernel has no Landlock, or an old one.

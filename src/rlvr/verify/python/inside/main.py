@@ -1,4 +1,4 @@
-"""A process of the sandbox, from its start: put up the limits, then take the part that it was started for."""
+"""What a process of the sandbox does from its start: it sets the limits, then takes the part it was started for."""
 
 import json
 import os
@@ -15,16 +15,16 @@ from rlvr.verify.python.inside.script import INPUT
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Read the program from the standard input, and go on without any.
+    """Read the program from the standard input, then continue without any input.
 
     Args:
         settings: `part`, which is `player`, `referee` or `probe`; `reads` and `writes`, the open files to the other
-            process; `isolation`, by what; `folder` and `visible`, where it works and what it may read; `seconds` and
-            `memory_bytes`.
+            process; `isolation`, the sandbox's name; `folder`, where it works; `visible`, what it may read; `seconds`
+            and `memory_bytes`, its limits.
     """
     program = json.load(sys.stdin)
     said = os.fdopen(os.dup(1), "w")
-    for standard in (0, 1):  # to nowhere, where the standard error leads already
+    for standard in (0, 1):  # both now lead to where the standard error leads
         os.dup2(2, standard)
     sys.stdin = os.fdopen(0, closefd=False)
     protect(settings)
@@ -41,10 +41,10 @@ def main(settings: dict[str, Any]) -> None:
 
 
 def protect(settings: dict[str, Any]) -> None:
-    """Everything that holds for what comes after it.
+    """Set all limits. They hold for everything that the process does afterwards.
 
     Raises:
-        OSError: When the kernel refuses any of it, and it was to be isolated.
+        OSError: When the kernel refuses one of them, and the process was to be isolated.
     """
     libc, isolation = c_library(), settings["isolation"]
     die_with_parent(libc)

@@ -1,7 +1,7 @@
-"""Values on their way between two processes that do not trust each other: plain data, written as JSON.
+"""Passes values between two processes that do not trust each other: as plain data, written as JSON.
 
-Whoever reads gets nothing but Python's own types, however the text was made: no object that compares equal to
-everything, no code. Pickle could carry both.
+The reader gets only Python's own types, however the text was made: no object that compares equal to everything, and no
+code. Pickle could carry both.
 """
 
 import json
@@ -16,15 +16,15 @@ MADE: dict[str, Callable[[list[Any]], Any]] = {
     "frozenset": frozenset,
     "iterator": iter,
 }
-ITEMS = 100_000  # of an iterator, before it counts as one that does not end
+ITEMS = 100_000  # an iterator with more items counts as endless
 
 
 def dump(value: Any) -> bytes:
-    """One line of text.
+    """Write a value as one line of text.
 
     Raises:
-        TypeError: When the value is no plain data.
-        RecursionError: When it holds itself.
+        TypeError: When the value is not plain data.
+        RecursionError: When it contains itself.
     """
     return json.dumps(_tagged(value)).encode() + b"\n"
 
@@ -33,19 +33,19 @@ def load(line: bytes) -> Any:
     """The value in a line.
 
     Raises:
-        Exception: Of any kind, when nobody honest wrote it.
+        Exception: Of any kind, when `dump` has not written the line.
     """
     return _value(json.loads(line))
 
 
 def _tagged(value: Any) -> Any:
-    """Text, truth and nothing stand for themselves; a list is a tag and what belongs to it."""
+    """Texts, booleans and None stay as they are. Everything else becomes a list of a tag and its content."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
-        return ["int", hex(value)]  # decimals of a long one are refused by Python itself
+        return ["int", hex(value)]  # Python itself refuses to write a very long one in decimals
     if isinstance(value, float):
         return ["float", float.hex(value)]
     if isinstance(value, complex):

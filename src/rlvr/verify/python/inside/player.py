@@ -1,6 +1,6 @@
 """The process of the code that is judged: it answers calls, and knows neither tests nor expected values.
 
-Whatever that code does to this process, all it can say to the other one is a value in reply to a call.
+Whatever that code does to this process, it can only send the other one a value in reply to a call.
 """
 
 import builtins
@@ -14,7 +14,7 @@ READY = b"ready\n"
 
 
 def play(program: dict[str, Any], asked: BinaryIO, replies: BinaryIO) -> None:
-    """Run the code, then call its functions as asked until nobody asks any more.
+    """Run the code, then call its functions as requested, until the requests end.
 
     Args:
         program: `setup`, texts that are run before the code, and `code` itself.
@@ -26,7 +26,7 @@ def play(program: dict[str, Any], asked: BinaryIO, replies: BinaryIO) -> None:
     try:
         for text in (*program["setup"], program["code"]):
             exec(compile(text, "answer", "exec", dont_inherit=True), names)
-    except BaseException as error:  # SystemExit too: code that leaves has not been loaded
+    except BaseException as error:  # SystemExit too: code that exits has not been loaded
         _say(replies, _raised(error))
         return
     _say(replies, dump(("names", list(map(str, names)))))
@@ -35,7 +35,7 @@ def play(program: dict[str, Any], asked: BinaryIO, replies: BinaryIO) -> None:
 
 
 def module(name: str) -> dict[str, Any]:
-    """The names of a new module, which a data class looks up by the module's own name."""
+    """The names of a new module. It is registered, since a data class looks up its module by name."""
     sys.modules[name] = made = ModuleType(name)
     return vars(made)
 
@@ -44,7 +44,7 @@ def _reply(names: dict[str, Any], line: bytes) -> bytes:
     try:
         name, arguments, named = load(line)
         value = names[name]
-        if arguments is None:  # the name alone
+        if arguments is None:  # only the name was asked for
             return dump(("function", None) if callable(value) else ("value", value))
         return dump(("value", value(*arguments, **named)))
     except BaseException as error:
@@ -52,7 +52,7 @@ def _reply(names: dict[str, Any], line: bytes) -> bytes:
 
 
 def _raised(error: BaseException) -> bytes:
-    """The nearest exception that Python itself has, which the tests may catch."""
+    """A reply that names the nearest built-in exception, which the tests may catch."""
     kind = next(one.__name__ for one in type(error).__mro__ if getattr(builtins, one.__name__, None) is one)
     try:
         message = str(error)[:1000]

@@ -1,4 +1,4 @@
-"""What a sandbox must not allow, tried out before it is trusted."""
+"""Tries what a sandbox must not allow, before the sandbox is trusted."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ NOTHING = "nothing"
 
 
 def escapes(program: dict[str, Any]) -> str:
-    """What was possible, in words, or that nothing was.
+    """The attempts that succeeded, in words, or NOTHING.
 
     Args:
         program: The `path` of a file outside, and the `port` of a listener outside.
@@ -31,7 +31,7 @@ def _succeeds(attempt: Callable[[], object]) -> bool:
 
 
 def _connect(port: int) -> None:
-    import socket  # nobody else needs it
+    import socket  # only the probe needs it
 
     socket.create_connection(("127.0.0.1", port), timeout=1)
 

@@ -1,6 +1,6 @@
-"""The process of the tests: it runs them with stand-ins for the judged code's functions, which ask that code's process.
+"""The process of the tests. It replaces the judged code's functions by stand-ins that ask that code's process.
 
-The verdict is said here, where nothing of the judged code is ever run: its replies are plain data.
+The verdict is made here, where nothing of the judged code is ever run: its replies are plain data.
 """
 
 import builtins
@@ -15,7 +15,7 @@ MOST_BYTES = 16 * 2**20  # of a reply
 
 
 class GoneError(Exception):
-    """The code's process has died, or says what nobody honest would."""
+    """The code's process has died, or has sent an invalid reply."""
 
 
 class Other:
@@ -24,19 +24,19 @@ class Other:
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
         self._requests, self._replies = requests, replies
         self.gone = False
-        self.used = 0  # how often the tests had something of it
+        self.used = 0  # how often the tests have used something of the code
 
     def line(self) -> bytes:
-        """What it says next; empty when there is nothing more."""
+        """The next line that it sends; empty when there is none, or it is too long."""
         line = self._replies.readline(MOST_BYTES)
         return line if line.endswith(b"\n") else b""
 
     def reply(self) -> tuple[str, Any]:
-        """A kind of reply, and a value.
+        """Read the next reply: its kind and a value.
 
         Raises:
             GoneError: When there is none.
-            Exception: One of Python's own, when the code has raised it.
+            Exception: A built-in one, when the code has raised it.
         """
         try:
             kind, value = load(self.line())
@@ -48,11 +48,11 @@ class Other:
         return kind, value
 
     def ask(self, name: str, arguments: tuple[Any, ...] | None, named: dict[str, Any]) -> tuple[str, Any]:
-        """Have a function called; without arguments, what the name stands for.
+        """Ask for a call of a function or, if `arguments` is None, for what the name stands for.
 
         Raises:
             GoneError: When there is no reply.
-            Exception: One of Python's own, when the code has raised it, or an argument is no plain data.
+            Exception: A built-in one, when the code has raised it, or an argument is not plain data.
         """
         line = dump((name, arguments, named))
         try:
@@ -64,7 +64,7 @@ class Other:
         return self.reply()
 
     def stand_in(self, name: str) -> Any:
-        """A function that asks for the code's own, or a copy of what else the name stands for."""
+        """A function that has the code's own one called, or a copy of the value if the name stands for no function."""
 
         def function(*arguments: Any, **named: Any) -> Any:
             self.used += 1
@@ -78,7 +78,7 @@ class Other:
 
 
 def judge(program: dict[str, Any], requests: BinaryIO, replies: BinaryIO) -> str:
-    """`right` when all tests were run to their end and used the code; else `wrong`, or `error`.
+    """`right` when all tests ran to their end and used the code; `error` when its process did not start; else `wrong`.
 
     Args:
         program: `setup`, texts that are run before the tests; `tests`, a text; and `entry_point`, the one name that the
@@ -93,19 +93,19 @@ def judge(program: dict[str, Any], requests: BinaryIO, replies: BinaryIO) -> str
     for text in program["setup"]:
         exec(compile(text, "setup", "exec", dont_inherit=True), names)
     code = compile(program["tests"], "tests", "exec", dont_inherit=True)
-    names.pop(program["entry_point"], None)  # the prompt's, which has no body
+    names.pop(program["entry_point"], None)  # the function of the prompt, which has no body
     try:
         _, theirs = other.reply()
         for name in wanted(program["entry_point"], code, names).intersection(theirs):
             names[name] = other.stand_in(name)
         exec(code, names)
-    except BaseException:  # tests that fail, and those that leave
+    except BaseException:  # tests that fail, and those that exit
         return "wrong"
     return "right" if other.used and not other.gone else "wrong"
 
 
 def wanted(entry_point: str, code: CodeType, names: dict[str, Any]) -> set[str]:
-    """What the tests take from the code: no name of Python's own, but where they use only that one (MBPP's `sum`)."""
+    """The names that the tests take from the code: a built-in name only if it is the only one (MBPP's `sum`)."""
     if entry_point:
         return {entry_point}
     open_names = set(named_in(code)).difference(names)
@@ -123,7 +123,7 @@ def named_in(code: CodeType) -> Iterator[str]:
 def _exception(kind: str, message: str) -> Exception:
     named = getattr(builtins, str(kind), None)
     made: Callable[[str], Exception] = RuntimeError
-    # Not those that want more than a message, nor what would end a loop of the tests as if it had come to its end.
+    # Not exceptions that need more than a message, nor those that would end a loop of the tests without an error.
     special = (UnicodeError, StopIteration, StopAsyncIteration)
     if isinstance(named, type) and issubclass(named, Exception) and not issubclass(named, special):
         made = named

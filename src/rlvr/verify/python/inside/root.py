@@ -1,4 +1,4 @@
-"""A file system of its own for a process that `unshare` has put into namespaces of its own: what bubblewrap does."""
+"""Gives a process that `unshare` has put into namespaces of its own a file system of its own, as bubblewrap does."""
 
 import ctypes
 import os
@@ -14,12 +14,12 @@ SIZE = "size=16m,nr_inodes=1024,mode=755"
 
 
 def enter(libc: ctypes.CDLL, base: str, visible: list[str]) -> None:
-    """Make an empty file system the root, with nothing but some folders and files of the machine, to read.
+    """Make an empty file system the root, with only some folders and files of the machine, which are read-only.
 
     Args:
         libc: The C library.
-        base: Any folder, over which it is put together.
-        visible: What is to be seen, under the paths that it has.
+        base: Any folder; the file system is put together over it.
+        visible: Paths of the machine that can be seen, as the same paths.
 
     Raises:
         OSError: When the kernel refuses any of it.

@@ -1,4 +1,4 @@
-"""Makes a function of a whole program: from what it reads to what it prints."""
+"""Makes a whole program a function from what it reads to what it prints."""
 
 import io
 import os
@@ -11,10 +11,10 @@ INPUT = "input"
 
 
 def script(code: str) -> Callable[[str], str]:
-    """The program as a function of its standard input, each time run from its beginning.
+    """The program as a function of its standard input. Each call runs it from its beginning.
 
     Raises:
-        SyntaxError: When it is no Python.
+        SyntaxError: When it is not valid Python.
     """
     compiled = compile(code, "answer", "exec", dont_inherit=True)
 
@@ -25,7 +25,7 @@ def script(code: str) -> Callable[[str], str]:
         printed = io.BytesIO()
         sys.stdin, sys.stdout = os.fdopen(0, closefd=False), io.TextIOWrapper(printed, write_through=True)
         names = module("__main__")
-        names["exit"] = names["quit"] = sys.exit  # which Python has only where it is set up with its packages
+        names["exit"] = names["quit"] = sys.exit  # Python lacks these, since it was started without `site`
         try:
             exec(compiled, names)
         except SystemExit as end:
@@ -38,7 +38,7 @@ def script(code: str) -> Callable[[str], str]:
 
 
 def _become_input(file: int) -> None:
-    """Whatever the program before has closed."""
+    """Make a file the standard input, whatever the program closed in an earlier run."""
     if file:
         os.dup2(file, 0)
         os.close(file)
