@@ -1,4 +1,4 @@
-"""Tables and figures from what runs have written, and from anyone's samples."""
+"""Tables and figures from the files of runs, and from samples that other programs have drawn."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rlvr.report.evaluations import report_evaluations
     from rlvr.report.setting import write_setting
     from rlvr.report.write import report_run, report_together
-else:  # Matplotlib takes a second, which a refused command should not
+else:  # importing Matplotlib takes a second, and a command that is refused should end at once
     __getattr__ = on_demand(
         __name__,
         {

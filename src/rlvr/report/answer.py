@@ -1,4 +1,4 @@
-"""The answer before the tables: five sentences of what the numbers decide, none of which says more than they do."""
+"""Writes the answer that stands before the tables: five sentences, each of which says only what the numbers show."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -19,18 +19,18 @@ VERDICTS = {"rose": "rose under", "fell": "fell under", "open": "may have moved 
 
 
 def answers(found: Mapping[str, Sequence[Finding]], ahead: Mapping[str, Ahead]) -> list[Answer]:
-    """Of every set of problems that is not trained on; of that, where there is no other.
+    """One answer for each set of problems that is not trained on, or for the training problems if there is no other.
 
     Args:
         found: Findings by set of problems.
-        ahead: Methods at equal Pass@1 and equal KL by set of problems.
+        ahead: Comparisons of the methods at equal Pass@1 and equal KL, by set of problems.
     """
     heldout = [split for split in found if split != "train"] or list(found)
     return [answer(split, found[split], ahead[split]) for split in heldout]
 
 
 def answer(split: str, found: Sequence[Finding], ahead: Ahead) -> Answer:
-    """Five sentences on one set of problems."""
+    """The five sentences on one set of problems."""
     seeds = len(found[0].method.runs)
     of = "new problems and seeds" if seeds > 1 else "new problems (of one seed: they say nothing of another)"
     note = (
@@ -42,7 +42,7 @@ def answer(split: str, found: Sequence[Finding], ahead: Ahead) -> Answer:
 
 
 def moved(split: str, found: Sequence[Finding]) -> Sentence:
-    """Did Pass@1 rise, and by how much?"""
+    """Says whether Pass@1 rose or fell, and by how much."""
     groups = {verdict: [one for one in found if one.movement == verdict] for verdict in VERDICTS}
     parts = [
         f"{VERDICTS[verdict]} {listed([f'{one.method.label} ({points(one.band[0])})' for one in those])}"
@@ -57,7 +57,7 @@ def moved(split: str, found: Sequence[Finding]) -> Sentence:
 
 
 def crossing(found: Sequence[Finding]) -> Sentence:
-    """Does the curve cross its base's, and where?"""
+    """Says whether each method's Pass@k curve crosses that of its base, and at which k."""
     return Sentence(f"The Pass@k curve of {'; that of '.join(_crossing(one) for one in found)}.", bands.TITLE)
 
 
@@ -80,7 +80,7 @@ def _crossing(one: Finding) -> str:
 
 
 def changed(found: Sequence[Finding]) -> Sentence:
-    """How many problems were lost and won, and how many of these in fresh samples?"""
+    """Says how many problems were lost and won, and how many of these claims the fresh samples confirm."""
     parts = "; ".join(_changed(one) for one in found)
     head = f"Of {found[0].problems} problems the ledger claims, with at most one false claim in twenty on average"
     return Sentence(f"{head}: {parts}.", claims.TITLE)
@@ -117,7 +117,7 @@ def _count(judged: Sequence[Judged], verdict: str, kind: str = "") -> int:
 
 
 def keeps(ahead: Ahead, methods: int) -> Sentence:
-    """Which method keeps most at equal Pass@1, and at equal KL where that is known?"""
+    """Says which method has the largest Pass@k at equal Pass@1, and at equal KL where that was measured."""
     why = "there is one method" if methods == 1 else "too few methods were seen to rise above their base on the way"
     text = f"Nothing can be compared at equal Pass@1: {why}"
     if ahead.at_gain:
@@ -136,7 +136,7 @@ def _keeps(kept: Keeping) -> str:
 
 
 def missed(found: Sequence[Finding]) -> Sentence:
-    """What could this design not have seen?"""
+    """Says which changes this study would have missed, given its numbers of problems and samples."""
     largest = found[0].ks[-1]
     seen = listed([f"{_up(100 * float(one.seen[-1]))} points under {one.method.label}" for one in found])
     change = f"In {100 * POWER:.0f} of 100 such studies a change of Pass@{largest} is found if it is as large as {seen}"
@@ -148,7 +148,7 @@ def missed(found: Sequence[Finding]) -> Sentence:
 
 
 def _hidden(one: Finding) -> str:
-    """Means over seeds."""
+    """How many problems the base solved too seldom for a loss to be claimed; the counts are means over seeds."""
     unseen, problems = one.unseen, one.problems
     share = Interval(*(problems * end for end in (unseen.share.mean, unseen.share.low, unseen.share.high)))
     solved = sum(unseen.solved) / len(unseen.solved)
@@ -157,21 +157,21 @@ def _hidden(one: Finding) -> str:
 
 
 def _up(value: float) -> str:
-    """Rounded upwards, so that no more is promised."""
+    """A number rounded up to one decimal, so that the study does not seem to find smaller changes than it does."""
     return f"{ceil(10 * value - 1e-9) / 10:.1f}"
 
 
 def points(interval: Interval) -> str:
-    """For example `+12.8 points [10.1, 15.4]`."""
+    """An interval of shares as text, for example `+12.8 points [10.1, 15.4]`."""
     mean, low, high = (round(100 * value, 1) + 0.0 for value in (interval.mean, interval.low, interval.high))
     return f"{mean:+.1f} points [{low:.1f}, {high:.1f}]"
 
 
 def per_seed(counts: Sequence[int]) -> str:
-    """A count for each seed; one where all are the same."""
+    """The counts of all seeds as text, or a single count where all are the same."""
     return listed([f"{count:,}" for count in (counts[:1] if len(set(counts)) == 1 else counts)])
 
 
 def listed(items: Sequence[str]) -> str:
-    """`A, B and C`."""
+    """Joins the items as `A, B and C`."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,4 +1,4 @@
-"""What the ledgers of runs and evaluations claim, and where the policies are that can be sampled again."""
+"""Reads which claims the ledgers of runs and evaluations make, and finds the policies to draw fresh samples from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def claimed(folders: Sequence[Path]) -> list[Wanted]:
     """The claims of every finished run and evaluation among `folders`.
 
     Raises:
-        ConfigError: When there is none, or a run has left no config or no policy.
+        ConfigError: When none is finished, or a run's folder has no config or no policy.
     """
     runs = read_folders(folders, console.print)
     return [_of_suite(run, folders) if run.texts else _of_run(run) for run in runs]
@@ -33,7 +33,7 @@ def _of_run(run: RunFolder) -> Wanted:
 
 
 def _of_suite(run: RunFolder, folders: Sequence[Path]) -> Wanted:
-    """An evaluation of a run's policy; the base's is another of the evaluations given."""
+    """The claims of an evaluation of a run's policy. Its base was evaluated in another of the given folders."""
     base = next(outcome for _, policy, outcome in run.texts if policy == "base")
     places = [path.parent for folder in folders for path in (folder / OUTCOME, *folder.glob(f"*/{OUTCOME}"))]
     found = [place for place in places if (place / OUTCOME).is_file() and Outcome.read(place) == base]

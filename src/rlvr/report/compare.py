@@ -1,4 +1,4 @@
-"""Pass@k of several policies on the same problems and seeds: rows of numbers, and the table that shows them."""
+"""Compares Pass@k of several policies on the same problems and seeds, as rows of numbers and as a table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,15 +8,15 @@ from rlvr.report.tables import interval_of, with_interval
 from rlvr.tables import Grid, Row
 
 Values = Mapping[int, FloatArray]
-"""Pass@k of each seed and problem, [S, P], by k."""
+"""Pass@k for each seed and problem, [S, P], by k."""
 
 
 def standings(policies: Mapping[str, Values], against: Sequence[str]) -> list[Row]:
-    """A row a policy and k, and a row a difference: every policy minus each of those named, paired.
+    """One row for each policy and k, then one for each paired difference: every policy minus each in `against`.
 
     Args:
         policies: Values by name, all on the same seeds, problems and k.
-        against: Names of policies to compare with; one that isn't there is passed over.
+        against: Names of policies to compare with; names that are not in `policies` are ignored.
     """
     rows = [_row(name, "", k, value_SP) for name, values in policies.items() for k, value_SP in values.items()]
     for other in against:
@@ -31,13 +31,13 @@ def standings(policies: Mapping[str, Values], against: Sequence[str]) -> list[Ro
 
 
 def standings_grid(title: str, rows: Sequence[Row], ks: Sequence[int], about: Mapping[str, Mapping[str, str]]) -> Grid:
-    """What `standings` gives, as text in percent.
+    """The rows of `standings` as a table of text, in percent.
 
     Args:
-        title: The table's.
-        rows: Of `standings`.
-        ks: Columns.
-        about: Further columns before these, by their head and then by policy.
+        title: Title of the table.
+        rows: The result of `standings`.
+        ks: Values of k, one column each.
+        about: Further columns before those of k: their cells by column head and then by policy.
     """
     cells: dict[tuple[str, str], dict[int, str]] = {}
     for row in rows:

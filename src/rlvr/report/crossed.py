@@ -1,4 +1,4 @@
-"""Methods whose samples were scored under base and trained policy, and what follows from the scores."""
+"""KL and ratios for the methods whose samples were scored under both the base and the trained policy."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,36 +13,36 @@ from rlvr.eval.estimators import IntArray
 from rlvr.report.study import Study
 
 Of = Callable[[Crossed], FloatArray | IntArray]
-"""A quantity of each problem [P]."""
+"""A function that gives a quantity for each problem [P]."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Samples of one policy, of every seed.
+    """The samples of one policy for all seeds.
 
     Attributes:
-        label: `base`, or the method.
-        seeds: A seed's samples each, on the same problems.
+        label: `base`, or the name of the method.
+        seeds: The samples of each seed, all on the same problems.
     """
 
     label: str
     seeds: Sequence[Crossed]
 
     def values(self, of: Of) -> FloatArray:
-        """Of every seed and problem, [S, P]."""
+        """The quantity for every seed and problem, [S, P]."""
         return np.array([of(one) for one in self.seeds], dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class CrossedStudy:
-    """Held-out problems under both policies.
+    """Scored samples of all methods and their bases on the held-out problems.
 
     Attributes:
-        n: Samples a problem of the evaluations, of which Pass@k is.
-        problems: P.
-        samples: Of a problem and policy that were scored.
-        bases: Every method's base, whose samples were scored under that method, too.
-        trained: The methods.
+        n: Samples of each problem in the evaluations, from which Pass@k is estimated.
+        problems: Number of problems P.
+        samples: Scored samples for each problem and policy.
+        bases: Samples of the base for each method, scored under the base and under that method's policy.
+        trained: Samples of each method's trained policy.
     """
 
     n: int
@@ -53,20 +53,24 @@ class CrossedStudy:
 
     @property
     def policies(self) -> list[Drawn]:
-        """The first method's base, and the methods."""
+        """The base of the first method, then the trained policies."""
         return [self.bases[0], *self.trained]
 
     def divergences(self) -> list[tuple[Interval, Interval]]:
         """KL(trained || base) and KL(base || trained) of each method, nats a sequence; all intervals hold at once.
 
-        Those of `simultaneous`: a percentile bootstrap misses too often here, since few problems have most of the KL.
+        The intervals come from `simultaneous`. Those of a percentile bootstrap would miss the true KL too often here,
+        since a few problems have most of the KL.
         """
         drawn = [one for pair in zip(self.trained, self.bases, strict=True) for one in pair]
         band = simultaneous(np.array([one.values(lambda each: each.kl_P) for one in drawn])).intervals
         return list(zip(band[::2], band[1::2], strict=True))
 
     def parts(self, above: Of, below: Of) -> dict[str, Interval]:
-        """A ratio of sums of every policy, without those whose lower sum is 0; all intervals hold at once."""
+        """The ratio of the sums of `above` and `below` for each policy; all intervals hold at once.
+
+        Policies whose `below` is 0 everywhere are left out.
+        """
         policies = [one for one in self.policies if one.values(below).any()]
         if not policies:
             return {}
@@ -75,7 +79,7 @@ class CrossedStudy:
 
 
 def crossed_study(study: Study) -> CrossedStudy | None:
-    """Of the methods all of whose runs have scored their samples so; None where there is none."""
+    """The study of the methods whose runs have all scored their samples under both policies; None without such one."""
     bases, trained = [], []
     for method in study.methods.get(SPLIT, []):
         found = [run.crossed for run in method.runs]

@@ -1,4 +1,4 @@
-"""Evaluations side by side: tables, one figure, and what should make a reader doubt them."""
+"""Shows evaluations side by side: tables, one figure for each suite, and warnings about results in doubt."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from rlvr.report.tables import shown_ks, with_interval
 from rlvr.tables import Grid
 from rlvr.types import STATUSES
 
-# Above these shares a reader is told.
+# A note tells the reader when a share is above one of these.
 TRUNCATED, FAILED = 0.1, 0.01
-ANSWERED = 0.8  # share of completions with a final answer below which the reader is told
+ANSWERED = 0.8  # a note tells the reader when a smaller share of completions has a final answer
 
 
 def report_evaluations(folders: Sequence[Path], output_dir: Path) -> None:
-    """Print and write `evaluation.md` and figures, one a suite."""
+    """Print the tables, and write them to `evaluation.md`, with one figure for each suite."""
     outcomes = [Outcome.read(folder) for folder in folders]
     grids: list[Grid] = []
     notes: list[str] = []
@@ -41,7 +41,7 @@ def report_evaluations(folders: Sequence[Path], output_dir: Path) -> None:
 
 
 def pass_table(outcomes: Sequence[Outcome]) -> Grid:
-    """Pass@k and maj@k of each policy, in percent with 95 % intervals over problems."""
+    """A table of Pass@k and maj@k of each policy, in percent with 95 % intervals over problems."""
     first = outcomes[0].evaluation
     ks = shown_ks(max(outcome.evaluation.n for outcome in outcomes))
     rows = []
@@ -53,7 +53,7 @@ def pass_table(outcomes: Sequence[Outcome]) -> Grid:
 
 
 def length_table(outcomes: Sequence[Outcome]) -> Grid:
-    """How the completions were drawn, how they ended and what the verifier said."""
+    """A table of how completions were sampled, their length, how many were cut off, and the verifier's verdicts."""
     header = ["", "n", "T", "top_p", "max tokens", "mean tokens", "cut off", *STATUSES]
     rows = []
     for outcome in outcomes:
@@ -70,7 +70,7 @@ def length_table(outcomes: Sequence[Outcome]) -> Grid:
 
 
 def doubts(outcome: Outcome) -> list[str]:
-    """What makes these figures lower than the policy deserves."""
+    """Notes on problems with an evaluation that make its results lower than the policy's true ability."""
     cut = outcome.evaluation.truncated_share
     failed = sum(outcome.verdicts.get(status, 0) for status in ("timeout", "error")) / sum(outcome.verdicts.values())
     notes = []
@@ -90,7 +90,7 @@ def doubts(outcome: Outcome) -> list[str]:
 
 
 class JointEvaluation(Callback):
-    """A Hydra callback: when a multirun of evaluations is over, its policies are shown side by side."""
+    """A Hydra callback that shows the policies of a multirun of evaluations side by side after its last job."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra after the last job."""

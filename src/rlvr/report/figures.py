@@ -1,4 +1,4 @@
-"""Figures that a paper could show."""
+"""Draws the figures, in a style that a paper can use."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
 }
-# Okabe and Ito's colours, told apart by colour-blind readers too; a method keeps its colour in every figure.
+# The colours of Okabe and Ito, which colour-blind readers can tell apart. A method has one colour in all figures.
 COLOURS = {
     "GRPO": "#D55E00",
     "SELF": "#0072B2",
@@ -40,8 +40,8 @@ COLOURS = {
     "PSR": "#8C6D31",
 }
 SHORT_NAME = 24  # letters
-LETTER_INCHES, LINE_INCHES = 0.075, 0.19  # of a legend
-MARKERS = "osD^vPX*"  # so that methods are told apart in grey print, too
+LETTER_INCHES, LINE_INCHES = 0.075, 0.19  # size of a letter and a line in a legend
+MARKERS = "osD^vPX*"  # to tell methods apart in grey print
 COLUMNS = 3  # panels side by side
 SPARE_COLOURS = (
     *("#5B4B8A", "#7F7F7F", "#B22222", "#2F4F4F", "#A6761D", "#66A61E", "#1F4E79", "#E7298A"),
@@ -50,7 +50,7 @@ SPARE_COLOURS = (
 
 
 def draw_pass_at_k(axes: Axes, methods: Sequence[Method], name: str) -> None:
-    """Pass@k over k (log scale) of the base, of every method, and of blind guessing, with 95 % bands."""
+    """Draw Pass@k over k (log scale) of the base, of every method, and of random guessing, with 95 % bands."""
     ks = powers_of_two(methods[0].n)
     split = methods[0].split(0)
     if split.guess_rate is not None:
@@ -65,7 +65,10 @@ def draw_pass_at_k(axes: Axes, methods: Sequence[Method], name: str) -> None:
 
 
 def draw_plane(axes: Axes, methods: Sequence[Method], name: str) -> None:
-    """Ways through the (Pass@1, Pass@n) plane, a dot an evaluation, from the base (square) to the end."""
+    """Draw each method's path in the plane of Pass@1 and Pass@n, from the base (square) to the last step.
+
+    Each dot is an evaluation.
+    """
     n = methods[0].n
     for method, colour in zip(methods, colours(methods), strict=True):
         ways = [_way(method.split(index), n) for index in range(len(method.runs))]
@@ -80,14 +83,16 @@ def draw_plane(axes: Axes, methods: Sequence[Method], name: str) -> None:
 
 
 def draw_runs(axes: Axes, runs: Sequence[FloatArray], colour: str, label: str, **style: Any) -> FloatArray:
-    """A faint line a run, and their mean over as many points as all have; a single run is its own mean.
+    """Draw a faint line for each run, and the mean of all runs up to the length of the shortest one.
+
+    A single run is drawn once, as the mean.
 
     Args:
         axes: To draw on.
         runs: x and y of each run, [2, T].
-        colour: Of the method.
-        label: Of the mean.
-        style: Of the mean's line.
+        colour: Colour of the method.
+        label: Label of the mean in the legend.
+        style: Style of the mean's line.
 
     Returns:
         x and y of the mean.
@@ -102,7 +107,7 @@ def draw_runs(axes: Axes, runs: Sequence[FloatArray], colour: str, label: str, *
 
 
 def legend_beside(axes: Axes, **style: Any) -> None:
-    """One legend for all panels, where no line runs through it: on their right or, where names are long, below them."""
+    """Draw one legend for all panels outside them: on their right, or below them where names are long."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     handles, labels = axes.get_legend_handles_labels()
@@ -123,21 +128,21 @@ def _way(split: SplitRecord, n: int) -> FloatArray:
 
 
 def pass_at_k_figure(methods: Sequence[Method], path: Path, name: str) -> None:
-    """`draw_pass_at_k` alone."""
+    """Save a figure with the panel of `draw_pass_at_k`."""
     with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
         draw_pass_at_k(axes, methods, name)
         legend_beside(axes)
 
 
 def path_figure(methods: Sequence[Method], path: Path, name: str) -> None:
-    """`draw_plane` alone."""
+    """Save a figure with the panel of `draw_plane`."""
     with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
         draw_plane(axes, methods, name)
         legend_beside(axes)
 
 
 def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Pass@k (solid, with 95 % bands) and maj@k (dashed) of each policy over k (log scale)."""
+    """Save a figure of Pass@k (solid, with 95 % bands) and maj@k (dashed) of each policy over k (log scale)."""
     with canvas(path, 1, 1, (4.6, 3.4)) as (axes,):
         ks = powers_of_two(max(outcome.evaluation.n for outcome in outcomes))
         for outcome, colour in zip(outcomes, SPARE_COLOURS * len(outcomes), strict=False):
@@ -152,7 +157,7 @@ def evaluations_figure(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def rate_axes(axes: Axes, x: str, y: str) -> None:
-    """A square of two success rates."""
+    """Set limits and labels for a plot of one success rate against another."""
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel(x)
@@ -160,7 +165,7 @@ def rate_axes(axes: Axes, x: str, y: str) -> None:
 
 
 def k_axis(axes: Axes, ks: list[int]) -> None:
-    """K on a log scale, a tick each."""
+    """Make the x-axis a log scale of k, with a tick at each of `ks`."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(ks))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -170,13 +175,13 @@ def k_axis(axes: Axes, ks: list[int]) -> None:
 
 @contextmanager
 def canvas(path: Path, columns: int, rows: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
-    """Axes to draw on, saved as PNG and as PDF beside it.
+    """Give axes to draw on, and save the figure afterwards as PNG and as PDF beside it.
 
     Args:
-        path: Of the PNG.
-        columns: Axes side by side.
-        rows: Of axes.
-        size: Width and height of one of them, inches.
+        path: Path of the PNG.
+        columns: Number of axes side by side.
+        rows: Number of rows of axes.
+        size: Width and height of each of the axes, inches.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
@@ -200,11 +205,11 @@ def _curve(
 
 
 def colours(methods: Sequence[Method]) -> list[str]:
-    """A colour a method, its own where it has one."""
+    """A colour for each method: the one that `COLOURS` gives it, else a spare one."""
     return colours_of([method.label for method in methods])
 
 
 def colours_of(labels: Sequence[str]) -> list[str]:
-    """The same by their labels."""
+    """A colour for each label, as in `colours`."""
     spare = iter(SPARE_COLOURS * len(labels))
     return [COLOURS.get(label) or next(spare) for label in labels]

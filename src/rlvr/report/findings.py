@@ -1,4 +1,4 @@
-"""What the numbers of a method say of its base on one set of problems: decided here, worded in `answer`."""
+"""Decides how each method differs from its base on a set of problems. The module `answer` puts this into words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from rlvr.eval.power import Unseen, detectable, unseen
 from rlvr.report.pool import Method
 from rlvr.report.study import Study
 
-FEWEST_PROBLEMS = 20  # with fewer a bootstrap over problems misses the truth more often than it says
-DIGITS = 3  # of a share: a claim must hold in the figures that are shown, tenths of a point
+FEWEST_PROBLEMS = 20  # with fewer, bootstrap intervals over problems miss the true value more often than they state
+DIGITS = 3  # decimals of a share: a claim must also hold for the numbers as shown, in tenths of a point
 
 Movement = Literal["rose", "fell", "open"]
 Crossed = Literal["crossed", "turned", "below", "above", "open"]
@@ -26,19 +26,19 @@ Crossed = Literal["crossed", "turned", "below", "above", "open"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One method against its base.
+    """The comparison of one method with its base.
 
     Attributes:
         method: The method.
         ks: K values of k, powers of two.
-        band: Pass@k minus the base's [K], with intervals that hold for every k and every method of the set at once.
-        by_seed: Mean differences [K, S].
+        band: Pass@k minus that of the base [K], with intervals that hold for all k and all methods of the set at once.
+        by_seed: Differences of Pass@k for each seed, mean over problems [K, S].
         alone: The differences with the bootstrap's pointwise intervals [K], each of which holds by itself.
-        seen: The differences [K] that the study would have found in 80 of 100 cases.
-        k_star: Smallest k at which the mean curve is below its base's, interpolated; infinite where it is not.
-        crossed_by: P(k* <= k) [K], of the bootstrap's curves.
-        claims: Of each seed.
-        confirmations: Of each seed; None where no fresh samples were drawn.
+        seen: The smallest differences [K] that the study would have found in 80 of 100 cases.
+        k_star: Smallest k at which the mean curve is below that of its base, interpolated; infinite if there is none.
+        crossed_by: P(k* <= k) [K], the share of bootstrap curves that have crossed by k.
+        claims: The ledger's claims for each seed.
+        confirmations: What fresh samples say of the claims, for each seed; None where none were drawn.
         unseen: Losses that could not have been claimed.
     """
 
@@ -56,12 +56,12 @@ class Finding:
 
     @property
     def problems(self) -> int:
-        """P."""
+        """Number of problems P."""
         return len(self.method.split(0).base.problem_ids)
 
     @property
     def signs(self) -> list[int]:
-        """Of the differences at every k; 0 where the band includes 0, seeds disagree, or problems are too few."""
+        """Sign of the difference at each k; 0 where the band includes 0, seeds disagree, or problems are too few."""
         if self.problems < FEWEST_PROBLEMS:
             return [0 for _ in self.ks]
         signs = excluding([rounded(one) for one in self.band])
@@ -70,18 +70,22 @@ class Finding:
 
     @property
     def movement(self) -> Movement:
-        """Of Pass@1."""
+        """Whether Pass@1 rose, fell, or may have moved either way."""
         return {1: "rose", -1: "fell", 0: "open"}[self.signs[0]]  # type: ignore[return-value]
 
     @property
     def between(self) -> tuple[int, int] | None:
-        """The last k at which the curve is surely on one side before the first at which it is surely on the other."""
+        """The two k between which the curve crosses its base's, or None.
+
+        At the first it is surely on one side of its base's, at the second, the next sure one, on the other side.
+        """
         sure = [(k, sign) for k, sign in zip(self.ks, self.signs, strict=True) if sign]
         return next(((k, later) for (k, sign), (later, other) in pairwise(sure) if sign != other), None)
 
     @property
     def crossed(self) -> Crossed:
-        """`crossed`: surely above its base at some k and surely below at a larger one; `turned`: first below."""
+        """`crossed`: the curve is surely above its base at some k and surely below it at a larger one; `turned`: the
+        other way round; `above`: surely above at every k; `below`: surely below at some k; `open`: none of these."""
         if self.between:
             return "crossed" if self.signs[self.ks.index(self.between[0])] == 1 else "turned"
         if all(sign == 1 for sign in self.signs):
@@ -89,22 +93,22 @@ class Finding:
         return "below" if -1 in self.signs else "open"
 
     def counts(self, kind: Kind) -> list[int]:
-        """Claims of each seed."""
+        """Number of claims of a kind for each seed."""
         return [len(found.of(kind)) for found in self.claims]
 
 
 def rounded(interval: Interval) -> Interval:
-    """As text shows it."""
+    """The interval rounded as text shows it."""
     return Interval(*(round(value, DIGITS) for value in (interval.mean, interval.low, interval.high)))
 
 
 def findings(study: Study) -> dict[str, list[Finding]]:
-    """Of every method, by set of problems."""
+    """The findings of every method, by set of problems."""
     return {split: findings_of(methods) for split, methods in study.methods.items()}
 
 
 def findings_of(methods: Sequence[Method]) -> list[Finding]:
-    """Of methods on one set of problems."""
+    """The findings of all methods on one set of problems."""
     ks = powers_of_two(methods[0].n)
     base_MKSP = np.array([[one.base_SP(k) for k in ks] for one in methods])
     difference_MKSP = np.array([[one.trained_SP(k) for k in ks] for one in methods]) - base_MKSP
@@ -135,7 +139,7 @@ def _finding(method: Method, ks: list[int], base_KSP: FloatArray, difference_KSP
 
 
 def _of_these(confirmation: Confirmation | None, found: Claims) -> Confirmation | None:
-    """None where the fresh samples are for other claims: the run was evaluated anew since."""
+    """The confirmation, or None where it tests other claims because the run was evaluated again since."""
     if confirmation is None or confirmation.n != found.n:
         return None
     claimed = {(change.problem_id, kind) for kind in KINDS for change in found.of(kind)}

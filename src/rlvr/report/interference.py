@@ -1,4 +1,4 @@
-"""The figure of a run's interference, from the rows of its metrics.csv."""
+"""Draws the figure of a run's interference from the rows of its metrics.csv."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,30 +10,32 @@ from rlvr.eval.difficulty import BIN_NAMES
 from rlvr.report.figures import canvas, legend_beside
 
 Row = Mapping[str, float]
-# From hard (dark) to easy, told apart in grey too.
+# From hard (dark) to easy. They can be told apart in grey print.
 SHADES = ("#440154", "#31688E", "#35B779", "#E0B80F")
-# Measured updates that the left panel averages over: a single one is mostly noise.
+# The left panel averages over this many measured updates, since the value of a single one is mostly noise.
 SMOOTHED = 20
 
 
 def interference_figure(rows: Sequence[Row], path: Path) -> None:
-    """The two panels of one run as a file.
+    """Save the two panels of one run as a figure.
 
     Args:
-        rows: Of metrics.csv, those with `interference/` in them.
-        path: Where to.
+        rows: The rows of metrics.csv that have columns `interference/`.
+        path: Path of the figure.
     """
     with canvas(path, 2, 1, (4.1, 3.2)) as (left, right):
         draw_interference(rows, left, right)
 
 
 def draw_interference(rows: Sequence[Row], left: Axes, right: Axes) -> None:
-    """Left: what an update does to right answers, by base difficulty; right: how far they have drifted since the base.
+    """Draw how an update changes log p of right answers (left), and how far it has drifted since the base (right).
+
+    Both are drawn by the base's success rate on the problem.
 
     Args:
-        rows: Of metrics.csv, those with `interference/` in them.
-        left: To draw on.
-        right: To draw on.
+        rows: The rows of metrics.csv that have columns `interference/`.
+        left: Axes of the left panel.
+        right: Axes of the right panel.
     """
     _line(left, rows, "interference/inside", "0.5", "inside the update", SMOOTHED, "--")
     for index, name in enumerate(BIN_NAMES):

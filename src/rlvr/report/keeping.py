@@ -1,4 +1,4 @@
-"""Which method keeps most of the boundary where all have the same Pass@1, or are as far from their base."""
+"""Compares Pass@k of the methods where all have the same Pass@1, or the same KL to their base."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,15 +17,15 @@ from rlvr.report.tables import shown_ks
 
 @dataclass(frozen=True)
 class Keeping:
-    """Methods at the Pass@1, or the KL to their base, that all of them reach, compared at the largest k.
+    """Pass@k of the methods at the largest k, where each has the Pass@1, or the KL to its base, that all reach.
 
     Attributes:
-        k: The largest.
-        problems: P, of the evaluations along the way.
+        k: The largest k.
+        problems: Number of problems P in the evaluations during training.
         mean: Pass@k by method, the best first.
-        minus: Differences of every two methods, the better one first, with intervals that hold for all pairs at once.
-        agreed: Whether the best one is above each other one with every seed.
-        kl: That KL, nats a sequence, mean over seeds; None: they are compared at equal Pass@1.
+        minus: Differences of every two methods, better minus worse, with intervals that hold for all pairs at once.
+        agreed: Whether the best method is above each other method with every seed.
+        kl: The KL at which they are compared, nats a sequence, mean over seeds; None: at equal Pass@1.
     """
 
     k: int
@@ -42,24 +42,24 @@ class Keeping:
 
     @property
     def next_best(self) -> Interval:
-        """The best one minus the one after it."""
+        """Pass@k of the best method minus that of the second."""
         first, second, *_ = self.mean
         return self.minus[first, second]
 
     @property
     def sure(self) -> bool:
-        """Whether the best one is above each other one: beyond the band, and with every seed."""
+        """Whether the best method is surely above all others: intervals exclude 0, all seeds agree, enough problems."""
         over = [rounded(one).low > 0 for (better, _), one in self.minus.items() if better == self.best]
         return self.problems >= FEWEST_PROBLEMS and self.agreed and all(over)
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """What is known of a set of problems; None where fewer than two methods can be compared so, or it is not measured.
+    """The comparisons of methods on a set of problems.
 
     Attributes:
-        at_gain: At equal Pass@1.
-        at_kl: At equal KL.
+        at_gain: At equal Pass@1; None where fewer than two methods can be compared.
+        at_kl: At equal KL; None where fewer than two methods can be compared, or KL was not measured.
     """
 
     at_gain: Keeping | None
@@ -67,7 +67,7 @@ class Ahead:
 
 
 def ahead(study: Study, split: str) -> Ahead:
-    """Read off the paths, where runs were evaluated along the way."""
+    """Compare the methods on a set of problems by their evaluations during training, where there are any."""
     if split not in study.walked:
         return Ahead(None, None)
     methods = study.methods[split]
@@ -76,12 +76,12 @@ def ahead(study: Study, split: str) -> Ahead:
 
 
 def kept(paths: Paths) -> Keeping | None:
-    """At the Pass@1 that all methods reach which rise above their base; paths by method, in the order of seeds."""
+    """Compare the methods that rise above their base at the Pass@1 that all of these reach."""
     return _compared(paths, gain_places(paths, 1.0))
 
 
 def kept_near(paths: Paths) -> Keeping | None:
-    """At the KL that all methods reach; None where it was not measured, or a method has not left its base."""
+    """Compare the methods at the KL that all reach; None where KL was not measured or one stays at its base."""
     places = kl_places(paths, 1.0)
     if places is None:
         return None
@@ -91,7 +91,7 @@ def kept_near(paths: Paths) -> Keeping | None:
 
 
 def _compared(paths: Paths, places: Places) -> Keeping | None:
-    """At these places; None where there are fewer than two methods."""
+    """Compare the methods at these places of their paths; None where there are fewer than two methods."""
     if len(places) < 2:
         return None
     values = at_places(paths, places)

@@ -1,4 +1,4 @@
-"""What a run in fact learned from: its advantages by how often the base solved the problem."""
+"""Shows which problems a run learned from: the size of its advantages by the base's success rate on the problem."""
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +13,10 @@ from rlvr.tables import Row
 
 
 def learned_from(run: RunFolder) -> list[Row]:
-    """A row for each bin of the base's success rate, over the training problems that the base was evaluated on.
+    """One row for each bin of the base's success rate, over the training problems that the base was evaluated on.
 
-    `size` is the mean |advantage x weight| of a completion, `predicted` what f(p)'s advantages would have made of the
-    same completions, had the policy kept solving each problem as often as the base. Empty where a run kept no samples.
+    `size` is the mean |advantage x weight| of a completion. `predicted` is the mean that follows from the advantages of
+    f(p) for the same completions if the policy keeps the base's success rates. Empty where a run kept no samples.
     """
     samples, split = run.folder / "samples.parquet", run.record.splits.get("train")
     if run.texts or split is None or not samples.is_dir():
@@ -26,7 +26,7 @@ def learned_from(run: RunFolder) -> list[Row]:
     table = table.filter(pc.is_in(table["problem_id"], pa.array(list(rate))))
     sizes = pa.table({"problem_id": table["problem_id"], "size": pc.abs(table["advantage"])})
     found = sizes.group_by("problem_id").aggregate([("size", "sum"), ("size", "count")])
-    if not found.num_rows:  # a short run on a large pool
+    if not found.num_rows:  # a short run may have sampled none of these problems
         return []
     rate_P = np.array([rate[name] for name in found["problem_id"].to_pylist()])
     bin_P = np.array([difficulty_bin(one) for one in rate_P])
@@ -38,7 +38,7 @@ def learned_from(run: RunFolder) -> list[Row]:
 
 
 def _row(name: str, here_P: FloatArray, count_P: FloatArray, columns: dict[str, FloatArray]) -> Row:
-    """Means over a bin's completions, and the bin's share of all."""
+    """The row of one bin: means over its completions, and its shares of the totals over all bins."""
     count = count_P[here_P].sum()
     row: Row = {"base_rate": name, "completions": int(count), "completions_share": float(count / count_P.sum())}
     for column, total_P in columns.items():

@@ -1,4 +1,4 @@
-"""A Hydra callback: when a sweep is over, its runs are shown side by side."""
+"""A Hydra callback that shows the runs of a sweep side by side when the sweep is over."""
 
 from pathlib import Path
 from typing import Any

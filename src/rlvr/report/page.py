@@ -1,4 +1,4 @@
-"""The report as a page: what it is made of, and how it becomes HTML that needs no network, and Markdown."""
+"""Defines the parts of the report, and writes it as Markdown and as HTML that needs no network."""
 
 import base64
 import csv
@@ -21,7 +21,7 @@ REM_AN_INCH = 7.2
 
 @dataclass(frozen=True)
 class Note:
-    """A paragraph."""
+    """A paragraph of text."""
 
     text: str
     kind: str = "note"
@@ -29,13 +29,13 @@ class Note:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, with the CSV that holds its numbers; folded away where it is long.
+    """A table, with the CSV that holds its numbers.
 
     Attributes:
         grid: Title, head and cells.
-        csv: Place of the CSV in the report's folder.
-        folded: Shown on a click, and in print.
-        wraps: Its cells are text, broken to the column's width.
+        csv: Path of the CSV in the report's folder.
+        folded: Whether the page hides the table until a click; in print it is shown.
+        wraps: Whether cells hold text that is broken into lines of the column's width.
     """
 
     grid: Grid
@@ -47,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, with the CSV of what it shows."""
+    """A figure, with the CSV that holds its numbers."""
 
     name: str
     caption: str
@@ -60,9 +60,9 @@ class Side:
     """Completions of one policy on a problem.
 
     Attributes:
-        policy: Its name.
-        right: How many of how many are right.
-        texts: (verdict, how often, text).
+        policy: Name of the policy.
+        right: How many of how many completions are right, as text.
+        texts: (verdict, how often it was written, text).
     """
 
     policy: str
@@ -72,7 +72,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """One problem, two policies side by side."""
+    """The completions of two policies on one problem, shown side by side."""
 
     title: str
     prompt: str
@@ -85,7 +85,7 @@ Block = Note | Table | Figure | Pair
 
 @dataclass
 class Section:
-    """A heading and what stands below it."""
+    """A heading and the blocks below it."""
 
     title: str
     blocks: list[Block] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A part of the answer, and the title of the section that holds its table."""
+    """One sentence of the answer, and the title of the section with its table."""
 
     text: str
     section: str
@@ -101,12 +101,12 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the numbers say of one set of problems, before any table.
+    """The conclusions for one set of problems, which stand before all tables.
 
     Attributes:
-        title: The set.
-        sentences: Each with its intervals and a link.
-        note: What the intervals are of.
+        title: Title, with the name of the set.
+        sentences: Conclusions with their intervals, each with the section that it links to.
+        note: Explains the intervals.
     """
 
     title: str
@@ -121,7 +121,7 @@ class Output:
     folder: Path
 
     def csv(self, name: str, rows: Sequence[Row]) -> str:
-        """Write `csv/<name>.csv` with every key of the rows as a column; returns its place in the folder."""
+        """Write `csv/<name>.csv` with every key of the rows as a column, and return its path in the folder."""
         text = io.StringIO()
         columns = list(dict.fromkeys(key for row in rows for key in row))
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -134,12 +134,12 @@ class Output:
     def figure(
         self, name: str, columns: int = 1, rows: int = 1, size: tuple[float, float] = (4.6, 3.4)
     ) -> Iterator[list[Axes]]:
-        """Axes to draw on, left as `figures/<name>.png` and `.pdf`; `size` is that of one of them, in inches."""
+        """Give axes to draw on, and save them as `figures/<name>.png` and `.pdf`; `size` of each is in inches."""
         with canvas(self.folder / "figures" / f"{name}.png", columns, rows, size) as axes:
             yield axes
 
     def write(self, title: str, answers: Sequence[Answer], lines: Sequence[str], sections: Sequence[Section]) -> None:
-        """Write `report.html`, figures inside it, and `report.md` beside the figures."""
+        """Write `report.html`, which contains the figures, and `report.md`, which links to them."""
         pages = Environment(
             loader=PackageLoader("rlvr.report", "pages"),
             autoescape=select_autoescape(["html.jinja"]),
@@ -157,7 +157,7 @@ class Output:
         return f"data:image/png;base64,{base64.b64encode(self._png(figure)).decode()}"
 
     def _width_rem(self, figure: str) -> float:
-        """Width on the page, so that letters are as large in every figure."""
+        """Width of a figure on the page, in rem. It keeps the size of letters the same in all figures."""
         inches = int.from_bytes(self._png(figure)[16:20], "big") / STYLE["figure.dpi"]
         return round(REM_AN_INCH * inches, 1)
 

@@ -1,6 +1,6 @@
-"""Comparisons at the same cost or gain instead of the same number of steps, read off each run's way through training.
+"""Reads Pass@k at any place of a run's path through training, to compare runs at equal cost or gain instead of steps.
 
-Between two evaluations of a path, Pass@k of every problem is taken to move in a straight line.
+Between two evaluations of a path, Pass@k of every problem is interpolated linearly.
 """
 
 from collections.abc import Sequence
@@ -21,21 +21,21 @@ class Place:
     share: float
 
     def of(self, value_T: FloatArray) -> FloatArray:
-        """A quantity there, from its values at the T evaluations (along the first axis)."""
+        """A quantity at this place, interpolated from its values at the T evaluations (along the first axis)."""
         after = min(self.before + 1, len(value_T) - 1)
         return np.asarray((1 - self.share) * value_T[self.before] + self.share * value_T[after])
 
 
 @dataclass(frozen=True)
 class RunPath:
-    """One run's evaluations along the way on one set of problems, from the base to the last step.
+    """One run's evaluations during training on one set of problems, from the base to the last step.
 
     Attributes:
-        label: The method.
-        seed: The run's.
-        step_T: Optimizer steps.
-        token_T: Completion tokens generated for training until then; None where they are not known.
-        pass_KTP: Pass@k by k, [T, P].
+        label: Name of the method.
+        seed: Seed of the run.
+        step_T: Optimizer steps of the T evaluations.
+        token_T: Completion tokens generated for training up to each evaluation; None where they are not known.
+        pass_KTP: Pass@k of each evaluation and problem [T, P], by k.
         kl_T: KL(policy || base), nats a sequence; None where it was not measured.
     """
 
@@ -48,7 +48,7 @@ class RunPath:
 
     @classmethod
     def of(cls, run: RunFolder, split: str, ks: Sequence[int]) -> "RunPath":
-        """Read it off a run's record."""
+        """Make the path from a run's record."""
         walked = run.record.splits[split].path
         steps = sorted(walked)
         known = all(step in run.generated for step in steps)
@@ -66,12 +66,12 @@ class RunPath:
         return np.asarray(self.pass_KTP[k].mean(axis=1))
 
     def there(self, place: Place) -> dict[int, FloatArray]:
-        """Pass@k of each problem at a place, by k."""
+        """Pass@k of each problem at a place of the path, by k."""
         return {k: place.of(pass_TP) for k, pass_TP in self.pass_KTP.items()}
 
 
 def _kl(run: RunFolder, split: str, steps: Sequence[int]) -> FloatArray | None:
-    """At each evaluation, mean over its problems."""
+    """KL(policy || base) at each evaluation, mean over its problems; None where it was not measured."""
     cross = run.cross if split == SPLIT else None
     if cross is None or any(step not in cross.path for step in steps):
         return None
@@ -79,7 +79,7 @@ def _kl(run: RunFolder, split: str, steps: Sequence[int]) -> FloatArray | None:
 
 
 def place_at(x_T: FloatArray, x: float) -> Place:
-    """Where a rising quantity has the value x; its first or last place when x is outside its range."""
+    """The place where a rising quantity has the value x. Outside its range, this is the first or last place."""
     x = float(np.clip(x, x_T[0], x_T[-1]))
     before = min(int(np.searchsorted(x_T, x, side="right")) - 1, len(x_T) - 1)
     if before == len(x_T) - 1:
@@ -88,7 +88,7 @@ def place_at(x_T: FloatArray, x: float) -> Place:
 
 
 def first_at(y_T: FloatArray, level: float) -> Place | None:
-    """Where a quantity that may go up and down reaches a level for the first time; None where it never does."""
+    """The first place where a quantity that may rise and fall reaches a level; None where it never does."""
     reached = np.flatnonzero(y_T >= level)
     if not len(reached):
         return None
@@ -99,16 +99,18 @@ def first_at(y_T: FloatArray, level: float) -> Place | None:
 
 
 def early_stop(one_T: FloatArray, many_T: FloatArray) -> int | None:
-    """The evaluation with the best Pass@k among those whose Pass@1 is above the base's, the first of equals.
+    """Index of the evaluation with the best Pass@k among those whose Pass@1 is above the base's; None without one.
+
+    Of equal evaluations it is the first.
 
     Args:
-        one_T: Pass@1, the base first.
-        many_T: Pass@k at the largest k.
+        one_T: Pass@1 at each evaluation, the base first.
+        many_T: Pass@k at each evaluation, at the largest k.
     """
     allowed = np.flatnonzero(one_T > one_T[0])
     return int(allowed[np.argmax(many_T[allowed])]) if len(allowed) else None
 
 
 def common_gain(paths: Sequence[RunPath]) -> float:
-    """Pass@1 that every one of these runs of one seed reaches: the smallest of their best."""
+    """The Pass@1 that all of these runs of one seed reach: the smallest of their best values."""
     return float(min(path.curve(1).max() for path in paths))

@@ -1,4 +1,4 @@
-"""Where methods are compared: at equal tokens, at equal Pass@1, at equal KL to the base."""
+"""Finds the places on runs' paths where methods have equal tokens, equal Pass@1 or equal KL to the base."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,13 +8,13 @@ from rlvr.report.compare import Values
 from rlvr.report.paths import Place, RunPath, common_gain, first_at, place_at
 
 Paths = Mapping[str, Sequence[RunPath]]
-"""By method, in the order of seeds."""
+"""The paths of each method's runs, in the order of seeds."""
 Places = dict[str, list[Place]]
-"""By method, a place a seed."""
+"""The places of each method, one for each seed."""
 
 
 def at_places(paths: Paths, places: Mapping[str, Sequence[Place]]) -> dict[str, Values]:
-    """Pass@k of each seed and problem where the methods are compared, beside the base's."""
+    """Pass@k of each seed and problem, for the base and for each method at its places."""
     first = next(iter(paths.values()))
     ks = list(first[0].pass_KTP)
     values: dict[str, Values] = {"base": {k: np.stack([path.pass_KTP[k][0] for path in first]) for k in ks}}
@@ -25,7 +25,10 @@ def at_places(paths: Paths, places: Mapping[str, Sequence[Place]]) -> dict[str, 
 
 
 def token_places(paths: Paths, share: float) -> Places | None:
-    """Where each run has generated `share` of what the cheapest run of its seed has in all; None: unknown."""
+    """Places where each run has generated a `share` of all tokens of the cheapest run of its seed.
+
+    None where the numbers of tokens are not known.
+    """
     if any(path.token_T is None for those in paths.values() for path in those):
         return None
     places: Places = {label: [] for label in paths}
@@ -38,7 +41,10 @@ def token_places(paths: Paths, share: float) -> Places | None:
 
 
 def gain_places(paths: Paths, share: float) -> Places:
-    """Where each run first has `share` of the Pass@1 gain that all of its seed reach; not of methods that gain none."""
+    """Places where each run first has a `share` of the gain of Pass@1 that all runs of its seed reach.
+
+    Methods with a run that never rises above its base are left out.
+    """
     gaining = {label: those for label, those in paths.items() if all(p.curve(1).max() > p.curve(1)[0] for p in those)}
     places: Places = {label: [] for label in gaining}
     for of_seed in zip(*gaining.values(), strict=True):
@@ -52,7 +58,10 @@ def gain_places(paths: Paths, share: float) -> Places:
 
 
 def kl_places(paths: Paths, share: float) -> Places | None:
-    """Where each run first has `share` of the KL to its base that all of its seed reach; None: it was not measured."""
+    """Places where each run first has a `share` of the KL to the base that all runs of its seed reach.
+
+    None where KL was not measured.
+    """
     if any(path.kl_T is None for those in paths.values() for path in those):
         return None
     places: Places = {label: [] for label in paths}
@@ -67,7 +76,7 @@ def kl_places(paths: Paths, share: float) -> Places | None:
 
 
 def kl_at(paths: Paths, places: Places) -> float:
-    """KL to the base at the places, mean over seeds; all methods have the same there."""
+    """KL to the base at the places, mean over seeds. It is the same for all methods."""
     label = next(iter(places))
     pairs = zip(paths[label], places[label], strict=True)
     return float(np.mean([place.of(path.kl_T) for path, place in pairs if path.kl_T is not None]))

@@ -1,4 +1,4 @@
-"""Runs of one method pooled over seeds, compared on the same problems."""
+"""Pools the runs of each method over seeds, for comparisons on the same problems."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from rlvr.report.runs import RunFolder
 
 @dataclass(frozen=True)
 class Method:
-    """One method's runs, one a seed, on one set of problems."""
+    """The runs of one method on one set of problems, one run for each seed."""
 
     label: str
     split_name: str
@@ -25,16 +25,16 @@ class Method:
 
     @property
     def n(self) -> int:
-        """Samples a problem."""
+        """Samples of each problem."""
         return self.split(0).base.n
 
     @property
     def seeds(self) -> list[int]:
-        """Of the runs."""
+        """The seeds of the runs."""
         return [run.seed for run in self.runs]
 
     def pairs(self) -> list[tuple[Evaluation, Evaluation]]:
-        """Base and trained policy of each seed."""
+        """The evaluations of base and trained policy for each seed."""
         splits = [self.split(index) for index in range(len(self.runs))]
         return [(split.base, split.trained) for split in splits if split.trained is not None]
 
@@ -47,33 +47,34 @@ class Method:
         return np.stack([trained.by_problem(k) for _, trained in self.pairs()])
 
     def base(self, k: int) -> Interval:
-        """Pass@k of the base."""
+        """Pass@k of the base, with its bootstrap interval."""
         return bootstrap_mean(self.base_SP(k))
 
     def trained(self, k: int) -> Interval:
-        """Pass@k of the trained policy."""
+        """Pass@k of the trained policy, with its bootstrap interval."""
         return bootstrap_mean(self.trained_SP(k))
 
     def minus(self, other: "Method", k: int) -> Interval:
-        """This method minus another, paired by problem and seed."""
+        """Pass@k of this method minus that of another, paired by problem and seed."""
         return bootstrap_mean(self.trained_SP(k) - other.trained_SP(k))
 
     def crossing(self) -> Crossing:
-        """Smallest k at which the trained policy is below the base."""
+        """The smallest k at which Pass@k of the trained policy is below that of the base."""
         ks = powers_of_two(self.n)
         return bootstrap_crossing(ks, np.stack([self.trained_SP(k) - self.base_SP(k) for k in ks]))
 
 
 def pool(runs: Sequence[RunFolder], split_name: str, warn: Callable[[str], None] = lambda _: None) -> list[Method]:
-    """One `Method` a label on the seeds that all have, all on the same problems.
+    """One `Method` for each label, on the same problems, with the seeds that all methods have.
 
     Args:
-        runs: Those without results on this set are left out.
+        runs: The runs. Those without results on this set are left out.
         split_name: `heldout`, `train`, or a suite of `src/eval.py`.
-        warn: Told of runs that are left out because another method lacks their seed.
+        warn: Called with a message for each run that is left out because another method lacks its seed, or whose base
+            differs from the base of another method.
 
     Raises:
-        ConfigError: When runs differ in problems or samples, or share no seed, and so can't be paired.
+        ConfigError: When runs can't be paired: problems or samples differ, seeds are not shared, or one appears twice.
     """
     having = [run for run in runs if split_name in run.record.splits]
     by_label = {

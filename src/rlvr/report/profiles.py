@@ -1,4 +1,4 @@
-"""What methods learn from, side by side: tables, CSV and one figure of f(p)."""
+"""Shows f(p), the weight of a problem by its success rate, for several methods: tables, a CSV and a figure."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ from rlvr.files import write_whole
 from rlvr.report.figures import COLOURS, canvas, colours_of
 from rlvr.tables import Grid, Row
 
-if TYPE_CHECKING:  # a report reads the numbers, and is installed without torch
+if TYPE_CHECKING:  # a report only reads the numbers and may be installed without torch
     from rlvr.algo.profile import Profile
 
 NUMBERS = "f_of_p.csv"
 TABLE_RATES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95)
 TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
-SAME = 2e-3  # of the largest value: curves that are nowhere further apart are one line
-LINE, WIDTH = 0.18, 48  # inches of a line of the legend, and its letters
+SAME = 2e-3  # curves that differ by at most this share of the largest value are drawn as one line
+LINE, WIDTH = 0.18, 48  # height of a legend line in inches, and its length in letters
 DASHES = ("-", "--", ":")
 Quantity = Callable[["Profile"], FloatArray]
 Lines = list[tuple[list[str], FloatArray]]
@@ -33,7 +33,7 @@ Styles = dict[str, tuple[str, str]]
 
 
 def rates() -> list[float]:
-    """Those of the tables, and as many more as a curve over log-odds needs, in order."""
+    """The success rates p of the tables, and more for a smooth curve over log-odds, in rising order."""
     curve = 1 / (1 + np.exp(-np.linspace(np.log(1 / 999), np.log(999), 121)))
     return sorted({*TABLE_RATES, *(round(float(rate), 6) for rate in curve)})
 
@@ -45,13 +45,13 @@ def absolute(profile: "Profile") -> FloatArray:
 
 
 def relative(profile: "Profile") -> FloatArray:
-    """f(p)/f(.5): how much more a problem weighs than one that is solved half of the time; where that is 0, nan."""
+    """f(p)/f(.5), the weight relative to that of a problem solved half of the time; NaN where f(.5) is 0."""
     half = float(profile.weight_R[profile.rate_R == 0.5])
     return absolute(profile) / half if half else np.full(len(profile.weight_R), np.nan)
 
 
 def profile_tables(profiles: Mapping[str, "Profile"]) -> list[Grid]:
-    """f(p)/f(.5), then f(p), at `TABLE_RATES`, a row a method."""
+    """Tables of f(p)/f(.5) and of f(p) at `TABLE_RATES`, with one row for each method."""
     header = ["p", *(f"{rate:g}".lstrip("0") for rate in TABLE_RATES)]
 
     def table(title: str, quantity: Quantity, digits: int) -> Grid:
@@ -61,7 +61,7 @@ def profile_tables(profiles: Mapping[str, "Profile"]) -> list[Grid]:
 
 
 def write_profiles(profiles: Mapping[str, "Profile"], folder: Path) -> None:
-    """`f_of_p.csv` with all numbers, `f_of_p.png` and `.pdf`."""
+    """Write `f_of_p.csv` with all numbers, and the figure as `f_of_p.png` and `.pdf`."""
     write_numbers(profiles, folder)
     panels = {"f(p) / f(.5)": _lines(profiles, relative), "f(p)": _lines(profiles, absolute)}
     spelled = [[_spelled(labels) for labels, _ in lines] for lines in panels.values()]
@@ -73,7 +73,7 @@ def write_profiles(profiles: Mapping[str, "Profile"], folder: Path) -> None:
 
 
 def write_numbers(profiles: Mapping[str, "Profile"], folder: Path) -> None:
-    """`f_of_p.csv` alone, which a run leaves of its own method."""
+    """Write only `f_of_p.csv`. A run does this for its own method."""
     rows = [row for label, profile in profiles.items() for row in _rows(label, profile)]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -83,7 +83,7 @@ def write_numbers(profiles: Mapping[str, "Profile"], folder: Path) -> None:
 
 
 def read_sizes(folder: Path) -> tuple[FloatArray, FloatArray] | None:
-    """Rates p and the mean |A| at them, of the one method in a run's `f_of_p.csv`; None where it left none."""
+    """Success rates p, and the mean |A| at each, from a run's `f_of_p.csv`; None where there is no such file."""
     if not (folder / NUMBERS).is_file():
         return None
     with (folder / NUMBERS).open(newline="") as file:
@@ -122,7 +122,7 @@ def _draw(axes: Axes, profiles: Mapping[str, "Profile"], lines: Lines, name: str
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel("p, chance that the policy solves the problem")
     axes.set_ylabel(name)
-    if lines:  # the legend below, since curves may be anywhere
+    if lines:  # the legend is below, since curves may be anywhere in the panel
         below = axes.transAxes + ScaledTranslation(0, -0.45, axes.figure.dpi_scale_trans)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
 
@@ -132,12 +132,12 @@ def _spelled(labels: Sequence[str]) -> str:
 
 
 def _lead(labels: Sequence[str]) -> str:
-    """The method whose colour a shared line has: one with a colour of its own."""
+    """The method that gives a shared line its colour: the first in `COLOURS`, else the first of all."""
     return next((label for label in labels if label in COLOURS), labels[0])
 
 
 def _styles(labels: Sequence[str]) -> Styles:
-    """Colour and dashes of each line; one whose colour is taken has other dashes."""
+    """Colour and dashes of each line. Lines of the same colour get different dashes."""
     uses: Counter[str] = Counter()
     found = {}
     for label, colour in zip(labels, colours_of(labels), strict=True):
@@ -147,7 +147,7 @@ def _styles(labels: Sequence[str]) -> Styles:
 
 
 def _lines(profiles: Mapping[str, "Profile"], quantity: Quantity) -> Lines:
-    """Curves with the methods that share each; one that is not defined is none."""
+    """The curves, each with the methods that share it. Curves that contain NaN are left out."""
     found: Lines = []
     for label, profile in profiles.items():
         curve = quantity(profile)

@@ -1,4 +1,4 @@
-"""What a run or an evaluation has left in its folder, read for the report."""
+"""Reads for the report the files that a run or an evaluation has written into its folder."""
 
 import csv
 import re
@@ -27,10 +27,11 @@ class RunFolder:
     """One training run, or the evaluation of one run's policy on a suite, or samples that were made elsewhere.
 
     Attributes:
-        folder: Where its files are.
-        record: What it found.
-        texts: Samples of an evaluation by (split, policy), where `src/eval.py` made them.
-        given: Samples made elsewhere, by policy (base or trained), with their texts or None; itself None of a run.
+        folder: Folder with its files.
+        record: Its results.
+        texts: Evaluations by `src/eval.py` as (split, policy, outcome); empty for a training run.
+        given: For samples made elsewhere, their table by policy (base or trained), or None without texts. None for
+            runs and evaluations.
     """
 
     folder: Path
@@ -40,38 +41,38 @@ class RunFolder:
 
     @property
     def label(self) -> str:
-        """The method."""
+        """Name of the method."""
         return self.record.label
 
     @property
     def seed(self) -> int:
-        """Of the training."""
+        """Seed of the training."""
         return self.record.seed
 
     @property
     def name(self) -> str:
-        """The method and, of a run, the seed."""
+        """Name of the method with the seed; without it for samples made elsewhere."""
         return run_name(self.label, self.seed) if self.given is None else self.label
 
     @cached_property
     def config(self) -> dict[str, str]:
-        """Every key of the composed config with its value as text; empty where the run left none."""
+        """Every key of the composed config with its value as text; empty where there is no config."""
         return _flat(_config(self.folder))
 
     @cached_property
     def starts(self) -> list[Start]:
-        """Versions, device and commands."""
+        """Versions, device and command of each start."""
         return read_setting(self.folder)
 
     @cached_property
     def overrides(self) -> dict[str, str]:
-        """What the last start's command asked for, by key, less what only says where and how it was started."""
+        """The overrides of the last start's command, by key, without those that change no result."""
         words = [word.lstrip("+~").partition("=") for word in (self.starts[-1].command[1:] if self.starts else ())]
         return {key: value for key, mark, value in words if mark and not key.startswith(("-", *STARTING))}
 
     @cached_property
     def metrics(self) -> list[dict[str, float]]:
-        """Rows of `metrics.csv`, one an optimizer step; of a step that was taken twice the later one."""
+        """Rows of `metrics.csv`, one for each optimizer step. If a step was repeated, its last row counts."""
         path = self.folder / "metrics.csv"
         if self.texts or not path.is_file():
             return []
@@ -80,13 +81,13 @@ class RunFolder:
 
     @cached_property
     def interference(self) -> list[dict[str, float]]:
-        """Rows of `metrics.csv` that `callbacks=interference` has left."""
+        """Rows of `metrics.csv` that `callbacks=interference` has written."""
         path = self.folder / "metrics.csv"
         return [] if self.texts or not path.is_file() else measured(read_metrics(path))
 
     @cached_property
     def generated(self) -> dict[int, float]:
-        """Completion tokens sampled for training by optimizer step; without greedy ones where these weren't counted."""
+        """Completion tokens sampled for training, by optimizer step; without greedy ones if these were not recorded."""
         if self.record.generated or not self.metrics:
             return {0: 0.0, **self.record.generated} if self.record.generated else {}
         per_rollout = int(self.config.get("batch.minibatches_per_rollout", 1))
@@ -98,18 +99,18 @@ class RunFolder:
 
     @cached_property
     def cross(self) -> CrossRecord | None:
-        """KL to the base along the way; None where it was not measured."""
+        """KL to the base during training; None where it was not measured."""
         return None if self.texts or self.given is not None else CrossRecord.read(self.folder)
 
     @cached_property
     def crossed(self) -> dict[str, Crossed] | None:
-        """Samples of base and trained policy under both; None where there are none."""
+        """Samples of base and trained policy, each scored under both policies; None where there are none."""
         path = sample_file(self.folder, SPLIT, "cross")
         return read_crossed(path) if self.cross is not None and path.is_file() else None
 
     @property
     def lacks(self) -> list[str]:
-        """What the report can't show of this run, because it was not recorded."""
+        """What the report can't show of this run, because the run did not record it."""
         lacking = []
         if not self.texts and not self.record.generated:
             lacking.append("the tokens of greedy answers (equal tokens are without them)")
@@ -121,35 +122,35 @@ class RunFolder:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Every row of a `metrics.csv`, with what stands in it, also of older versions."""
+    """Every row of a `metrics.csv`, without empty cells. Names of older versions become the present ones."""
     with path.open(newline="") as file:
         rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
     return [_by_present_names(row) for row in rows]
 
 
 def _by_present_names(row: dict[str, float]) -> dict[str, float]:
-    """Older versions called the accuracy `rollout/reward`, and logged no mean of rewards."""
+    """Replace names of older versions, which called the accuracy `rollout/reward` and logged no mean of rewards."""
     older = {} if "rollout/accuracy" in row else {"rollout/reward": "rollout/accuracy"}
     older["filter/kept"] = "filter/selected"
     return {older.get(name, name): value for name, value in row.items()}
 
 
 def measured(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    """The interference of the rows that hold some, and their steps."""
+    """The rows with interference, reduced to these columns and the step."""
     names = {name for row in rows for name in row if name.startswith("interference/")} | {"step"}
     found = [{name: value for name, value in row.items() if name in names} for row in rows]
     return [row for row in found if len(row) > 1]
 
 
 def read_folders(folders: Sequence[Path], warn: Callable[[str], None]) -> list[RunFolder]:
-    """The finished runs and the evaluations among `folders`; a multirun's folder stands for its jobs.
+    """The finished runs and the evaluations among `folders`. The folder of a multirun stands for its jobs.
 
     Args:
-        folders: Of runs, multiruns, evaluations.
-        warn: Told of runs that are not finished.
+        folders: Folders of runs, multiruns and evaluations.
+        warn: Called with a message for each run that is not finished.
 
     Raises:
-        ConfigError: When a folder holds neither, or nothing of it is finished.
+        ConfigError: When a folder holds neither runs nor evaluations, or nothing is finished.
     """
     runs: list[RunFolder] = []
     outcomes: list[Path] = []
@@ -178,15 +179,15 @@ def _below(folder: Path, name: str) -> list[Path]:
 
 
 def _in_order_of_numbers(path: Path) -> list[tuple[int, str]]:
-    """So that a multirun's job 10 comes after its job 9."""
+    """A sort key by which job 10 of a multirun comes after job 9."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _suites(folders: Sequence[Path]) -> list[RunFolder]:
-    """Evaluations by `src/eval.py`: those of runs' policies beside the one of their base, suite by suite.
+    """The evaluations of runs' policies by `src/eval.py`, each with the evaluation of the base on the same suite.
 
     Raises:
-        ConfigError: When a suite has not exactly one policy that is no run's, the base.
+        ConfigError: When a suite does not have exactly one policy that no run has trained, which is the base.
     """
     outcomes = [(folder, Outcome.read(folder), _trained_by(folder)) for folder in folders]
     found = []
@@ -207,7 +208,7 @@ def _suites(folders: Sequence[Path]) -> list[RunFolder]:
 
 
 def _trained_by(folder: Path) -> RunRecord | None:
-    """The run whose policy was evaluated; None for a policy that is no run's."""
+    """The record of the run whose policy was evaluated; None for a policy that no run has trained."""
     name = OmegaConf.select(_config(folder), "model.name")
     run = Path(str(name)).parent
     return RunRecord.read(run) if name and (run / RECORD).is_file() else None

@@ -1,4 +1,4 @@
-"""Samples that an evaluation left, checked against its counts."""
+"""Reads the samples of an evaluation, and checks them against its counts of right answers."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ class Samples:
 
     @cached_property
     def right_counts(self) -> dict[str, int]:
-        """Right answers by problem, where there are any."""
+        """Number of right answers by problem, for problems that have any."""
         return {problem: sum(counts) for problem, counts in self.right_texts.items()}
 
     @cached_property
     def right_texts(self) -> dict[str, list[int]]:
-        """By problem, how often each different right text was written."""
+        """For each problem, how often each different right text was written."""
         right = self.table.filter(pc.equal(self.table["status"], "right"))
         grouped = right.group_by(["problem_id", "text_id"]).aggregate([([], "count_all")])
         found: dict[str, list[int]] = defaultdict(list)
@@ -42,13 +42,13 @@ class Samples:
         return rows
 
     def agrees_with(self, evaluation: Evaluation) -> bool:
-        """Whether these are the samples that the counts were made of, as far as can be seen."""
+        """Whether numbers of samples and of right answers are those of the evaluation."""
         counted = tuple(self.right_counts.get(problem, 0) for problem in evaluation.problem_ids)
         return self.table.num_rows == evaluation.n * len(evaluation.problem_ids) and counted == evaluation.correct
 
 
 def read_samples(run: RunFolder, split: str, policy: str, evaluation: Evaluation) -> Samples | None:
-    """The samples of base or trained policy on a set of problems; None where they are not there or not the same."""
+    """The samples of base or trained policy on a set of problems; None where missing or not those of the evaluation."""
     if run.given is not None:
         table = run.given[policy]
         return None if table is None else Samples(table)
@@ -58,7 +58,7 @@ def read_samples(run: RunFolder, split: str, policy: str, evaluation: Evaluation
 
 
 def _of_outcome(run: RunFolder, split: str, policy: str) -> Samples | None:
-    """From the folder to which `src/eval.py` writes samples."""
+    """The samples from the folder of `src/eval.py`, reduced to those of the evaluation; None where there are none."""
     outcome = next((found for name, which, found in run.texts if (name, which) == (split, policy)), None)
     if outcome is None or not Path(outcome.samples).is_dir():
         return None

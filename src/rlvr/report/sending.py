@@ -1,4 +1,4 @@
-"""A finished run's curve and report, handed to the loggers that show such things."""
+"""Sends a finished run's Pass@k curve and report to the loggers that can show them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ FILES = ("pass_at_k.md", "pass_at_k.json", "report.html", "figures/pass_at_k.pdf
 
 
 def send_report(run_dir: Path, loggers: Iterable[Any], step: int) -> None:
-    """The Pass@k curve as an image, and the run's tables and figures as its report."""
+    """Send the Pass@k curve as an image, and the run's tables and figures as its report."""
     figure = run_dir / "figures" / "pass_at_k.png"
     files = [path for name in FILES if (path := run_dir / name).is_file()]
     for logger in loggers:

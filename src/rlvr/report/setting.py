@@ -1,4 +1,4 @@
-"""Under what a run was made: the file `setting.json`, an entry a start."""
+"""Records versions, device and command of a run in the file `setting.json`, with one entry for each start."""
 
 import json
 import os
@@ -32,12 +32,12 @@ class Start:
     """One start of a run; a run that was resumed in its folder has several.
 
     Attributes:
-        time: When, UTC.
+        time: Time of the start, UTC.
         command: The script and its arguments.
-        commit: Of this repository, `-dirty` when files differ from it; None outside a repository.
+        commit: Commit of this repository, with `-dirty` when files differ from it; None outside a repository.
         python: Version of Python.
-        versions: Of the packages that are installed, among `PACKAGES`.
-        device: What computes.
+        versions: Versions of those packages among `PACKAGES` that are installed.
+        device: The GPUs, or the CPU.
     """
 
     time: str
@@ -49,7 +49,7 @@ class Start:
 
     @classmethod
     def now(cls) -> "Start":
-        """This process."""
+        """The start of this process."""
         return cls(
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             command=(Path(sys.argv[0]).name, *sys.argv[1:]),
@@ -68,7 +68,7 @@ def write_setting(run_dir: Path) -> None:
 
 
 def read_setting(run_dir: Path) -> list[Start]:
-    """The run's starts, none where nothing was recorded."""
+    """The run's starts; empty where none was recorded."""
     path = run_dir / FILE_NAME
     if not path.is_file():
         return []
@@ -92,7 +92,7 @@ def _commit() -> str | None:
 
 
 def _device() -> str:
-    import torch  # a run has it; a report reads what runs left, and is installed without
+    import torch  # a run has torch; a report may be installed without it
 
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

@@ -1,4 +1,4 @@
-"""The answer on one page beside its Pass@k curves, for a talk."""
+"""Draws a page for a talk: the answer, with the Pass@k curves beside it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,26 +8,26 @@ from rlvr.report.figures import canvas, draw_pass_at_k
 from rlvr.report.page import Answer
 from rlvr.report.pool import Method
 
-SIZE = (6.4, 6.2)  # of each half, inches
-TEXT = 5.3  # inches of a line, which leaves room for the axis of the other half
-POINTS_AN_INCH, LEADING, LETTER = 72, 1.35, 0.57  # line spacing and a letter's width, in sizes of the letters
-TITLE, FILLED = 0.45, 0.85  # inches that the title takes, and the part of the page that text may fill
-MANY = 7  # methods, whose names want a line each
-LARGEST, SMALLEST = 13, 6  # letters, points
+SIZE = (6.4, 6.2)  # width and height of each half, inches
+TEXT = 5.3  # length of a line, inches; it leaves room for the axis of the other half
+POINTS_AN_INCH, LEADING, LETTER = 72, 1.35, 0.57  # line spacing and a letter's width, relative to the font size
+TITLE, FILLED = 0.45, 0.85  # height of the title, inches, and the part of the page that text may fill
+MANY = 7  # from this number of methods on, the legend has one column
+LARGEST, SMALLEST = 13, 6  # font sizes, points
 
 
 def draw_slide(answer: Answer, methods: Sequence[Method], name: str, path: Path) -> None:
-    """Leave the page as PNG, and as PDF beside it.
+    """Save the page as PNG, and as PDF beside it.
 
     Args:
-        answer: Of a set of problems.
-        methods: Their results on it.
-        name: What the set is called.
-        path: Of the PNG.
+        answer: The answer on a set of problems.
+        methods: The methods' results on this set.
+        name: Name of the set.
+        path: Path of the PNG.
     """
     lines, size = fitted([sentence.text for sentence in answer.sentences])
     lines += wrap(answer.note, _width(size))
-    height = max(SIZE[1], len(lines) * LEADING * size / POINTS_AN_INCH / FILLED)  # as high as many methods need
+    height = max(SIZE[1], len(lines) * LEADING * size / POINTS_AN_INCH / FILLED)  # higher for more text
     with canvas(path, 2, 1, (SIZE[0], height)) as (left, right):
         left.axis("off")
         left.text(0, 1, answer.title, weight="bold", size=LARGEST + 2, va="top").set_in_layout(False)
@@ -38,7 +38,7 @@ def draw_slide(answer: Answer, methods: Sequence[Method], name: str, path: Path)
 
 
 def fitted(sentences: Sequence[str]) -> tuple[list[str], int]:
-    """Numbered sentences in lines, and the largest letters, in points, with which they fit the left half."""
+    """Numbered sentences broken into lines, and the largest font size, in points, with which they fit the left half."""
     for size in range(LARGEST, SMALLEST - 1, -1):
         width = _width(size)
         lines: list[str] = []
@@ -50,5 +50,5 @@ def fitted(sentences: Sequence[str]) -> tuple[list[str], int]:
 
 
 def _width(size: int) -> int:
-    """Letters of a line."""
+    """Number of letters in a line at this font size."""
     return int(TEXT * POINTS_AN_INCH / (LETTER * size))

@@ -1,4 +1,4 @@
-"""The runs of a report, pooled on every set of problems that they were evaluated on."""
+"""Reads the runs of a report, and pools them for every set of problems on which they were evaluated."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ SPLIT_NAMES = {"heldout": "held-out", "train": "training"}
 
 @dataclass(frozen=True)
 class Study:
-    """What a report is about.
+    """The runs that a report compares.
 
     Attributes:
         runs: Every run, in the order given.
         methods: Runs pooled over seeds, by set of problems.
-        notes: What a reader should know before anything else.
+        notes: Warnings for the reader, at the start of the report.
     """
 
     runs: Sequence[RunFolder]
@@ -31,7 +31,7 @@ class Study:
         """Read and pool runs, multiruns and evaluations.
 
         Raises:
-            ConfigError: When there is nothing finished among them, or they can't be compared, see `pool`.
+            ConfigError: When none of them is finished, or they can't be compared, see `pool`.
         """
         notes: list[str] = []
         runs = told_apart(read_folders(folders, notes.append))
@@ -45,12 +45,15 @@ class Study:
 
     @property
     def walked(self) -> list[str]:
-        """Sets of problems on which runs were evaluated along the way."""
+        """Sets of problems on which runs were evaluated during training."""
         return [split for split, methods in self.methods.items() if len(methods[0].split(0).path) > 1]
 
 
 def told_apart(runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """Runs of one method, seed and set of problems, as a search makes them, with the overrides that differ as names."""
+    """The runs, with the overrides that differ added to the labels of runs of the same method, seed and problems.
+
+    A search for hyperparameters makes such runs.
+    """
 
     def place(run: RunFolder) -> tuple[str, int, tuple[str, ...]]:
         return run.label, run.seed, tuple(run.record.splits)
@@ -76,10 +79,10 @@ def _short(keys: Sequence[str]) -> dict[str, str]:
 
 
 def spelled(split: str) -> str:
-    """A set of problems as text says it."""
+    """The name of a set of problems in text."""
     return SPLIT_NAMES.get(split, split)
 
 
 def suffix(split: str) -> str:
-    """What tells the figures of a set of problems from those of the held-out one."""
+    """The end of figures' names for a set of problems; empty for the held-out set."""
     return "" if split == "heldout" else f"_{split}"

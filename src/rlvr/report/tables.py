@@ -1,4 +1,4 @@
-"""What the tables of runs and evaluations hold."""
+"""Makes the tables of runs, and the text of intervals in cells."""
 
 from rlvr.eval import Interval, SplitRecord
 from rlvr.tables import Grid, Row
@@ -7,7 +7,10 @@ TABLE_KS = (1, 4, 16, 64, 256, 1024)
 
 
 def run_table(label: str, name: str, split: SplitRecord) -> Grid:
-    """Base, trained and their paired difference, at a few k, in percent with 95 % intervals over problems."""
+    """Table of Pass@k of base, trained policy and their paired difference at a few k.
+
+    Values are in percent, with 95 % intervals over problems.
+    """
     assert split.trained is not None
     ks = shown_ks(split.base.n)
     base, trained = split.base.intervals(), split.trained.intervals()
@@ -23,12 +26,12 @@ def run_table(label: str, name: str, split: SplitRecord) -> Grid:
 
 
 def shown_ks(n: int) -> list[int]:
-    """The k that tables show, n among them."""
+    """The values of k that tables show; the last is n."""
     return [*(k for k in TABLE_KS if k < n), n]
 
 
 def with_interval(interval: Interval, signed: bool = False) -> str:
-    """For example `27.9 [25.1, 30.2]`, or `+3.1* [0.4, 5.9]` for a difference."""
+    """The interval in percent as text: `27.9 [25.1, 30.2]`, or `+3.1* [0.4, 5.9]` for a difference."""
     sign = "+" if signed else ""
     star = "*" if signed and interval.excludes_zero else ""
     mean, low, high = (round(100 * value, 1) + 0.0 for value in (interval.mean, interval.low, interval.high))
@@ -41,5 +44,5 @@ def interval_of(row: Row) -> Interval:
 
 
 def share(interval: Interval) -> Interval:
-    """The interval of a part of a whole, as far as it lies between 0 and 1."""
+    """The interval of a share, cut off at 0 and 1."""
     return Interval(interval.mean, max(interval.low, 0.0), min(interval.high, 1.0))

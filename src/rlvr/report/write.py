@@ -42,7 +42,7 @@ TITLE = "Reasoning boundary before and after training"
 
 
 def report_run(run_dir: Path) -> None:
-    """Table and figures of a finished run, printed and left in its folder."""
+    """Print the tables of a finished run, and write them and its figures to its folder."""
     run = RunFolder(run_dir, RunRecord.read(run_dir))
     splits = run.record.splits
     _show([run_table(run.label, SPLIT_NAMES[name], split) for name, split in splits.items()], run_dir / "pass_at_k.md")
@@ -54,7 +54,7 @@ def report_run(run_dir: Path) -> None:
 
 
 def report_together(folders: list[Path], output_dir: Path) -> None:
-    """The report over several runs, paired by problem and seed: `report.html`, `report.md`, CSVs and figures.
+    """Write the report over several runs, paired by problem and seed: `report.html`, `report.md`, CSVs and figures.
 
     Raises:
         ConfigError: When they can't be compared, see `pool`.
@@ -77,20 +77,20 @@ def report_together(folders: list[Path], output_dir: Path) -> None:
 
 
 def decided(study: Study) -> tuple[dict[str, list[Finding]], dict[str, Ahead], list[Answer]]:
-    """Findings, and methods at equal Pass@1 and equal KL, by set of problems, and what they say."""
+    """The findings and the comparisons at equal Pass@1 and equal KL by set of problems, and the answers from them."""
     facts = findings(study)
     kept = {split: ahead(study, split) for split in facts}
     return facts, kept, answers(facts, kept)
 
 
 def leave_slide(study: Study, told: Sequence[Answer], output_dir: Path) -> None:
-    """`answer.png` and `answer.pdf`: the answer on the first set of problems, for a talk."""
+    """Write `answer.png` and `answer.pdf`, a page for a talk with the answer on the first set of problems."""
     split = next((split for split in study.methods if split != "train"), next(iter(study.methods)))
     draw_slide(told[0], study.methods[split], spelled(split), output_dir / "answer.png")
 
 
 def show(section: Section, told: Sequence[Answer], notes: Sequence[str]) -> None:
-    """A section's tables on the terminal, the answer, and what a reader should know."""
+    """Print a section's tables, the answers and the notes on the terminal."""
     for block in section.blocks:
         if isinstance(block, Table):
             console.print()

@@ -1,4 +1,4 @@
-"""The report over samples that were drawn and graded elsewhere."""
+"""The report over samples that other programs have drawn and graded."""
 
 from rlvr.report.outside.reading import Wanted
 from rlvr.report.outside.writing import report_samples

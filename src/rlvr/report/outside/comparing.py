@@ -1,4 +1,4 @@
-"""Policies on the same problems with as many samples, or one sentence on why they can't be compared."""
+"""Brings policies to the same problems and numbers of samples, or says in one sentence why that is not possible."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from rlvr.step.table import text_id
 
 @dataclass(frozen=True)
 class Compared:
-    """One policy, with as many samples of every problem as all others.
+    """One policy, with the same number of samples of every problem as all other policies.
 
     Attributes:
-        policy: As it was read.
-        samples: The first n of every problem, the problems in the base's order.
+        policy: The policy with everything that was read of it.
+        samples: The first n samples of every problem, with the problems in the order of the base.
     """
 
     policy: Policy
@@ -28,7 +28,7 @@ class Compared:
 
     @property
     def evaluation(self) -> Evaluation:
-        """Counts by problem; what the files do not say is not a number."""
+        """The counts of right answers by problem. Numbers that the files do not have are NaN."""
         return Evaluation(
             n=len(next(iter(self.samples.values()))),
             problem_ids=tuple(self.samples),
@@ -40,13 +40,13 @@ class Compared:
 
     @property
     def mean_tokens(self) -> float:
-        """Of an answer; not a number where one's length is not known."""
+        """Mean tokens of an answer; NaN where the length of any answer is not known."""
         tokens = [one.tokens for those in self.samples.values() for one in those if one.tokens is not None]
         return sum(tokens) / len(tokens) if len(tokens) == self._count else math.nan
 
     @property
     def entropy(self) -> float:
-        """Mean of -log p over tokens, nats; not a number where an answer's log-probability or length is not known."""
+        """Mean of -log p over tokens, nats; NaN where the log-probability or length of any answer is not known."""
         logps = [one.logp for those in self.samples.values() for one in those if one.logp is not None]
         length = self.mean_tokens * self._count
         return -math.fsum(logps) / length if len(logps) == self._count and length > 0 else math.nan
@@ -56,7 +56,7 @@ class Compared:
         return sum(map(len, self.samples.values()))
 
     def table(self) -> pa.Table | None:
-        """Every sample as the section on texts reads it; None where one has no text."""
+        """A table of all samples for the report's section on texts; None where any sample has no text."""
         rows = [(problem, place, one) for problem, those in self.samples.items() for place, one in enumerate(those)]
         texts = [one.text for _, _, one in rows]
         if any(text is None for text in texts):
@@ -74,14 +74,14 @@ class Compared:
 
 
 def compared(policies: Sequence[Policy], wanted: Wanted) -> list[Compared]:
-    """All policies, the base first.
+    """All policies in a form that can be compared, the base first.
 
     Args:
-        policies: As they were read.
-        wanted: Names the base, and how many samples count.
+        policies: The policies that were read.
+        wanted: Has the name of the base and the number of samples that count.
 
     Raises:
-        ConfigError: When there is no base or nothing beside it, or problems or numbers of samples differ.
+        ConfigError: When there is no base or no other policy, or problems or numbers of samples differ.
     """
     names = [policy.label for policy in policies]
     if wanted.base not in names:
@@ -107,7 +107,7 @@ def compared(policies: Sequence[Policy], wanted: Wanted) -> list[Compared]:
 
 
 def _check_problems(one: Policy, other: Policy) -> None:
-    """Whether another policy has all problems of one."""
+    """Raise a ConfigError when `other` lacks a problem that `one` has."""
     missing = [problem for problem in one.samples if problem not in other.samples]
     if missing:
         raise ConfigError(
@@ -117,7 +117,7 @@ def _check_problems(one: Policy, other: Policy) -> None:
 
 
 def _samples_each(policy: Policy) -> int:
-    """How many samples every problem has."""
+    """The number of samples of each problem. Raises a ConfigError when problems have different numbers."""
     counts = {problem: len(samples) for problem, samples in policy.samples.items()}
     few, many = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
     if counts[few] != counts[many]:

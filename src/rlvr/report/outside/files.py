@@ -1,4 +1,4 @@
-"""Rows of files that other programs have left, each with its number, from 1."""
+"""Reads the rows of files that other programs have written. Rows are numbered from 1."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ SUFFIXES = (".parquet", ".jsonl")
 
 
 def files_of(label: str, named: str | Sequence[str]) -> list[Path]:
-    """The files of a policy, each of which is there and of a kind that is read.
+    """The paths of a policy's files, after checks that each exists and has a known suffix.
 
     Args:
-        label: The setting that a refusal speaks of.
-        named: Files, or patterns with a * in them, which stand for the files that they match.
+        label: The setting that an error message names.
+        named: Names of files, or patterns with a *, which stand for all files that they match.
 
     Raises:
-        ConfigError: When one is missing, of another kind, or named twice.
+        ConfigError: When a file is missing, has another suffix, or is named twice.
     """
     paths: list[Path] = []
     for name in [named] if isinstance(named, str) else named:
@@ -45,7 +45,7 @@ def files_of(label: str, named: str | Sequence[str]) -> list[Path]:
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, Row]]:
-    """Every row with its number; of a .jsonl file that of its line.
+    """Every row of a file with its number. In a .jsonl file this is the number of the line.
 
     Raises:
         ConfigError: When the file or a row of it can't be read.

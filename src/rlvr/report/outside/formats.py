@@ -1,4 +1,4 @@
-"""What the columns of a file mean: formats that are known by their columns, and names that are known in any file."""
+"""Finds out what the columns of a file hold, from the known formats of programs and from common column names."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from rlvr.errors import ConfigError
 from rlvr.report.outside.files import Row
 
 NEEDED = ("problem", "correct")
-# By what a column holds, names that it has in files of many origins, the surest first.
+# For each thing that a column may hold, the names that such columns often have, the most certain first.
 KNOWN: Mapping[str, Sequence[str]] = {
     "problem": ("problem", "problem_id", "question_id", "task_id", "doc_id", "question", "prompt", "input"),
     "sample": ("sample", "sample_id", "sample_index", "sample_idx"),
@@ -25,14 +25,15 @@ KNOWN: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Format:
-    """How a program leaves its samples.
+    """The format in which a program writes its samples.
 
     Attributes:
-        name: The program's.
-        marks: Columns that tell its files from others'.
-        plain: Makes a row of its a row of plain columns, those with a name of the program's own under that name.
-        names: By what a column holds, the names that it may have, the surest first.
-        metrics: The names of a plain row's metrics, of which one says right or wrong; None: `names` has it.
+        name: Name of the program.
+        marks: Columns by which files of this program are recognized.
+        plain: Turns a row of such a file into a row of plain columns, without nesting.
+        names: For each thing that a column may hold, the names that it may have, the most certain first.
+        metrics: Gives the names of a plain row's metrics, one of which says right or wrong. None where `names` has
+            the column for that.
     """
 
     name: str
@@ -47,13 +48,16 @@ def _same(row: Row) -> Row:
 
 
 def _harness(row: Row) -> Row:
-    """A row a document and filter. `resps` has a list of answers for each request; a task of answers makes one."""
+    """A plain row. The harness writes one row for each document and filter.
+
+    `resps` has a list of answers for each request, and a task with generated answers makes one request.
+    """
     asked, answers = row.get("arguments"), row.get("resps")
     first = asked.get("gen_args_0") if isinstance(asked, dict) else None
     number, digest = row.get("doc_id"), row.get("doc_hash")
     return {
         **row,
-        # The hash tells apart documents of two sets that have the same number.
+        # The hash makes names differ where documents of two data sets have the same number.
         "doc_id": number if number is None or not digest else f"{number} {str(digest)[:8]}",
         "arguments": first.get("arg_0") if isinstance(first, dict) else None,
         "resps": answers[0] if isinstance(answers, list) and answers and isinstance(answers[0], list) else answers,
@@ -61,7 +65,7 @@ def _harness(row: Row) -> Row:
 
 
 def _harness_metrics(row: Row) -> Sequence[str]:
-    """Older versions do not list them."""
+    """The names of a row's metrics. Older versions do not list them: every column but `HARNESS_OWN` counts."""
     listed = row.get("metrics")
     return listed if isinstance(listed, list) else [name for name in row if name not in HARNESS_OWN]
 
@@ -90,7 +94,7 @@ HARNESS = Format(
 
 
 def _lighteval(row: Row) -> Row:
-    """A row a document, as three groups of columns."""
+    """A plain row. lighteval writes one row for each document, with three groups of columns."""
     groups = (row.get(name) for name in ("doc", "model_response", "metric"))
     doc, response, metric = (group if isinstance(group, dict) else {} for group in groups)
     tokens = response.get("output_tokens")
@@ -122,7 +126,7 @@ FORMATS = (
         "verl",
         frozenset(("input", "output", "score", "step")),
         _same,
-        # With both, verl itself takes acc for the accuracy: score may be a reward of 1 and -1.
+        # Where a file has both, verl itself uses acc for the accuracy: score may be a reward of 1 or -1.
         {"problem": ("input",), "prompt": ("input",), "text": ("output",), "correct": ("acc", "score")},
     ),
 )
@@ -130,19 +134,19 @@ PLAIN = Format("plain columns", frozenset(), _same, KNOWN)
 
 
 def format_of(row: Row) -> Format:
-    """The format that has these columns."""
+    """The known format whose columns this row has, else `PLAIN`."""
     return next((each for each in FORMATS if each.marks <= row.keys()), PLAIN)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of a file holds what; a thing that the file does not have is not in `of`."""
+    """Which column of a file holds which thing. Things for which the file has no column are not in `of`."""
 
     format: Format
     of: Mapping[str, str]
 
     def cell(self, row: Row, what: str) -> Any:
-        """What a row of plain columns has there; None where it has nothing."""
+        """The value that a plain row has for this thing; None where it has none."""
         return row.get(self.of[what]) if what in self.of else None
 
 
@@ -151,12 +155,12 @@ def columns_of(path: Path, row: Row, given: Mapping[str, str | None], several: b
 
     Args:
         path: The file.
-        row: As it stands in the file.
-        given: By what a column holds, the name that the user has given, or None.
+        row: The first row, as it is in the file.
+        given: For each thing that a column may hold, the name that the user has given, or None.
         several: Whether the file holds several policies.
 
     Raises:
-        ConfigError: When one that is needed is not there or can't be told.
+        ConfigError: When a column that is needed or given is missing, or several metrics may say right or wrong.
     """
     form = format_of(row)
     plain = form.plain(row)
@@ -182,7 +186,7 @@ MEANING = {"problem": "the problem", "correct": "right or wrong", "policy": "the
 
 
 def _only(path: Path, metrics: Sequence[str]) -> str:
-    """The metric that there is."""
+    """The only metric. Raises a ConfigError when there are several, or none."""
     if len(metrics) != 1:
         said = ", ".join(map(str, metrics)) or "none"
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Graded samples from files of any origin; a row that can't be understood is refused in one sentence."""
+"""Reads graded samples from files of any program. One sentence says why a row can't be understood."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wanted:
-    """How files are to be read: the settings of the report's command.
+    """Settings of the report's command that say how to read files.
 
     Attributes:
         base: Name of the policy that the others are compared with.
-        n: Samples of each problem, the first ones; None: all.
-        threshold: Scores of at least this are right; None: scores are 0 or 1.
-        filter: Of lm-evaluation-harness's filters the one that counts; None: there is one.
-        columns: By what a column holds its name, or None where it is a known one.
+        n: How many of the first samples of each problem count; None: all.
+        threshold: Answers with at least this score are right; None: scores are 0 or 1.
+        filter: Name of the filter of lm-evaluation-harness that counts; None: each file has only one.
+        columns: For each thing that a column may hold, the column's name, or None to look for the known names.
     """
 
     base: str = "base"
@@ -44,15 +44,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One graded answer; None where the file does not say.
+    """One graded answer. Attributes that the file does not have are None.
 
     Attributes:
-        right: Whether it is right.
-        prompt: What was asked.
-        text: What was answered.
-        tokens: How long it is.
-        logp: Log-probability of all of it, nats.
-        order: File, number of the sample, row and place in it: by this the first samples of a problem are chosen.
+        right: Whether the answer is right.
+        prompt: The prompt.
+        text: The answer.
+        tokens: Number of tokens of the answer.
+        logp: Log-probability of the whole answer, nats.
+        order: File, number of the sample, row, and place in the row. The first samples of a problem are chosen by it.
     """
 
     right: bool
@@ -68,9 +68,9 @@ class Policy:
     """Everything that was read of a policy.
 
     Attributes:
-        label: Its name.
-        files: Where it was read, and as what.
-        samples: By problem.
+        label: Name of the policy.
+        files: Files with its samples, and what their columns hold.
+        samples: Its samples by problem.
     """
 
     label: str
@@ -84,10 +84,10 @@ def read_policies(paths: Sequence[Path], wanted: Wanted, label: str | None) -> l
     Args:
         paths: Files of one policy or, without `label`, of several.
         wanted: How to read them.
-        label: The policy; None: a column names it.
+        label: Name of the policy; None: a column has it.
 
     Raises:
-        ConfigError: When a file has no row, or one that can't be understood.
+        ConfigError: When a file has no row, or a row that can't be understood.
     """
     policies: dict[str, Policy] = {}
     for index, path in enumerate(paths):
@@ -115,7 +115,7 @@ def read_policies(paths: Sequence[Path], wanted: Wanted, label: str | None) -> l
 
 
 def _that_count(path: Path, wanted: str | None) -> Iterator[tuple[int, Row]]:
-    """All rows or, where lm-evaluation-harness has used several filters on the same answers, those of one of them."""
+    """The rows that count: all, or those of one filter where lm-evaluation-harness applied several filters."""
     filters: dict[str, None] = {}
     for number, row in rows_of(path):
         if HARNESS.marks <= row.keys():
@@ -136,7 +136,7 @@ def _that_count(path: Path, wanted: str | None) -> Iterator[tuple[int, Row]]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row whose columns are known; where right or wrong is a list, a row of so many samples."""
+    """A row whose columns are known. Where its `correct` is a list, it holds one sample for each item."""
 
     path: Path
     number: int
@@ -144,11 +144,11 @@ class _Row:
     row: Row
 
     def cell(self, what: str, read: Callable[[Any], T]) -> T:
-        """What a column says that every row has."""
+        """The value of a column that every row must have."""
         return self._read(what, self.columns.cell(self.row, what), read)
 
     def samples(self, file: int, threshold: float | None) -> Iterator[tuple[int | str | None, Sample]]:
-        """The samples, each with its number among those of its problem where a column says it."""
+        """The samples of the row, each with its number among those of its problem, or None without such a column."""
         count = self._count()
         listed = {what: self._listed(what, count) for what in ("sample", "correct", "text", "tokens", "logp")}
         prompt = self._optional("prompt", self.columns.cell(self.row, "prompt"), plain_text)
@@ -169,12 +169,12 @@ class _Row:
             )
 
     def _count(self) -> int | None:
-        """How many samples the row holds, where it holds a list of them."""
+        """The number of samples where the row holds a list of them, else None."""
         verdicts = self.columns.cell(self.row, "correct")
         return len(verdicts) if isinstance(verdicts, list) else None
 
     def _listed(self, what: str, count: int | None) -> list[Any]:
-        """A column's value for each of the row's samples."""
+        """The values of a column, one for each sample of the row."""
         value = self.columns.cell(self.row, what)
         verdicts = self.columns.of["correct"]
         if count is None and what == "text" and isinstance(value, list) and all(isinstance(one, str) for one in value):

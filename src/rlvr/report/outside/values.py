@@ -1,18 +1,18 @@
-"""What one cell of a foreign file says, or why it can't be understood."""
+"""Reads single cells of files from other programs, or says why a cell can't be understood."""
 
 import hashlib
 import json
 import math
 from typing import Any
 
-SHORT = 60  # characters of a problem's text that is its own name
+SHORT = 60  # characters: a problem's text of at most this length is its name
 WORDS = {"right": True, "correct": True, "true": True} | dict.fromkeys(
     ("wrong", "incorrect", "false", "unevaluated", "timeout", "error"), False
 )
 
 
 class UnfitError(ValueError):
-    """A cell that can't be understood: the end of a sentence that names file, row and column."""
+    """A cell can't be understood. The message is the end of a sentence that begins with file, row and column."""
 
 
 def is_right(value: Any, threshold: float | None) -> bool:
@@ -20,7 +20,7 @@ def is_right(value: Any, threshold: float | None) -> bool:
 
     Args:
         value: True or false, 0 or 1, a word such as `right`, or a score where there is a threshold.
-        threshold: Scores of at least this are right.
+        threshold: Scores of at least this are right; None: only 0 and 1 are allowed.
     """
     if isinstance(value, bool):
         return value
@@ -40,8 +40,8 @@ def is_right(value: Any, threshold: float | None) -> bool:
 
 
 def problem_name(value: Any) -> str:
-    """A name that is the same wherever the problem is the same: a long text's is a hash of it."""
-    if isinstance(value, float) and value.is_integer():  # a column of numbers that had a gap
+    """A name for the problem that is the same in all files: its text, or a hash of the text where that is long."""
+    if isinstance(value, float) and value.is_integer():  # whole numbers in a column with gaps are read as floats
         value = int(value)
     if value is None or value == "" or isinstance(value, bool | float):
         raise UnfitError(f"is {_shown(value)}, and must name a problem by a text or a whole number")
@@ -50,12 +50,12 @@ def problem_name(value: Any) -> str:
 
 
 def plain_text(value: Any) -> str:
-    """A text; of a conversation, its messages as JSON."""
+    """The value as text. A value of another type, such as the messages of a conversation, becomes JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def sample_number(value: Any) -> int | str:
-    """What tells a sample from the others of its problem."""
+    """The number or name that distinguishes a sample from others of its problem."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -64,7 +64,7 @@ def sample_number(value: Any) -> int | str:
 
 
 def token_count(value: Any) -> int:
-    """How many tokens an answer has, from their number or from themselves."""
+    """Number of tokens of an answer, from this number or from the list of tokens."""
     if isinstance(value, list):
         return len(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value < 0 or value % 1:
@@ -73,17 +73,17 @@ def token_count(value: Any) -> int:
 
 
 def log_probability(value: Any) -> float:
-    """Log-probability of a whole answer, from itself or from those of its tokens, nats."""
+    """Log-probability of a whole answer, nats, from this number or from the list of those of its tokens."""
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, int | float) and not isinstance(part, bool) and math.isfinite(part) for part in parts):
         raise UnfitError(f"is {_shown(value)}, and must be a log-probability, or a list of them")
-    if (total := math.fsum(parts)) > 1e-3 * max(1, len(parts)):  # rounding in float16 may be that large
+    if (total := math.fsum(parts)) > 1e-3 * max(1, len(parts)):  # float16 rounding errors may reach this size
         raise UnfitError(f"is {total:g}, and a log-probability is not above 0")
     return total
 
 
 def _number(text: str) -> float | str:
-    """A number that was written as a text, or the text."""
+    """The number that a text stands for, or the text itself where it is not a number."""
     try:
         return float(text)
     except ValueError:

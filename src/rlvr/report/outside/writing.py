@@ -1,4 +1,4 @@
-"""From files of samples to the page."""
+"""Writes the report from files of samples."""
 
 import math
 from collections import defaultdict
@@ -27,7 +27,7 @@ from rlvr.report.study import Study
 from rlvr.report.write import TITLE, decided, leave_slide, show
 from rlvr.tables import Grid, Row
 
-SPLIT = "given"  # what tables call the problems
+SPLIT = "given"  # the name of the set of problems in tables
 ABSENT = (
     "Not on this page, since files of samples do not say it: paths along training and with them comparisons at equal "
     "tokens, at equal Pass@1 and against early stopping; training curves; settings and versions; the random guess, "
@@ -43,10 +43,10 @@ Named = str | Mapping[str, str | list[str]]
 
 
 def report_samples(samples: Named, wanted: Wanted, output_dir: Path) -> None:
-    """The report over samples of a base and other policies: `report.html`, `report.md`, CSVs and figures.
+    """Write the report over samples of a base and other policies: `report.html`, `report.md`, CSVs and figures.
 
     Args:
-        samples: Files of each policy by its name, or files of all with a column that names the policy.
+        samples: Files by name of the policy, or files of all policies with a column that names the policy.
         wanted: How to read them.
         output_dir: Where the report goes.
 
@@ -66,7 +66,7 @@ def report_samples(samples: Named, wanted: Wanted, output_dir: Path) -> None:
 
 
 def study_of(found: Sequence[Compared]) -> Study:
-    """The policies as runs from one base, on one set of problems."""
+    """A study that treats each policy as a run from the same base, on one set of problems."""
     base, *others = found
     before, base_table = base.evaluation, base.table()
     runs = [
@@ -81,7 +81,10 @@ def study_of(found: Sequence[Compared]) -> Study:
 
 
 def what_was_read(found: Sequence[Compared], out: Output) -> Section:
-    """A line a policy, and in the CSV a row a file: what its columns were taken for, and what it held."""
+    """The section on the files that were read: what each column was taken for, and how many samples a file has.
+
+    The table has one line for each policy, the CSV one row for each file.
+    """
     rows: list[Row] = []
     lines: list[list[str]] = []
     for each in found:
@@ -132,7 +135,7 @@ def _notes(found: Sequence[Compared]) -> list[str]:
 
 
 def _twins(found: Sequence[Compared]) -> Iterator[tuple[str, Path, Path]]:
-    """Files of one policy that look like one and the same sampling: (policy, first, second)."""
+    """Pairs of files of one policy that hold the same answers: (policy, first, second)."""
     for each in [one for one in found if len(one.policy.files) > 1]:
         answers: dict[int, list[tuple[str, str | None]]] = defaultdict(list)
         for problem, samples in each.policy.samples.items():

@@ -1,1 +1,1 @@
-"""The sections of a report: each takes the study, writes its CSVs and figures, and says what goes on the page."""
+"""The sections of a report. Each writes its CSVs and figures, and returns the blocks for the page."""

@@ -1,4 +1,4 @@
-"""Methods minus their base at every k at once, and by which k the curves have crossed."""
+"""Pass@k of methods minus their base, with bands over all k at once, and the k by which the curves have crossed."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ TITLE = "Against the base, at every k at once"
 
 
 def bands(found: dict[str, list[Finding]], out: Output) -> Section:
-    """A figure and a table for each set of problems."""
+    """The section with a figure and a table for each set of problems."""
     section = Section(TITLE)
     rows: list[Row] = []
     for split, those in found.items():
@@ -65,7 +65,7 @@ def _figure(split: str, found: Sequence[Finding], out: Output) -> Block:
         for axes, one, colour in zip(panels, found, shades, strict=False):
             axes.axhline(0, color="0.4", linewidth=0.8)
             axes.plot(one.ks, [100 * band.mean for band in one.band], color=colour)
-            for intervals in (one.band, one.alone):  # the pointwise ones inside, darker
+            for intervals in (one.band, one.alone):  # the pointwise band lies inside and looks darker
                 low, high = ([100 * getattr(each, end) for each in intervals] for end in ("low", "high"))
                 axes.fill_between(one.ks, low, high, color=colour, alpha=0.15, linewidth=0)
             k_axis(axes, one.ks)

@@ -1,4 +1,4 @@
-"""Beside Pass@k: how far the curve is from solving everything, at which rates problems are solved, what remains."""
+"""Measures beyond Pass@k: log-coverage, Cover@tau, G-Pass@k, Bayes, and retention and discovery of solved problems."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,12 +18,12 @@ TAUS = (0.5, 0.1, 0.01)
 BAYES = "Bayes"
 STABLE_K, STABLE_TAU = 16, 0.5
 POINTS = 60
-# Below a few times 1/n Cover@tau is what the prior says of problems without a right answer, not what was seen.
+# For tau below a few times 1/n, Cover@tau of problems without a right answer comes from the prior, not from samples.
 SEEN, WIDEST, LAST = 4, 0.5, 0.99
 
 
 def beyond(study: Study, out: Output) -> Section:
-    """A table and the curve of Cover@tau for each set of problems."""
+    """The section with a table and the curve of Cover@tau for each set of problems."""
     rows: list[Row] = []
     curve: list[Row] = []
     section = Section("Beyond Pass@k")
@@ -52,11 +52,11 @@ def beyond(study: Study, out: Output) -> Section:
 
 
 Policy = tuple[int, IntArray]
-"""n, and right answers [S, P]."""
+"""Samples n of each problem, and numbers of right answers [S, P]."""
 
 
 def counts_of(methods: Sequence[Method]) -> dict[str, Policy]:
-    """The base of the first method, and every method."""
+    """Counts of right answers of the first method's base, and of every method."""
     pairs = {method.label: method.pairs() for method in methods}
     counted = {label: np.array([now.correct for _, now in found]) for label, found in pairs.items()}
     base = np.array([before.correct for before, _ in pairs[methods[0].label]])
@@ -71,7 +71,7 @@ def _measured(policies: Mapping[str, Policy]) -> dict[str, dict[str, Interval]]:
         values = {"log-coverage": log_coverage(n), **{f"Cover@{tau:g}": cover(n, tau) for tau in TAUS}}
         values[f"G-Pass@{k}"] = g_pass(n, k, STABLE_TAU)
         row = {name: bootstrap_mean(_at(value, now_SP)) for name, value in values.items()}
-        # Seeds share a base, and its samples count once.
+        # Seeds may share one base; its samples must count only once.
         mean, deviation = bayes(np.unique(now_SP, axis=0).ravel(), n)
         row[BAYES] = Interval(mean, mean - deviation, mean + deviation)
         if label != "base":
@@ -112,7 +112,7 @@ def _cell(name: str, found: Interval | None) -> str:
 
 
 def cover_rows(split: str, policies: Mapping[str, Policy]) -> list[Row]:
-    """Cover@tau of every policy, from a few times 1/n on."""
+    """Rows of Cover@tau for every policy, with tau from a few times 1/n upwards."""
     return [
         {"split": split, "policy": label, "tau": float(tau), "mean": float(_at(cover(n, tau), count_SP).mean())}
         for label, (n, count_SP) in policies.items()

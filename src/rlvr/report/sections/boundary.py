@@ -1,4 +1,4 @@
-"""The boundary ledger: which problems came within reach and which went out of it, at every evaluation."""
+"""The boundary ledger: which problems each policy has won and which it has lost, at every evaluation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -14,7 +14,10 @@ COUNTED: tuple[tuple[str, Kind], ...] = (("entries", "entry"), ("losses", "loss"
 
 
 def boundary(study: Study, out: Output) -> Section:
-    """Entries and losses of every checkpoint, then problem by problem for the last one."""
+    """The section with counts of entries and losses at the last step, and a list of these problems for each run.
+
+    The CSVs have them for every evaluation.
+    """
     section = Section("Boundary ledger")
     counts: list[Row] = []
     problems: list[Row] = []
@@ -46,7 +49,7 @@ def boundary(study: Study, out: Output) -> Section:
 
 
 def checkpoints(method: Method, index: int) -> Iterator[tuple[int | None, Evaluation, Evaluation]]:
-    """(step, base, policy) of a run's evaluations along the way, on fewer problems, and at the end (step None)."""
+    """(step, base, policy) for a run's evaluations during training, on fewer problems, then at the end (step None)."""
     split = method.split(index)
     for step in sorted(split.path)[1:]:
         yield step, split.path[min(split.path)], split.path[step]
@@ -55,7 +58,7 @@ def checkpoints(method: Method, index: int) -> Iterator[tuple[int | None, Evalua
 
 
 def ledger_row(found: Ledger, problems: int) -> Row:
-    """Counts, raw and beyond noise."""
+    """Counts of entries and losses: all of them, and those beyond noise at each level."""
     row: Row = {"problems": problems, "n": found.n, "base_coverage": found.base_coverage, "coverage": found.coverage}
     for name, kind in COUNTED:
         row[name] = len(found.of(kind))
@@ -78,7 +81,7 @@ def _counts_grid(rows: Sequence[Row], name: str) -> Grid:
 
 
 def _listing(found: Ledger, title: str) -> Block:
-    """Every entry and loss, folded away."""
+    """A folded table of every entry and loss."""
     lines = [_line(change, found.n) for change in found.changes]
     head = ["problem", "", "base", "now", "p"]
     counted = f"entries {len(found.of('entry'))}, losses {len(found.of('loss'))}"

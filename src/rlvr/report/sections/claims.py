@@ -1,4 +1,4 @@
-"""Which entries and losses are claimed, so many problems having been looked at, and what fresh samples say of them."""
+"""Shows which entries and losses are claimed after correction for many tests, and which ones fresh samples confirm."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ NOTE = (
 
 
 def claims(found: dict[str, list[Finding]], out: Output) -> Section:
-    """Counts of every seed, then problem by problem."""
+    """The section with the counts of claims for every seed, then a list of the claimed problems."""
     section = Section(TITLE)
     counts: list[Row] = []
     problems: list[Row] = []
@@ -58,7 +58,7 @@ _VERDICTS: list[tuple[str, Kind]] = [(verdict, kind) for verdict in ("confirmed"
 
 
 def count_row(made: Claims, fresh: Confirmation | None) -> Row:
-    """Claims of one run, and what became of them; None where nothing was drawn again."""
+    """Counts of one run's claims, and of the verdicts on them; verdicts are None where no fresh samples were drawn."""
     row: Row = {"problems": made.problems, "n": made.n}
     for kind in KINDS:
         row |= {SAID[kind]: len(made.of(kind)), f"{SAID[kind]}_surely": made.surely(kind)}

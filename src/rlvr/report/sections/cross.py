@@ -1,4 +1,4 @@
-"""How far policies are from their base, and how likely the base is to give their right answers."""
+"""Shows KL between policies and their base, and the probability of the policies' right answers under the base."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,11 @@ from rlvr.tables import Grid, Row
 TITLE = "Distance from the base"
 FROM_BASE, FROM_TRAINED = "KL(trained || base)", "KL(base || trained)"
 BEYOND, TOKENS = "beyond the base's budget", "tokens"
-POINTS, WIDEST = 80, 0.98  # of the figure; the part of all right answers that it has room for
+POINTS, WIDEST = 80, 0.98  # points of a curve; share of right answers inside the figure
 
 
 def cross(found: CrossedStudy | None, out: Output) -> list[Section]:
-    """KL both ways and right answers beyond the base's budget; none where no run has scored its samples so."""
+    """The section with KL both ways and right answers beyond the base's budget; none without scored samples."""
     if found is None:
         return []
     beyond = found.parts(lambda one: one.beyond_P(found.n), lambda one: one.right_PN.sum(axis=1))
@@ -59,7 +59,7 @@ def _cell(name: str, one: Interval | None) -> str:
 
 
 def _figure(found: CrossedStudy, out: Output) -> Block:
-    """Shares of right answers over how unlikely the base is to give them."""
+    """A figure of the share of right answers whose -log p under the base is above each value."""
     unlikely = {one.label: _unlikely(one.seeds) for one in found.policies}
     budget = float(np.log(found.n))
     most = max([1.5 * budget, *(float(np.quantile(each, WIDEST)) for each in unlikely.values() if len(each))])
@@ -85,7 +85,7 @@ def _figure(found: CrossedStudy, out: Output) -> Block:
 
 
 def _unlikely(seeds: Sequence[Crossed]) -> FloatArray:
-    """-log p_base of every right answer."""
+    """-log p under the base of every right answer, nats."""
     return np.concatenate([-one.base_logp_PN[one.right_PN.astype(bool)] for one in seeds])
 
 

@@ -1,4 +1,4 @@
-"""Where the boundary is: Pass@k of base and methods, the plane of Pass@1 and Pass@n, crossing points."""
+"""Shows Pass@k of base and methods, the plane of Pass@1 and Pass@n, and the points where curves cross."""
 
 from math import isinf
 
@@ -16,7 +16,7 @@ TITLE = "Pass@k"
 
 
 def plane(study: Study, out: Output) -> Section:
-    """The headline: each run's way from its base, a point an evaluation."""
+    """The first section: each run's path from its base in the plane, with a point for each evaluation."""
     rows: list[Row] = []
     for split in study.walked:
         for run in (run for method in study.methods[split] for run in method.runs):
@@ -45,7 +45,7 @@ def plane(study: Study, out: Output) -> Section:
 
 
 def curves(study: Study, out: Output) -> Section:
-    """Pass@k with intervals, differences to base and GRPO, and where curves cross."""
+    """The section with Pass@k and its intervals, differences from base and GRPO, and crossing points."""
     rows: list[Row] = []
     crossings: list[Row] = []
     section = Section(TITLE)
@@ -87,7 +87,7 @@ OVER = {
 
 
 def values_of(methods: list[Method]) -> dict[str, Values]:
-    """Base and trained policies, by k in powers of two."""
+    """Pass@k of the base and of every trained policy, at each k that is a power of two."""
     ks = powers_of_two(methods[0].n)
     base = {"base": {k: methods[0].base_SP(k) for k in ks}}
     return {**base, **{method.label: {k: method.trained_SP(k) for k in ks} for method in methods}}

@@ -1,4 +1,4 @@
-"""Where in a completion policies are unsure."""
+"""Shows at which positions of a completion, and in how few tokens, the entropy of policies lies."""
 
 from collections.abc import Iterator
 
@@ -16,13 +16,13 @@ from rlvr.report.tables import share, with_interval
 from rlvr.tables import Grid, Row
 
 TITLE = "Entropy where it is"
-REACHED = 0.05  # share of completions that are so long, for a position to be shown
-LONG = 64  # positions, from which on they are on a log scale
+REACHED = 0.05  # a position is shown if at least this share of completions reaches it
+LONG = 64  # the axis of positions is a log scale if it reaches further
 MEAN, BRANCHING, SHARE = "entropy", "branching factor", "share of the top tokens"
 
 
 def entropy(found: CrossedStudy | None, out: Output) -> list[Section]:
-    """By position, and in how few tokens it lies; none where no run has scored its samples."""
+    """The section with entropy by position and its share in the top tokens; none without scored samples."""
     if found is None:
         return []
     measured = _measured(found)
@@ -94,7 +94,7 @@ def _figure(policies: list[Drawn], out: Output) -> Block:
 
 
 def _by_position(drawn: Drawn) -> Iterator[Row]:
-    """A row a bin of positions, counted from 1, as far as enough completions reach."""
+    """One row for each bin of positions (counted from 1), up to the last that enough completions reach."""
     completions = sum(one.tokens_PN.size for one in drawn.seeds)
     counted_BSP, entropy_BSP = (
         np.array([drawn.values(_at(name, index)) for index in range(max(_bins(one) for one in drawn.seeds))])
@@ -114,7 +114,7 @@ def _bins(one: Crossed) -> int:
 
 
 def _at(name: str, index: int) -> Of:
-    """A quantity of each problem in a bin; 0 where no completion is so long."""
+    """A function that gives a quantity of each problem in a bin; 0 where no completion is long enough."""
 
     def of(one: Crossed) -> FloatArray:
         value_PB: FloatArray = getattr(one, name)

@@ -1,5 +1,7 @@
-"""Methods where they cost as much, gained as much or are as far from their base, and against GRPO stopped early: read
-off the runs' paths."""
+"""Compares methods at equal tokens, at equal Pass@1, at equal KL to the base, and with GRPO stopped early.
+
+The values come from the runs' evaluations during training.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +18,7 @@ from rlvr.report.study import Study, spelled, suffix
 from rlvr.report.tables import shown_ks
 from rlvr.tables import Row
 
-SHARES = (0.5, 1.0)  # of the smallest budget, of the smallest gain, of the smallest KL
+SHARES = (0.5, 1.0)  # shares of the smallest token budget, gain or KL
 EARLY = "GRPO, stopped early"
 KL_NOTE = (
     "A method is read off where its KL(policy || base), the mean over problems of what a few samples of each say, "
@@ -25,11 +27,11 @@ KL_NOTE = (
 )
 About = dict[str, dict[str, str]]
 Ways = Mapping[str, Sequence[tuple[RunPath, FloatArray]]]
-"""By method: each run's path, and a quantity at each of its evaluations."""
+"""For each method: the path of each run, and a quantity at each of its evaluations."""
 
 
 def fair(study: Study, out: Output) -> Section:
-    """Four comparisons beside the one at equal steps."""
+    """The section with the four comparisons, in addition to the one at equal steps."""
     rows: dict[str, list[Row]] = {"equal_tokens": [], "equal_pass1": [], "equal_kl": [], "early_stopped": []}
     blocks: list[Block] = [
         Note(
@@ -140,18 +142,18 @@ def _table(
     folded: bool = False,
     against: str = "GRPO",
 ) -> Table:
-    """Pass@k at the places, against the base and a method; its lines are added to the rows of its CSV.
+    """The table of Pass@k at the places, minus the base and minus a method. Adds its lines to `rows` for the CSV.
 
     Args:
-        title: Of the table.
-        paths: The methods.
-        places: Where each is read off.
+        title: Title of the table.
+        paths: Paths of the methods.
+        places: The places of each method.
         about: Further columns by method.
-        said: What all rows of the CSV have in common.
-        rows: Of the CSV.
-        csv: Its name.
-        folded: The page shows it when it is asked for.
-        against: The method.
+        said: Cells that all rows of the CSV share.
+        rows: Rows of the CSV.
+        csv: Name of the CSV.
+        folded: Whether the page hides the table until a click.
+        against: Name of the method to compare with.
     """
     found = standings(at_places(paths, places), against=("base", against))
     rows += [{**said, **_about(row, about), **row} for row in found]
@@ -169,7 +171,7 @@ def _token_figure(split: str, methods: Sequence[Method], paths: Paths, out: Outp
 
 
 def _figure(name: str, x: str, split: str, methods: Sequence[Method], ways: Ways, out: Output) -> str:
-    """Pass@1 and Pass@k at the largest k over a quantity of the paths."""
+    """Draw Pass@1 and Pass@k at the largest k over a quantity of the paths. Returns the figure's name."""
     first, _ = next(iter(ways.values()))[0]
     with out.figure(name, 2, 1, (3.8, 2.9)) as panels:
         for axes, k in zip(panels, (1, max(first.pass_KTP)), strict=True):
@@ -183,12 +185,12 @@ def _figure(name: str, x: str, split: str, methods: Sequence[Method], ways: Ways
 
 
 def found_ks(rows: Sequence[Row]) -> list[int]:
-    """The k in rows."""
+    """The values of k that occur in the rows."""
     return list(dict.fromkeys(int(str(row["k"])) for row in rows))
 
 
 def _mean(paths: Paths, places: Mapping[str, Sequence[Place]], of: str) -> dict[str, float]:
-    """Mean over seeds of a quantity of the paths at the places."""
+    """A quantity of each method's paths at its places, mean over seeds."""
     found: dict[str, float] = {}
     for label, there in places.items():
         pairs = zip(paths[label], there, strict=True)

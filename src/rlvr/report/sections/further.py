@@ -1,4 +1,4 @@
-"""What Pass@k may be at more samples than were drawn."""
+"""Extrapolates Pass@k to more samples than were drawn."""
 
 from rlvr.eval.estimators import IntArray
 from rlvr.eval.extrapolation import FARTHEST, held_out, predictions
@@ -11,7 +11,10 @@ TITLE = "More samples than were drawn"
 
 
 def further(study: Study, out: Output) -> Section:
-    """Three families' Pass@k at twice and four times n, and what they would have made of n from a quarter of it."""
+    """The section with Pass@k at 2n and 4n from three families of success rates, and a test of them.
+
+    The test predicts Pass@n from a quarter of the samples.
+    """
     section = Section(TITLE)
     rows: list[Row] = []
     for split, methods in study.methods.items():

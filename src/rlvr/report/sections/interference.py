@@ -1,4 +1,4 @@
-"""What updates did to right answers of other problems, of runs that measured it."""
+"""Shows how updates changed right answers to other problems, for runs that measured it."""
 
 from rlvr.report.interference import draw_interference
 from rlvr.report.page import Figure, Output, Section
@@ -12,7 +12,7 @@ CAPTION = (
 
 
 def interference(study: Study, out: Output) -> list[Section]:
-    """A section where a run has `callbacks=interference`, else none. Source: SELF, arXiv 2510.02230, details ours."""
+    """The section, if a run had `callbacks=interference`, else none. Source: SELF, arXiv 2510.02230, details ours."""
     runs = [run for run in study.runs if run.interference]
     if not runs:
         return []

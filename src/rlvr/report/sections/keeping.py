@@ -1,4 +1,4 @@
-"""Every two methods at equal Pass@1 and at equal KL, with intervals that hold for all pairs at once."""
+"""Compares every two methods at equal Pass@1 and at equal KL, with intervals that hold for all pairs at once."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ TITLE = "Which method keeps most"
 
 
 def keeps(ahead: Mapping[str, Ahead], out: Output) -> list[Section]:
-    """A section where methods can be compared so, else none."""
+    """The section, if methods can be compared at equal Pass@1 or equal KL, else none."""
     rows: list[Row] = []
     blocks: list[Block] = []
     near = [one.at_kl for one in ahead.values() if one.at_kl]

@@ -1,4 +1,4 @@
-"""What the runs learned from, by how hard a problem was for the base, beside what their methods promise."""
+"""Shows which problems runs learned from, by the base's success rate, and what f(p) of their methods predicts."""
 
 from functools import reduce
 
@@ -25,7 +25,7 @@ CAPTION = (
 
 
 def learned(study: Study, out: Output) -> list[Section]:
-    """A section where a run has kept its samples, else none."""
+    """The section, if a run has kept its samples, else none."""
     found = {run.name: learned_from(run) for run in study.runs}
     rows: list[Row] = [{"method": run.label, "seed": run.seed, **row} for run in study.runs for row in found[run.name]]
     methods = [one for one in study.methods.get("train", []) if any(found[run.name] for run in one.runs)]

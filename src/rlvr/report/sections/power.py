@@ -1,4 +1,4 @@
-"""What these problems and samples could not have shown."""
+"""Shows which effects the study would have missed, given its numbers of problems and samples."""
 
 from rlvr.eval.power import POWER, WANTED, problems_for
 from rlvr.report.findings import Finding
@@ -11,7 +11,7 @@ TITLE = "What this design could not have seen"
 
 
 def power(found: dict[str, list[Finding]], out: Output) -> Section:
-    """Differences of Pass@k and lost problems that would have stayed below the thresholds."""
+    """The section with the differences of Pass@k that the study can find, and the losses that it could not claim."""
     section = Section(TITLE)
     rows: list[Row] = []
     for split, those in found.items():

@@ -1,4 +1,4 @@
-"""Under what the runs were made: configs where they differ, versions, devices, commands."""
+"""Shows the settings of the runs: configs, versions, devices and commands."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from rlvr.report.runs import RunFolder
 from rlvr.report.study import Study
 from rlvr.tables import Grid, Row
 
-# Say where a run lies or what a file is called, not what was done.
+# Keys with these prefixes are left out: they hold paths and names of files and do not describe the training.
 LOCAL = ("paths.", "callbacks.", "logger.", "hydra.")
 
 
 def setting(study: Study, out: Output) -> Section:
-    """Differences first, then what is common."""
+    """The section with the settings in which runs differ, then those that all share."""
     runs = study.runs
     about = [_about(run) for run in runs]
     rows: list[Row] = [
@@ -36,7 +36,7 @@ def setting(study: Study, out: Output) -> Section:
 
 
 def _about(run: RunFolder) -> dict[str, str]:
-    """Command, versions and config, by key."""
+    """Command, versions and config of a run, by key."""
     about: dict[str, str] = {}
     if run.starts:
         last = run.starts[-1]
@@ -47,5 +47,5 @@ def _about(run: RunFolder) -> dict[str, str]:
 
 
 def commands(starts: Sequence[Sequence[str]]) -> str:
-    """Every start's command, as typed; a run that was resumed has several."""
+    """The commands of all starts as text. A run that was resumed has several."""
     return "; ".join(shlex.join(command) for command in starts)

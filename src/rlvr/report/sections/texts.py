@@ -1,4 +1,4 @@
-"""What the policies write: how many different right answers, and completions side by side."""
+"""Shows how many different right answers the policies write, and some of their completions side by side."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +13,17 @@ from rlvr.report.samples import Samples, read_samples
 from rlvr.report.study import Study, spelled
 from rlvr.tables import Grid, Row
 
-# Right answers among which different texts are counted, so that a policy with more of them is at no advantage; with
-# few samples a problem, half of these.
+# Different texts are counted among this many right answers, so that a policy with more right answers has no advantage.
+# With few samples of each problem it is half of the samples.
 AMONG = 8
-# Problems shown of each kind, and texts of a policy and verdict.
+# Problems shown of each kind, and texts shown of each policy, right ones and others.
 SHOWN, TEXTS = 1, 3
 MEASURES = {"effective": effective_number, "unseen": unseen_mass, "chao1": chao1}
 OUTSIDE = "a sample of theirs, or of their base's, came without one"
 
 
 def texts(study: Study, out: Output) -> Section:
-    """Diversity among right answers, and sample pairs."""
+    """The section with the diversity of right answers and pairs of completions."""
     blocks: list[Block] = []
     pairs: list[Block] = []
     diversity: list[Row] = []
@@ -69,21 +69,21 @@ def texts(study: Study, out: Output) -> Section:
 
 
 def different(count_T: Sequence[int], draws: int) -> float:
-    """Expected number of different texts among `draws` without replacement from texts found that often.
+    """Expected number of different texts among `draws` drawn without replacement, from how often each was written.
 
-    A text is among them with the chance that Pass@k computes, with its count for the right answers.
+    The chance that a text is drawn is Pass@k for k = `draws`, with the count of this text as the right answers.
     """
     total = sum(count_T)
     return float(pass_at_k(count_T, total, draws).sum())
 
 
 def among(n: int) -> int:
-    """Right answers that are looked at, with n samples a problem."""
+    """Number of right answers among which texts are counted, with n samples of each problem."""
     return min(AMONG, max(2, n // 2))
 
 
 def mean_diversity(rows: Sequence[Row], measure: str = "different") -> Row:
-    """Mean over problems on which both policies have enough right answers, seeds averaged first."""
+    """Mean over problems on which both policies have enough right answers. Seeds are averaged first."""
     by_problem: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         before, now = (row[f"{policy}_{measure}"] for policy in ("base", "trained"))
@@ -105,7 +105,7 @@ Both = tuple[Samples, Samples]
 
 
 def _both(method: Method) -> Iterator[tuple[int, Both]]:
-    """Samples of base and trained policy by the index of their run, where they are there; a run's at a time."""
+    """(index of the run, samples of base and trained policy) for each run that has both, one run at a time."""
     for index, (run, evaluations) in enumerate(zip(method.runs, method.pairs(), strict=True)):
         base, trained = (
             read_samples(run, method.split_name, policy, evaluation)
@@ -133,7 +133,7 @@ def _diversity(split: str, method: Method, index: int, both: Both) -> list[Row]:
 
 
 def _pairs(split: str, method: Method, index: int, both: Both) -> tuple[list[Block], list[Row]]:
-    """The most telling problems, base and trained policy side by side."""
+    """Completions of base and trained policy side by side, on the problems that changed most, and rows for the CSV."""
     blocks: list[Block] = []
     rows: list[Row] = []
     for kind, problem in telling(*method.pairs()[index]):
@@ -153,7 +153,7 @@ def _pairs(split: str, method: Method, index: int, both: Both) -> tuple[list[Blo
 
 
 def telling(base: Evaluation, now: Evaluation) -> list[tuple[str, str]]:
-    """(what happened, problem): the surest loss and entry, and where the success rate fell and rose most."""
+    """(change, problem) for the surest loss and entry, and for the largest fall and rise of the success rate."""
     found = ledger(base, now)
     chosen = [("Lost", found.of("loss")[:SHOWN]), ("Won", found.of("entry")[:SHOWN])]
     changed = [(c - b, p) for p, b, c in zip(base.problem_ids, base.correct, now.correct, strict=True) if b and c]
@@ -182,7 +182,7 @@ def _diversity_line(row: Row) -> list[str]:
 
 
 def with_value(row: Row, name: str, signed: bool) -> str:
-    """For example `3.2 [3.0, 3.4]`."""
+    """A mean and its interval as text, for example `3.20 [3.00, 3.40]`."""
     mean, low, high = (float(str(row[key])) for key in (name, f"{name}_low", f"{name}_high"))
     star = "*" if signed and (low > 0 or high < 0) else ""
     return f"{mean:{'+' if signed else ''}.2f}{star} [{low:.2f}, {high:.2f}]"

@@ -1,4 +1,4 @@
-"""How training went: what `metrics.csv` of every run says."""
+"""Shows the course of training from the `metrics.csv` of every run."""
 
 from collections.abc import Sequence
 
@@ -22,11 +22,11 @@ CURVES = {
     "mismatch/mean": "engine against trainer (nats)",
 }
 PHASES = ("greedy", "sample", "verify", "assemble", "score", "forward", "backward", "optimizer")
-WINDOWS = 40  # a curve is the rolling mean over a 40th of the steps
+WINDOWS = 40  # a curve is a rolling mean over 1/40 of the steps
 
 
 def training(study: Study, out: Output) -> Section:
-    """Curves over steps, buckets of m, and where the seconds went."""
+    """The section with training curves, the shares of problems by right answers m, and the seconds of each phase."""
     methods = next(iter(study.methods.values()))
     runs = [run for run in study.runs if run.metrics]
     if not runs:
@@ -40,7 +40,7 @@ def training(study: Study, out: Output) -> Section:
 
 
 def smooth(value_T: FloatArray) -> FloatArray:
-    """Rolling mean over the steps until now, a `WINDOWS`th of all at most."""
+    """Rolling mean that ends at each step, over 1/`WINDOWS` of all steps and at least one."""
     width = max(1, len(value_T) // WINDOWS)
     total_T = np.concatenate([[0.0], np.cumsum(value_T)])
     stop_T = np.arange(1, len(value_T) + 1)
@@ -93,7 +93,7 @@ def _buckets(methods: Sequence[Method], csv: str, out: Output) -> Block:
 
 
 def _timings(runs: Sequence[RunFolder], out: Output) -> Block:
-    """Mean seconds of a step; the first is left out, since its rollout lies before it."""
+    """A table of mean seconds of a step. The first step is left out, since its rollout comes before it."""
     rows: list[Row] = []
     for run in runs:
         row: Row = {"method": run.label, "seed": run.seed, "steps": len(run.metrics)}

@@ -1,4 +1,4 @@
-"""How success rates moved, problem by problem, and what is solved by how hard it was for the base."""
+"""Shows how the success rate of each problem changed, and which problems are solved by difficulty for the base."""
 
 from math import nan
 
@@ -13,8 +13,8 @@ from rlvr.report.pool import Method
 from rlvr.report.study import Study, spelled, suffix
 from rlvr.tables import Row
 
-# The bins of difficulty, named by their largest success rate of the base; the lowest in three, for in it are the
-# problems that it never solved.
+# The bins of difficulty, named by their largest success rate of the base. The lowest bin is split in three, since it
+# contains the problems that the base never solved.
 CLASS_EDGES = (0.0, 1 / 64, *EDGES, 1.0)
 CLASSES = ("0", "to 1/64", "to 1/16", "to 1/4", "to 1/2", "to 1")
 
@@ -22,7 +22,7 @@ ALWAYS = 0.9
 
 
 def transitions(study: Study, out: Output) -> Section:
-    """A dot a problem and seed, and shares by class of difficulty."""
+    """The section with a dot for each problem and seed, and shares by class of difficulty."""
     dots: list[Row] = []
     corners: list[Row] = []
     classes: list[Row] = []
@@ -40,7 +40,7 @@ def transitions(study: Study, out: Output) -> Section:
 
 
 def rates(method: Method) -> tuple[FloatArray, FloatArray]:
-    """Success rates of base and trained policy, seeds one after another."""
+    """Success rates of base and trained policy on each problem, with the seeds one after another."""
     pairs = method.pairs()
     base, now = (np.concatenate([np.array(pair[side].correct) for pair in pairs]) / method.n for side in (0, 1))
     return base, now
@@ -54,7 +54,7 @@ def corner(split: str, method: Method) -> Row:
 
 
 def by_difficulty(split: str, method: Method) -> list[Row]:
-    """Of each class: problems, share that the trained policy solves at least once, and its mean success rate."""
+    """For each class: problems, share that the trained policy solves at least once, and mean success rates."""
     base, now = rates(method)
     rows: list[Row] = []
     for index, name in enumerate(CLASSES):
