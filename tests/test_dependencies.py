@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"rlvr", "hydra_plugins"}
 # What is imported under another name than it is installed by.
-INSTALLED_AS = {"hydra": "hydra-core", "dotenv": "python-dotenv"}
+INSTALLED_AS = {"hydra": "hydra-core", "dotenv": "python-dotenv", "PIL": "pillow"}
 # Where libraries of an extra may be imported on top: only their own settings import these modules.
 OWN_DOORS = {"rollout/vllm.py": "vllm", "strategy/deepspeed.py": "deepspeed", "verify/math/": "math"}
 

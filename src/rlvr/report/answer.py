@@ -67,9 +67,10 @@ def _crossing(one: Finding) -> str:
     if one.between:
         first, second = one.between
         sides = ("above", "below") if one.crossed == "crossed" else ("below", "above")
-        estimate = f"near k = {one.k_star:.3g}, " if sides[0] == "above" and first <= one.k_star <= second else ""
+        near = sides[0] == "above" and first <= one.k_star <= second
+        place = f"near k = {one.k_star:.3g}" if near else f"between {first} and {second}"
         where = f"{sides[0]} its base's at k = {first} and {sides[1]} it at k = {second}"
-        return f"{label} is {where}: it crosses {estimate}between these [{first}, {second}] ({there})"
+        return f"{label} is {where}: it crosses {place} ({there})"
     if one.crossed == "above":
         return f"{label} is above its base's at every k that was looked at, 1 to {largest} ({there})"
     if one.crossed == "below":
