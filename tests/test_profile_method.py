@@ -74,6 +74,7 @@ def test_what_it_refuses(tmp_path: Path, arguments: list[str], sentence: str):
     assert not (tmp_path / "f_of_p.csv").exists()
 
 
+@pytest.mark.full
 def test_a_method_of_the_whole_batch_is_refused():
     """Here one that lives outside the package."""
     cfg = composed("algo=grpo", "algo.loss.advantage._target_=tests.algo.test_profile.of_the_batch", "algo.loss.name=a")

@@ -35,6 +35,7 @@ def test_problems_are_stable_distinct_and_apart(task, tmp_path, tokenizer):
     assert splits.readings[0].revision == "0.1.25"
 
 
+@pytest.mark.full
 def test_ranks_have_the_same_problems(tmp_path):
     """This task's depend on Python's hash seed: processes with different ones read one file."""
     script = (

@@ -87,6 +87,7 @@ def test_a_trained_policy_can_be_evaluated(sweep: Path):
     assert "k=4" in made.stdout
 
 
+@pytest.mark.full
 def test_claims_can_be_put_to_the_test(sweep: Path):
     """Trainings of seconds claim nothing: so it is said, and nothing is sampled."""
     made = run("confirm.py", f"runs=[{sweep}/multirun]", f"paths.log_dir={sweep}/confirming")

@@ -89,6 +89,7 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signal
     assert same(whole, name)
 
 
+@pytest.mark.full
 def test_a_second_sigint_ends_at_once(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In the middle of a rollout that would never end: the first one waits for it, the second one does not."""
     monkeypatch.setenv("HOLD", str(tmp_path))
@@ -152,7 +153,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     assert same(whole, "full")
 
 
-@pytest.mark.parametrize("rank", [1, pytest.param(0, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("rank", [1, 0])
 def test_a_killed_rank_takes_the_others_down(whole: Path, rank: int):
     """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
     name = f"ranks-{rank}"

@@ -52,7 +52,7 @@ TERMS = {
     "siren": ["algo/auxiliary=none", "algo.auxiliary.siren.coefficient=1"],
     "lp_reg": ["algo/auxiliary=none"],
     "kl_cov": ["algo/auxiliary=none", "batch.minibatches_per_rollout=3", "trainer.max_steps=3"],
-    "clip_cov": ["algo/token_weight=none", "algo.token_weight.low=0"],
+    "clip_cov": ["algo/token_weight=none", "algo.token_weight.low=0", "algo.token_weight.share=0.3"],
 }
 
 
@@ -66,12 +66,15 @@ def composed(quick, name: str, *more: str):
 
 @pytest.mark.parametrize("name", TERMS)
 def test_a_term_of_few_tokens_moves_the_policy_whatever_the_micro_batches(quick, name: str):
-    """Three steps end elsewhere than without it, and at the same place in one micro-batch and in many."""
-    few, many = (composed(quick, name, f"batch.micro_batch_tokens={n}")[0] for n in (16384, 120))
-    weights = trained(few)
-    assert bool(torch.isfinite(weights).all())
-    torch.testing.assert_close(weights, trained(many), rtol=1e-4, atol=1e-6)
-    assert not torch.allclose(weights, trained(composed(quick, name)[1]), rtol=1e-4, atol=1e-5)
+    """One micro-batch and many end at the same place, to a hundredth of the way that the term makes in three steps.
+
+    Not number by number: Adam turns the rounding of a gradient near 0, other on each kind of CPU, into a step.
+    """
+    few, many = (trained(composed(quick, name, f"batch.micro_batch_tokens={n}")[0]) for n in (16384, 120))
+    assert bool(torch.isfinite(few).all())
+    way = (few - trained(composed(quick, name)[1])).norm()
+    assert way > 1e-4
+    assert (few - many).norm() < way / 100
 
 
 def test_kl_cov_trains_nothing_in_the_first_step_on_a_rollout(quick):

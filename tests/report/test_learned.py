@@ -76,6 +76,7 @@ def test_the_section(report: Path):
     assert "## What was learned from" in (report / "report.md").read_text()
 
 
+@pytest.mark.full
 def test_runs_that_left_less(four_runs: list[Path], tmp_path: Path):
     """Without f(p) there is no prediction; without samples there is no section."""
     folders = [shutil.copytree(folder, tmp_path / folder.name) for folder in four_runs[:1]]

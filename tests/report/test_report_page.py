@@ -86,6 +86,7 @@ def test_texts_cannot_break_the_page(four_runs: list[Path], tmp_path: Path):
     assert "<img src=x" not in page
 
 
+@pytest.mark.full
 def test_runs_of_older_versions(four_runs: list[Path], tmp_path: Path):
     """Without samples, setting, tokens and the training pool's path there is a report that says what is missing."""
     folders = [shutil.copytree(folder, tmp_path / folder.name) for folder in four_runs]
@@ -111,6 +112,7 @@ def test_a_report_of_runs_needs_no_torch(four_runs: list[Path], tmp_path: Path):
     assert len(rows_of(tmp_path / "out", "training")) == 2 * 4
 
 
+@pytest.mark.full
 def test_a_seed_that_one_method_lacks_is_left_out(four_runs: list[Path], tmp_path: Path):
     """And said to be."""
     report_together(four_runs[:3], tmp_path)
@@ -130,6 +132,7 @@ def test_jobs_come_in_the_order_of_their_numbers(four_runs: list[Path], tmp_path
     assert [run.label for run in Study.read([tmp_path]).runs] == ["GRPO", "SELF"]
 
 
+@pytest.mark.full
 def test_a_search_over_one_method_is_told_apart(four_runs: list[Path], tmp_path: Path):
     """By the overrides that differ; a run without one keeps its method's name, and another base is pointed out."""
     folders = []

@@ -113,6 +113,7 @@ def hostile():
     return judge
 
 
+@pytest.mark.full
 def test_a_pool_under_load_loses_nothing(monkeypatch: pytest.MonkeyPatch):
     """1,500 questions, of which one in a hundred hangs, one fills memory, one in a thousand crashes: all in order."""
     asked, draw = KillablePool(hostile, workers=2, timeout_s=3.0, memory_gib=1.0), random.Random(1)

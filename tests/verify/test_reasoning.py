@@ -28,6 +28,7 @@ def grade(verifier: ReasoningGymVerifier, *items: tuple[Problem, str]) -> list[s
     return [verdict.status for verdict in verifier.grade(items)]
 
 
+@pytest.mark.full
 def test_every_tasks_own_answer_is_right(verifier: ReasoningGymVerifier):
     """By its own scorer, in a worker; and nonsense isn't, but where the scorer takes it for False."""
     from reasoning_gym.factory import DATASETS, create_dataset
@@ -92,6 +93,7 @@ def test_other_problems_are_refused(verifier: ReasoningGymVerifier):
         verifier.grade([(Problem("math-1", "", (0,), "42"), r"\boxed{42}")])
 
 
+@pytest.mark.full
 def test_a_partial_score_is_a_part_of_a_right_answers_worth():
     """Where it is asked for; the answer stays wrong, without format it has none, and a right one is worth no more."""
     asked = problem("chain_sum", {"question": "2 + 3 =", "answer": "5", "metadata": {}})

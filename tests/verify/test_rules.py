@@ -84,6 +84,7 @@ def test_settings_that_mean_nothing():
         verifier(rewards=Rewards(right=0.0))
 
 
+@pytest.mark.full
 def test_too_many_failures_end_the_run():
     """With their share, examples and what to do; a few failures, or a share below the limit, don't."""
     towers = [f"{index} {TOWER}" for index in range(10)]
@@ -116,6 +117,7 @@ def failing():
     return judge
 
 
+@pytest.mark.full
 def test_a_broken_judge_ends_the_training(quick):
     """Before a step is taken on its verdicts."""
     run = build(quick("verifier=math"))
