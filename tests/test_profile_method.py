@@ -88,6 +88,7 @@ def test_a_slot_that_f_does_not_know_is_refused():
         profile_of(composed("algo=grpo", "+algo.another._target_=mine.Another"), [0.5])
 
 
+@pytest.mark.full
 def test_a_run_without_f_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It says so; one whose method has an f leaves its numbers."""
     own = "algo.loss.advantage._target_=tests.algo.test_profile"

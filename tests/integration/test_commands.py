@@ -70,6 +70,7 @@ def test_one_base_serves_the_whole_sweep(sweep: Path):
     assert sum(name.startswith("eval-") and name.endswith(".json") for name in names) == 2
 
 
+@pytest.mark.full
 def test_the_joint_report_and_the_report_command_agree(sweep: Path):
     """The multirun's own table, and the one made later by name."""
     made = run("report.py", f"runs=[{sweep}/multirun]", f"hydra.run.dir={sweep}/report")

@@ -116,6 +116,7 @@ def test_a_second_sigint_ends_at_once(whole: Path, tmp_path: Path, monkeypatch: 
     assert (tmp_path / "hold").exists()  # the rollout had not ended
 
 
+@pytest.mark.full
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: Path):
     """One flipped byte: named, passed over, and the end is the same."""
     process = start(whole, "flipped", until=11)
@@ -133,6 +134,7 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: P
     assert same(whole, "flipped")
 
 
+@pytest.mark.full
 def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     """Files may not grow beyond 300 kB, less than the weights: one sentence, nothing torn, and it goes on later."""
     process = start(whole, "full", until=5)

@@ -93,7 +93,7 @@ def texts(run: Path) -> list[dict]:
 @pytest.mark.parametrize(
     ("overrides", "kills"),
     [
-        pytest.param([], 1, id="hf"),
+        pytest.param([], 2, id="hf"),
         pytest.param([], 10, id="hf, ten", marks=pytest.mark.slow),
         pytest.param(["eval.cross=true"], 2, id="samples under both policies", marks=pytest.mark.full),
         pytest.param([*TWO_RANKS, "eval.cross=true"], 2, id="the same on two ranks", marks=pytest.mark.full),
