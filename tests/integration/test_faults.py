@@ -89,7 +89,6 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, number: signal.Signal
     assert same(whole, name)
 
 
-@pytest.mark.full
 def test_a_second_sigint_ends_at_once(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In the middle of a rollout that would never end: the first one waits for it, the second one does not."""
     monkeypatch.setenv("HOLD", str(tmp_path))
@@ -134,7 +133,6 @@ def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(whole: P
     assert same(whole, "flipped")
 
 
-@pytest.mark.full
 def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     """Files may not grow beyond 300 kB, less than the weights: one sentence, nothing torn, and it goes on later."""
     process = start(whole, "full", until=5)
@@ -155,8 +153,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(whole: Path):
     assert same(whole, "full")
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("rank", [1, 0])
+@pytest.mark.parametrize("rank", [1, pytest.param(0, marks=pytest.mark.full)])
 def test_a_killed_rank_takes_the_others_down(whole: Path, rank: int):
     """Within a minute, with a code other than 0; the checkpoints stay and two new ranks go on."""
     name = f"ranks-{rank}"

@@ -71,6 +71,7 @@ def test_hostile_completions_are_graded_in_time_and_never_right(verifier: MathVe
     assert status(verifier, r"\boxed{41+2}") == "wrong"
 
 
+@pytest.mark.full
 def test_hostile_completions_in_one_batch(verifier: MathVerifier, tmp_path: Path):
     """A third of them at once, with right answers between: each of those is found, and none of the others."""
     texts = list(completions(tmp_path / "canary").values())[::3]
