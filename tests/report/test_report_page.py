@@ -22,11 +22,13 @@ from rlvr.report.study import Study
 
 
 def test_setting(report: Path):
-    """What differs between the runs is told from what does not."""
+    """What differs between the runs is told from what does not, in a column a method, so that it fits on paper."""
     page = (report / "report.md").read_text()
     differ, same = page.split("**Where the runs differ**")[1].split("The same in all runs")
     for key in ("seed", "algo.filter._target_"):
         assert f"| {key} |" in differ
+    assert "|  | GRPO | SELF |" in differ
+    assert "| seed | 0; 1 | 0; 1 |" in differ
     for key in ("version of torch", "python", "device", "batch.group_size"):
         assert f"| {key} |" in same
 

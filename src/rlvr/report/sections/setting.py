@@ -1,7 +1,7 @@
 """Shows the settings of the runs: configs, versions, devices and commands."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rlvr.report.page import Block, Note, Output, Section, Table
 from rlvr.report.runs import RunFolder
@@ -9,7 +9,7 @@ from rlvr.report.study import Study
 from rlvr.tables import Grid, Row
 
 # Keys with these prefixes are left out: they hold paths and names of files and do not describe the training.
-LOCAL = ("paths.", "callbacks.", "logger.", "hydra.")
+LOCAL = ("paths.", "callbacks.", "logger.", "hydra.", "trainer.default_root_dir")
 
 
 def setting(study: Study, out: Output) -> Section:
@@ -24,15 +24,28 @@ def setting(study: Study, out: Output) -> Section:
     csv = out.csv("setting", rows)
     keys = list(dict.fromkeys(key for found in about for key in found))
     differ = [key for key in keys if len({found.get(key) for found in about}) > 1]
-    blocks: list[Block] = []
-    if differ:
-        lines = [[key, *(found.get(key, "") for found in about)] for key in differ]
-        blocks.append(Table(Grid("Where the runs differ", ["", *(run.name for run in runs)], lines), csv, wraps=True))
     same = [[key, about[0][key]] for key in keys if key not in differ]
+    blocks: list[Block] = []
+    if "command" in differ:  # each is longer than a column
+        differ.remove("command")
+        lines = [[run.name, found.get("command", "")] for run, found in zip(runs, about, strict=True)]
+        blocks.append(Table(Grid("Commands", ["", "command"], lines), csv, folded=True, wraps=True))
+    if differ:
+        blocks.insert(0, Table(_differences(differ, runs, about), csv, wraps=True))
     blocks.append(Table(Grid("The same in all runs", ["", "value"], same), csv, folded=True, wraps=True))
     if not any(run.config for run in runs):
         blocks.append(Note("No run has a config.yaml."))
     return Section("Setting", blocks)
+
+
+def _differences(keys: Sequence[str], runs: Sequence[RunFolder], about: Sequence[Mapping[str, str]]) -> Grid:
+    """One column for each method, with every value that its runs have."""
+    values: dict[str, dict[str, list[str]]] = {run.label: {key: [] for key in keys} for run in runs}
+    for run, found in zip(runs, about, strict=True):
+        for key in keys:
+            values[run.label][key].append(found.get(key, ""))
+    lines = [[key, *("; ".join(dict.fromkeys(found[key])) for found in values.values())] for key in keys]
+    return Grid("Where the runs differ", ["", *values], lines)
 
 
 def _about(run: RunFolder) -> dict[str, str]:
