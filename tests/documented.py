@@ -107,7 +107,10 @@ def _project() -> dict:
 def _extras(words: list[str]) -> str | None:
     named = [extra for found in re.findall(r"(?:\.|rlvr)\[([\w,-]+)\]", " ".join(words)) for extra in found.split(",")]
     missing = [extra for extra in named if extra not in {*_project()["optional-dependencies"], "NAME"}]
-    return f"{missing[0]}: pyproject.toml has no such extra." if missing else None
+    if missing:
+        return f"{missing[0]}: pyproject.toml has no such extra."
+    folders = [word for word in words if word.startswith("./") and not (ROOT / word / "pyproject.toml").exists()]
+    return f"{folders[0]}: there is no such project." if folders else None
 
 
 def _overrides(script: str, words: list[str]) -> str | None:

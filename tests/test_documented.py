@@ -47,6 +47,7 @@ def test_every_command_of_the_readme():
         ("python -m rlvr.build.nothing", "no such module"),
         ("pytest tests/test_nothing.py", "no such file"),
         ("pip install '.[math,nothing]'", "no such extra"),
+        ("pip install ./packaging/nothing", "no such project"),
         ("rlvr-nothing --help", "no such command"),
     ],
 )

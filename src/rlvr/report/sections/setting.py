@@ -26,12 +26,11 @@ def setting(study: Study, out: Output) -> Section:
     differ = [key for key in keys if len({found.get(key) for found in about}) > 1]
     same = [[key, about[0][key]] for key in keys if key not in differ]
     blocks: list[Block] = []
+    if columns := [key for key in differ if key != "command"]:
+        blocks.append(Table(_differences(columns, runs, about), csv, wraps=True))
     if "command" in differ:  # each is longer than a column
-        differ.remove("command")
         lines = [[run.name, found.get("command", "")] for run, found in zip(runs, about, strict=True)]
         blocks.append(Table(Grid("Commands", ["", "command"], lines), csv, folded=True, wraps=True))
-    if differ:
-        blocks.insert(0, Table(_differences(differ, runs, about), csv, wraps=True))
     blocks.append(Table(Grid("The same in all runs", ["", "value"], same), csv, folded=True, wraps=True))
     if not any(run.config for run in runs):
         blocks.append(Note("No run has a config.yaml."))
