@@ -25,7 +25,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from rlvr.build import build, plan_of, time_plan_of
 from rlvr.callbacks import PassAtKCallback
 from rlvr.console import console
-from rlvr.data.countdown import character_tokenizer
+from rlvr.data.characters import character_tokenizer
+from rlvr.data.countdown import CHARACTERS
 from rlvr.models import WarmStartedPolicy
 from rlvr.preflight.duration import TimePlan, in_words
 from rlvr.rollout import Host, Sampling, named_weights
@@ -68,7 +69,9 @@ def shapes_of_smollm2() -> Grid:
     torch.manual_seed(0)
     end = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": 0}
     policy: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SMOLLM2, **end)).train()
-    engine = HFEngine(Host(policy, character_tokenizer(), partial(named_weights, policy), CPU), max_tokens=262_144)
+    engine = HFEngine(
+        Host(policy, character_tokenizer(CHARACTERS), partial(named_weights, policy), CPU), max_tokens=262_144
+    )
     engine.sync(0)
     prompts = torch.randint(1, 49_152, (PROBLEMS, PROMPT)).tolist()
     problems = [Problem(str(index), "", tuple(prompt), "") for index, prompt in enumerate(prompts)]

@@ -117,7 +117,15 @@ def train(
 
 def main() -> None:
     """Train with the embedded default of `src/train.py algo=grpo`."""
-    source = Countdown(numbers=5, target_min=10, target_max=99, train_size=512, heldout_size=500, seed=0)
+    source = Countdown(
+        numbers=5,
+        target_min=10,
+        target_max=99,
+        train_size=512,
+        heldout_size=500,
+        seed=0,
+        operator_shares=[0.5, 0.3, 0.2],
+    )
     base = WarmStartedPolicy(
         architecture="qwen2",
         size={
@@ -131,7 +139,6 @@ def main() -> None:
         betas=[0.9, 0.98],
         warmup_steps=50,
         clip=1.0,
-        operator_shares=[0.5, 0.3, 0.2],
     )
     policy, tokenizer = base.load(source, seed=0, cache_dir=Path("logs/cache"), dtype=torch.float32)
     verifier = CountdownVerifier()

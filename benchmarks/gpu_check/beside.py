@@ -11,7 +11,8 @@ import torch
 from benchmarks.gpu_check.policies import SHAPES, policy_of, shape_for
 from benchmarks.gpu_check.results import Finding
 from benchmarks.gpu_check.runner import ROOT
-from rlvr.data.countdown import character_tokenizer
+from rlvr.data.characters import character_tokenizer
+from rlvr.data.countdown import CHARACTERS
 
 
 def trl(device: torch.device, folder: Path) -> Finding:
@@ -38,7 +39,7 @@ def trl(device: torch.device, folder: Path) -> Finding:
 
 
 def _save_base(shape: str, folder: Path) -> None:
-    tokenizer = character_tokenizer()
+    tokenizer = character_tokenizer(CHARACTERS)
     SHAPES["16 tokens"] = SHAPES[shape] | {"vocab_size": len(tokenizer)}
     policy_of("16 tokens", torch.device("cpu")).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

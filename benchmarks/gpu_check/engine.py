@@ -13,7 +13,8 @@ from benchmarks.gpu_check.policies import GIB, need_memory, policy_of, samples, 
 from benchmarks.gpu_check.results import Finding
 from rlvr.callbacks import Mismatch
 from rlvr.callbacks.mismatch import EXACT_LIMIT, ROUNDED_LIMIT
-from rlvr.data.countdown import character_tokenizer
+from rlvr.data.characters import character_tokenizer
+from rlvr.data.countdown import CHARACTERS
 from rlvr.models import trainable
 from rlvr.rollout import VLLM, Host, Sampling, named_weights
 from rlvr.scoring import packed
@@ -40,7 +41,7 @@ def engine_of(host: Host, dtype: str, kv_cache_gib: float, folder: Path, max_num
 
 def host_of(policy: Any, weights: Any = None) -> Host:
     """The policy with a tokenizer that can decode any sample, if not to a useful text."""
-    return Host(policy, character_tokenizer(), weights or partial(named_weights, policy), policy.device)
+    return Host(policy, character_tokenizer(CHARACTERS), weights or partial(named_weights, policy), policy.device)
 
 
 def problems_of(policy: Any, count: int, seed: int = 0) -> list[Problem]:

@@ -12,7 +12,8 @@ import torch
 
 from benchmarks.gpu_check.policies import config_of, micro_batch, need_memory, policy_of, samples
 from benchmarks.gpu_check.results import Finding
-from rlvr.data.countdown import character_tokenizer
+from rlvr.data.characters import character_tokenizer
+from rlvr.data.countdown import CHARACTERS
 from rlvr.rollout import Host, Sampling, named_weights
 from rlvr.rollout.hf import HFEngine
 from rlvr.scoring.logprobs import completion_logps
@@ -109,7 +110,7 @@ def _sampled(shape: str, device: torch.device, folder: Path) -> Finding:
 
 
 def _by_transformers(policy: Any, rate: Callable[[Any], float]) -> dict[str, Any]:
-    host = Host(policy, character_tokenizer(), partial(named_weights, policy), policy.device)
+    host = Host(policy, character_tokenizer(CHARACTERS), partial(named_weights, policy), policy.device)
     return {"engine": "transformers", "tokens/s": rate(HFEngine(host, max_tokens=262_144))}
 
 

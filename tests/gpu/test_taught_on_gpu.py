@@ -26,7 +26,7 @@ def test_it_is_taught_there_and_leaves_its_memory(tmp_path: Path, monkeypatch: p
     last = torch.cuda.device_count() - 1
     monkeypatch.setenv("LOCAL_RANK", str(last))
     task = Countdown(3, 10, 99, 4, 4, 0)
-    numbers = {"steps": 3, "batch_size": 4, "lr": 1e-3, "warmup_steps": 1, "clip": 1.0, "operator_shares": (1, 0, 0)}
+    numbers = {"steps": 3, "batch_size": 4, "lr": 1e-3, "warmup_steps": 1, "clip": 1.0}
     scratch = WarmStartedPolicy(**numbers, architecture="qwen2", size=SIZE, betas=(0.9, 0.9))
     base = PretrainedPolicy(scratch.checkpoint(task, 0, tmp_path).name, None)
     before = torch.cuda.memory_allocated(last)

@@ -32,7 +32,7 @@ def taught(tmp_path: Path) -> TaughtPolicy:
     tokenizer.save_pretrained(tmp_path / "before")
     base = PretrainedPolicy(str(tmp_path / "before"), None)
     numbers = {"steps": 60, "batch_size": 16, "lr": 1e-2, "warmup_steps": 2, "clip": 1.0}
-    return TaughtPolicy(**numbers, operator_shares=[0.5, 0.3, 0.2], base=base)
+    return TaughtPolicy(**numbers, base=base)
 
 
 def test_the_loss_is_that_of_the_answers_alone():
@@ -53,7 +53,7 @@ def test_it_learns_is_cached_and_is_another_with_another_setting(taught: TaughtP
     """Loss falls; a second call reads the folder; another number of steps makes another policy."""
     checkpoint = taught.checkpoint(TASK, 0, tmp_path / "cache")
     policy, tokenizer = checkpoint.load(None)
-    pairs = TASK.demonstrations(np.random.default_rng(1), 32, (0.5, 0.3, 0.2))
+    pairs = TASK.demonstrations(np.random.default_rng(1), 32)
     before = float(imitation_loss(a_policy(tokenizer), tokenizer, pairs))
     assert float(imitation_loss(policy, tokenizer, pairs)) < before - 0.5
     made = Path(checkpoint.name).stat().st_mtime_ns
@@ -71,7 +71,7 @@ def test_the_learning_rate_rises_holds_and_falls(taught: TaughtPolicy):
 def test_words_are_not_for_a_policy_from_scratch():
     """Its tokenizer has sixteen characters; others would all become the end of the text."""
     words = Countdown(3, 10, 99, 4, 4, 0, prompt="Reach {target} with {numbers}: ")
-    numbers = {"steps": 1, "batch_size": 1, "lr": 1e-3, "warmup_steps": 1, "clip": 1.0, "operator_shares": (1, 0, 0)}
+    numbers = {"steps": 1, "batch_size": 1, "lr": 1e-3, "warmup_steps": 1, "clip": 1.0}
     scratch = WarmStartedPolicy(**numbers, architecture="qwen2", size=SIZE, betas=(0.9, 0.98))
     with pytest.raises(ConfigError, match=r"knows the task's own characters alone, and 'Reach \d\d with \d, \d, \d: '"):
         scratch.config(words)

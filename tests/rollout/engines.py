@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from rlvr.data.countdown import character_tokenizer
+from rlvr.data.characters import character_tokenizer
+from rlvr.data.countdown import CHARACTERS
 from rlvr.rollout import VLLM, Host, Sampling, named_weights
 from rlvr.scoring.logprobs import completion_logps
 from rlvr.scoring.packing import packed
@@ -16,7 +17,7 @@ from rlvr.types import Problem
 
 vllm = pytest.importorskip("rlvr.rollout.vllm", reason="vLLM is not installed: make vllm")
 
-TOKENIZER = character_tokenizer()
+TOKENIZER = character_tokenizer(CHARACTERS)
 TEN = Sampling(max_new_tokens=10)
 
 

@@ -5,7 +5,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.generation.logits_process import TopPLogitsWarper
 
-from rlvr.data.countdown import character_tokenizer
+from rlvr.data.characters import character_tokenizer
+from rlvr.data.countdown import CHARACTERS
 from rlvr.rollout import EngineError, Host, Sampling, StaleEngineError
 from rlvr.rollout.decoding import Draw, inverted, nucleus
 from rlvr.rollout.hf import HFEngine
@@ -14,7 +15,7 @@ from rlvr.scoring.packing import packed
 from rlvr.step import TrainingSample
 from rlvr.types import Problem
 
-TOKENIZER = character_tokenizer()
+TOKENIZER = character_tokenizer(CHARACTERS)
 SIZE = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64)
 
 

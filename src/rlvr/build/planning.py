@@ -106,7 +106,7 @@ def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
 def lengths_of(source: ProblemSource, plan: Plan) -> Lengths:
     """Lengths of the task's own right answers, where the task can show some; else guesses from the limits."""
     if isinstance(source, Demonstrator):
-        pairs = source.demonstrations(np.random.default_rng(0), 64, (1 / 3, 1 / 3, 1 / 3))
+        pairs = source.demonstrations(np.random.default_rng(0), 64)
         prompt, answer = (fmean(len(pair[part]) for pair in pairs) for part in (0, 1))
         return Lengths(prompt, answer + 1, "as right answers of this task have, a token a character")
     guessed = "guesses, a quarter and a half of the limits"

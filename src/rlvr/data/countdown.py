@@ -9,6 +9,7 @@ to 99 it solves nine problems in ten within 256 tries, with six digits and targe
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import permutations, product
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
+from rlvr.data.characters import character_tokenizer
+from rlvr.data.distinct import distinct
 from rlvr.data.source import Readable, Splits, every
 from rlvr.errors import ConfigError
 from rlvr.types import Problem
@@ -26,10 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 OPERATORS = "+-*"
-# The rarest problems come up once in millions of draws. After this many draws, a round with hardly any new problem is
-# the last one.
-PATIENCE = 20_000
-SCARCE = 0.01
+CHARACTERS = "0123456789" + OPERATORS + "=:"
+UNIFORM = (1 / 3, 1 / 3, 1 / 3)
 MISSES = 1000  # draws of two batches in a row without one target in range, before there is taken to be none
 IntArray = NDArray[np.int64]
 
@@ -60,22 +60,6 @@ def render(digits_N: IntArray, operators_M: IntArray) -> str:
     return "".join(pieces)
 
 
-def character_tokenizer() -> "PreTrainedTokenizerFast":
-    """A tokenizer of 16 tokens, one a character; its end-of-sequence token also pads.
-
-    That token has Qwen2's name: transformers reads any folder of a Qwen2 model with Qwen2's tokenizer class, which
-    would add its own end token as a 17th otherwise.
-    """
-    from transformers import PreTrainedTokenizerFast  # slow to import, and only a policy from scratch needs it
-
-    end = "<|endoftext|>"
-    vocabulary = {token: index for index, token in enumerate([end, *"0123456789", *OPERATORS, "=", ":"])}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token=end))
-    backend.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
-    backend.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=end, pad_token=end, padding_side="left")
-
-
 @dataclass(frozen=True)
 class Countdown:
     """Countdown problems with `numbers` single digits (1 to 9).
@@ -87,6 +71,7 @@ class Countdown:
         train_size: Problems in the pool that RL draws from.
         heldout_size: Problems kept for evaluation; none shares digits and target with the pool.
         seed: Seed of the problems, apart from the run's seed, so that runs are compared on the same problems.
+        operator_shares: Chances of `+`, `-`, `*` in the demonstrations; rare ones are what RL then loses.
         prompt: What the policy reads, with {digits} (`18873`) or {numbers} (`1, 8, 8, 7, 3`) and {target}.
     """
 
@@ -96,6 +81,7 @@ class Countdown:
     train_size: int
     heldout_size: int
     seed: int
+    operator_shares: Sequence[float] = UNIFORM
     prompt: str = "{digits}={target}:"
 
     @property
@@ -105,7 +91,7 @@ class Countdown:
 
     def tokenizer(self) -> "PreTrainedTokenizerFast":
         """The task's own character tokenizer, for a policy that is made from scratch."""
-        return character_tokenizer()
+        return character_tokenizer(CHARACTERS)
 
     def prepare(self) -> None:
         """Draw the problems.
@@ -130,47 +116,33 @@ class Countdown:
     @cached_property
     def _names(self) -> list[str]:
         rng = np.random.default_rng(self.seed)
-        wanted = self.train_size + self.heldout_size
-        names: dict[tuple[str, str], str] = {}
-        drawn, new = 0, wanted
-        while len(names) < wanted:
-            if drawn >= PATIENCE and new < SCARCE * wanted:
-                raise ConfigError(
-                    f"data.numbers={self.numbers}: {drawn:,} draws gave {len(names):,} different problems with "
-                    f"targets of {self.target_min} to {self.target_max}, and data.train_size={self.train_size} with "
-                    f"data.heldout_size={self.heldout_size} want {wanted:,}; lower them, or raise data.numbers."
-                )
-            before = len(names)
-            for name, _ in self.draw(rng, wanted, operator_shares=(1 / 3, 1 / 3, 1 / 3)):
-                digits, target = name.split("=")
-                names.setdefault(("".join(sorted(digits)), target), name)
-            drawn, new = drawn + wanted, len(names) - before
-        texts = list(names.values())[:wanted]
+        texts = distinct(
+            lambda count: (name for name, _ in self.draw(rng, count, UNIFORM)),
+            key=_digits_and_target,
+            wanted=self.train_size + self.heldout_size,
+            setting=f"data.numbers={self.numbers}",
+            kind=f"problems with targets of {self.target_min} to {self.target_max}",
+        )
         random.Random(self.seed).shuffle(texts)
         return texts
 
-    def demonstrations(
-        self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
-    ) -> list[tuple[str, str]]:
-        """`count` random (prompt, correct answer) pairs with a target in range.
+    def demonstrations(self, rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
+        """`count` random (prompt, correct answer) pairs with a target in range, their operators by `operator_shares`.
 
         Args:
             rng: Source of randomness, advanced by the call.
             count: Pairs to make.
-            operator_shares: Chances of `+`, `-` and `*`, summing to 1.
 
         Raises:
             ConfigError: When no target in range comes up.
         """
-        return [(self._rendered(name), answer) for name, answer in self.draw(rng, count, operator_shares)]
+        return [(self._rendered(name), answer) for name, answer in self.draw(rng, count, self.operator_shares)]
 
     def _rendered(self, name: str) -> str:
         digits, target = name.split("=")
         return self.prompt.format(digits=digits, numbers=", ".join(digits), target=target)
 
-    def draw(
-        self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
-    ) -> list[tuple[str, str]]:
+    def draw(self, rng: np.random.Generator, count: int, operator_shares: Sequence[float]) -> list[tuple[str, str]]:
         """Names of problems, such as `18873=47`, with an answer."""
         pairs: list[tuple[str, str]] = []
         misses = 0
@@ -196,6 +168,11 @@ class Countdown:
         digits, target = problem.answer.split("=")
         counts = _value_counts("".join(sorted(digits)))
         return counts[int(target)] / counts.total()
+
+
+def _digits_and_target(name: str) -> tuple[str, str]:
+    digits, target = name.split("=")
+    return "".join(sorted(digits)), target
 
 
 @cache

@@ -30,9 +30,7 @@ class Demonstrator(Protocol):
     def tokenizer(self) -> Any:
         """The task's own tokenizer."""
 
-    def demonstrations(
-        self, rng: np.random.Generator, count: int, operator_shares: tuple[float, float, float]
-    ) -> list[tuple[str, str]]:
+    def demonstrations(self, rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
         """Random (prompt, right answer) pairs."""
 
 
@@ -46,7 +44,6 @@ class MadePolicy(ABC):
         lr: Peak learning rate, after `warmup_steps` linear steps.
         warmup_steps: See `lr`.
         clip: Largest gradient norm.
-        operator_shares: Chances of `+`, `-`, `*` in the demonstrations; rare ones are what RL then loses.
     """
 
     steps: int
@@ -54,7 +51,6 @@ class MadePolicy(ABC):
     lr: float
     warmup_steps: int
     clip: float
-    operator_shares: Sequence[float]
 
     kind: ClassVar[str]  # first part of the folder's name
     title: ClassVar[str]  # of the progress bar
@@ -94,7 +90,7 @@ class MadePolicy(ABC):
             ConfigError: When the data set shows no right answers.
         """
         # A few demonstrations stand for the task in the key: pool sizes change the source, but not the policy.
-        pairs = demonstrator(source).demonstrations(np.random.default_rng(0), 64, self.shares)
+        pairs = demonstrator(source).demonstrations(np.random.default_rng(0), 64)
         key = {"recipe": self.recipe, "policy": asdict(self), "demonstrations": pairs, "seed": seed}
         name = hashlib.sha256(json.dumps(key, sort_keys=True, default=list).encode()).hexdigest()[:12]
         return cache_dir / f"{self.kind}-{name}"
@@ -104,12 +100,6 @@ class MadePolicy(ABC):
     ) -> tuple[PreTrainedModel, Any]:
         """The policy and its tokenizer."""
         return self.checkpoint(source, seed, cache_dir).load(dtype)
-
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """`operator_shares` as three numbers."""
-        plus, minus, times = self.operator_shares
-        return plus, minus, times
 
     def lr_factor(self, step: int) -> float:
         """Of the peak learning rate at a step."""
@@ -132,7 +122,7 @@ class MadePolicy(ABC):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_factor)
         with bar(self.title, self.steps) as progress:
             for _ in range(self.steps):
-                loss = self.loss(policy, tokenizer, source.demonstrations(rng, self.batch_size, self.shares))
+                loss = self.loss(policy, tokenizer, source.demonstrations(rng, self.batch_size))
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), self.clip)
@@ -150,6 +140,6 @@ def demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
     if not isinstance(source, Demonstrator):
         raise ConfigError(
             "model: a policy from scratch, or a taught one, needs a task that shows right answers, and "
-            f"{type(source).__name__} does not: choose data=countdown or a pre-trained model."
+            f"{type(source).__name__} does not: choose data=countdown, data=graph_color or a pre-trained model."
         )
     return source

@@ -45,7 +45,7 @@ class WarmStartedPolicy(MadePolicy):
         shows = demonstrator(source)
         tokenizer = shows.tokenizer()
         eos = tokenizer.eos_token_id
-        ((prompt, _),) = shows.demonstrations(np.random.default_rng(0), 1, self.shares)
+        ((prompt, _),) = shows.demonstrations(np.random.default_rng(0), 1)
         if eos in tokenizer(prompt)["input_ids"]:
             raise ConfigError(
                 f"model: a policy from scratch knows the task's own characters alone, and {prompt!r} holds others: "

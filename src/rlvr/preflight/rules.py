@@ -16,11 +16,14 @@ LOGGERS = {
 
 
 def countdown(cfg: DictConfig) -> str | None:
-    """The range of targets is not empty."""
+    """The range of targets is not empty, and chances sum to 1."""
     data = cfg.data
-    if data._target_ != "rlvr.data.Countdown" or data.target_min <= data.target_max:
+    if data._target_ == "rlvr.data.Countdown" and data.target_min > data.target_max:
+        return f"data.target_min={data.target_min}: must not be above data.target_max={data.target_max}."
+    chances = data.get("operator_shares")
+    if chances is None or math.isclose(sum(chances), 1, abs_tol=1e-6):
         return None
-    return f"data.target_min={data.target_min}: must not be above data.target_max={data.target_max}."
+    return f"data.operator_shares={list(chances)}: must sum to 1, not {sum(chances):g}."
 
 
 def model_size(cfg: DictConfig) -> str | None:
@@ -41,14 +44,6 @@ def model_size(cfg: DictConfig) -> str | None:
             "even width."
         )
     return None
-
-
-def warm_start(cfg: DictConfig) -> str | None:
-    """Chances sum to 1."""
-    chances = cfg.model.get("operator_shares")
-    if chances is None or math.isclose(sum(chances), 1, abs_tol=1e-6):
-        return None
-    return f"model.operator_shares={list(chances)}: must sum to 1, not {sum(chances):g}."
 
 
 def at_k(cfg: DictConfig) -> str | None:

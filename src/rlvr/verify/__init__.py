@@ -2,6 +2,7 @@
 
 from rlvr.verify.countdown import CountdownVerifier
 from rlvr.verify.function import FunctionVerifier
+from rlvr.verify.graph_color import GraphColorVerifier
 from rlvr.verify.math import MathVerifier
 from rlvr.verify.python import PythonVerifier
 from rlvr.verify.reasoning import ReasoningGymVerifier
@@ -13,6 +14,7 @@ __all__ = [
     "ZERO_ONE",
     "CountdownVerifier",
     "FunctionVerifier",
+    "GraphColorVerifier",
     "MathVerifier",
     "PythonVerifier",
     "ReasoningGymVerifier",

@@ -20,7 +20,23 @@ class Countdown(Data):
     train_size: int = key("problems in the pool that RL draws from", low=1, high=MOST_PROBLEMS)
     heldout_size: int = key("problems kept for evaluation", low=1, high=MOST_PROBLEMS)
     seed: int = key("of the problems, not of the run: all runs share them", low=0)
+    operator_shares: tuple[float, float, float] = key(
+        "chances of + - * in the demonstrations for model=tiny and model=taught; problems have them evenly",
+        low=0,
+        high=1,
+        optional=True,
+    )
     prompt: str = key("what the policy reads, with {digits} or {numbers}, and {target}", optional=True)
+
+
+class GraphColor(Data):
+    """Graph colouring: three colours for the vertices of a graph, so that no edge joins two of one colour."""
+
+    vertices: int = key("vertices of a graph", low=3, high=10)
+    edges: int = key("edges of a graph; the more, the fewer of its colourings are right", low=1, high=33)
+    train_size: int = key("problems in the pool that RL draws from", low=1, high=MOST_PROBLEMS)
+    heldout_size: int = key("problems kept for evaluation", low=1, high=MOST_PROBLEMS)
+    seed: int = key("of the problems, not of the run: all runs share them", low=0)
 
 
 class Template(Built):

@@ -33,9 +33,6 @@ class MadePolicy(Model):
     lr: float = key("peak learning rate of these steps", above=0)
     warmup_steps: int = key("steps until the peak learning rate", low=0)
     clip: float = key("largest gradient norm", above=0)
-    operator_shares: tuple[float, float, float] = key(
-        "chances of + - * in the demonstrations; RL and evaluation draw them uniformly", low=0, high=1
-    )
 
 
 class WarmStartedPolicy(MadePolicy):

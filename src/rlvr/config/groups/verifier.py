@@ -24,6 +24,10 @@ class CountdownVerifier(Verifier):
     """Evaluates the expression."""
 
 
+class GraphColorVerifier(Verifier):
+    """Looks at both ends of every edge."""
+
+
 class Pooled(Verifier):
     """Grades in processes that can be killed."""
 
