@@ -9,9 +9,10 @@ from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
 from studies.frontier.figure import frontier_figure, ways_figure
 from studies.frontier.frontier import Comparison, Frontier, Way, clock, frontiers, shares_differ
+from studies.frontier.interference import table as interference_table
 from studies.frontier.kinds import table as kinds_table
 from studies.frontier.plan import choose, tried, wanted, widened, worth
-from studies.frontier.record import curves, kept, read
+from studies.frontier.record import curves, interference, kept, read
 from studies.frontier.setting import CHOOSING, FRESH, METHODS, RATES, RECORDS, Run
 
 FOLDER = RECORDS.parent
@@ -37,6 +38,10 @@ the base of seed 0 {base:.1f} %. Every learning rate is tried with seed 0. The b
 chosen by that seed alone and measured with seeds 1 to 5. [Predictions](predictions.md) were written before the
 first run.
 
+"""
+INTERFERENCE = """
+Interference: stored right answers of the base to 32 training problems, by the base's success rate; an update is one
+rollout batch. Means over all updates and over the seeds of which it was measured, +- their standard error.
 """
 TAIL = """
 Area: points of Pass@1 above the base's times points of Pass@256 above guessing, which the path dominates; learning
@@ -163,7 +168,10 @@ def page(done: Sequence[Run]) -> str:
     if found:
         text += f"![Every method's frontier against GRPO's](frontier.png)\n\n{level_table(found).markdown()}\n"
     text += f"{decisions(found, done).markdown()}\n![Every run of seed 0](ways.png)\n\n{grid_table(done).markdown()}"
-    return f"{text}\n{kinds_table(best_runs(done)).markdown()}{TAIL}"
+    text += f"\n{kinds_table(best_runs(done)).markdown()}"
+    if beside := {method: runs for method, runs in best_runs(done).items() if interference(runs[-1])}:
+        text += f"\n{interference_table(beside).markdown()}{INTERFERENCE}"
+    return text + TAIL
 
 
 def best_runs(done: Sequence[Run]) -> dict[str, list[Run]]:

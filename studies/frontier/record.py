@@ -1,14 +1,14 @@
 """Keeps a run's counts in the repository, a few kilobytes; `restore` makes folders for the report from them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rlvr.eval import RunRecord
 from rlvr.files import write_whole
-from rlvr.report.runs import read_metrics
+from rlvr.report.runs import measured, read_metrics
 from studies.frontier.setting import METHODS, RECORDS, Run
 
 PROBLEMS = "problems.json"  # their names, which all records share
@@ -28,7 +28,10 @@ def keep(run: Run, folder: Path) -> None:
     document["generated"] = {step: int(tokens) for step, tokens in document["generated"].items() if step % EVERY == 0}
     start = json.loads((folder / "setting.json").read_text())[-1]
     document["start"] = {"overrides": run.overrides, **{key: start[key] for key in ("commit", "versions", "device")}}
-    document["curves"] = _curves(folder / "metrics.csv")
+    rows = read_metrics(folder / "metrics.csv")
+    document["curves"] = _means([row for row in rows if "train/lr" in row], CURVES)
+    interference = measured(rows)
+    document["interference"] = _means(interference, sorted({name for row in interference for name in row} - {"step"}))
     write_whole(RECORDS / f"{run.name}.json", json.dumps(document, separators=(",", ":"), default=list) + "\n")
 
 
@@ -48,6 +51,12 @@ def read(run: Run) -> RunRecord:
 def curves(run: Run) -> dict[str, list[float]]:
     """Means over every 50 steps of a few metrics."""
     found: dict[str, list[float]] = json.loads((RECORDS / f"{run.name}.json").read_text())["curves"]
+    return found
+
+
+def interference(run: Run) -> dict[str, list[float]]:
+    """Means over every 50 updates of the columns `interference/`; empty where it was not measured."""
+    found: dict[str, list[float]] = json.loads((RECORDS / f"{run.name}.json").read_text()).get("interference", {})
     return found
 
 
@@ -92,8 +101,12 @@ def _agree(names: list[str], guess_rate: list[float]) -> None:
     assert json.loads(path.read_text())["names"] == names, "this run was evaluated on other problems"
 
 
-def _curves(path: Path) -> dict[str, list[float]]:
-    rows = [row for row in read_metrics(path) if "train/lr" in row]
+def _means(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, list[float]]:
+    """Means of the columns that are there over every 50 rows; a column that a part lacks altogether is 0 there."""
     parts = [rows[first : first + EVERY] for first in range(0, len(rows), EVERY)]
-    there = [name for name in CURVES if name in rows[0]]
-    return {name: [round(sum(row.get(name, 0.0) for row in part) / len(part), 5) for part in parts] for name in there}
+    there = [name for name in names if any(name in row for row in rows)]
+    return {name: [_mean([row[name] for row in part if name in row]) for part in parts] for name in there}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(f"{sum(values) / len(values):.5g}") if values else 0.0

@@ -17,6 +17,9 @@ COMMON = (
     *("data=countdown_hard", "eval.every_n_steps=50", "eval.path_problems=200", "eval.train_problems=16"),
     *("~callbacks.collapse", "~callbacks.stalled"),
 )
+# From this seed on, what updates do to the base's right answers to 32 training problems is measured beside; it changes
+# no run's numbers.
+BESIDE, MEASURED = 2, ("callbacks=interference", "eval.train_problems=32")
 
 
 @dataclass(frozen=True)
@@ -60,4 +63,5 @@ class Run:
     @property
     def overrides(self) -> list[str]:
         """Its overrides for `src/train.py`."""
-        return [*METHODS[self.method].overrides, f"optimizer.lr={self.rate:g}", f"seed={self.seed}", *COMMON]
+        measured = MEASURED if self.seed >= BESIDE else ()
+        return [*METHODS[self.method].overrides, f"optimizer.lr={self.rate:g}", f"seed={self.seed}", *COMMON, *measured]

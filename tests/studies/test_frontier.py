@@ -5,7 +5,7 @@ import pytest
 
 from rlvr.eval import Evaluation, RunRecord, SplitRecord
 from rlvr.eval.bands import Band
-from studies.frontier import kinds, plan, record
+from studies.frontier import interference, kinds, plan, record
 from studies.frontier.curve import LEVELS, area, reach
 from studies.frontier.frontier import Comparison, Share, Way, shares_differ
 from studies.frontier.plan import Tried, choose, widened
@@ -151,7 +151,7 @@ def records(tmp_path, monkeypatch):
     return tmp_path
 
 
-def finished_run(folder, run: Run, gain: int) -> None:
+def finished_run(folder, run: Run, gain: int, drift: float = 0.0) -> None:
     """What a training leaves that is kept of it."""
     import json
 
@@ -160,7 +160,10 @@ def finished_run(folder, run: Run, gain: int) -> None:
     start = {"commit": "abc", "versions": {"torch": "2"}, "device": "a CPU", "command": []}
     (folder / "setting.json").write_text(json.dumps([start]))
     rows = "".join(f"{step},1e-4,{0.7 - 0.001 * step}\n" for step in range(1, 101))
-    (folder / "metrics.csv").write_text("step,train/lr,rollout/entropy\n" + rows)
+    # Of 100 updates, inside problems gain 2e-4 nats and others lose 1e-4; these have drifted further with every update.
+    beside = "".join(f"{step},,,2e-4,-1e-4,{-drift * step}\n" for step in range(1, 101)) if drift else ""
+    header = "step,train/lr,rollout/entropy,interference/inside,interference/1,interference/drift_1\n"
+    (folder / "metrics.csv").write_text(header + rows.replace("\n", ",,,\n") + beside)
 
 
 def test_what_is_kept_comes_back(records):
@@ -222,3 +225,20 @@ def test_kinds_of_problems(records):
     assert grid.header == ["", "learning rate", "solved now <= 0 (2)", "solved now to 1 (2)", "the same <= 1 (4)"]
     assert grid.rows[0][:3] == ["GRPO", "0.0001", "-50.0"]  # one of the two unsolved ones was solved before
     assert kinds.shared_digits("112233=100", ["111111=100", "123456=100"]) == 3
+
+
+def test_interference_is_kept_and_shown(records):
+    """Means over parts of the run; two seeds with their standard error, and a method without it is left out."""
+    for seed, drift in ((2, 0.01), (3, 0.03)):
+        run = Run("grpo", 1e-4, seed)
+        finished_run(records / run.name, run, 2, drift)
+        record.keep(run, records / run.name)
+    without = Run("self", 1e-4, 0)
+    finished_run(records / without.name, without, 2)
+    record.keep(without, records / without.name)
+    kept = record.interference(Run("grpo", 1e-4, 2))
+    assert kept["interference/1"] == pytest.approx([-1e-4] * 2)
+    assert kept["interference/drift_1"] == pytest.approx([-0.255, -0.755])  # means over updates 1 to 50, 51 to 100
+    grid = interference.table({"grpo": [Run("grpo", 1e-4, 2), Run("grpo", 1e-4, 3)], "self": [without]})
+    assert grid.header[2:] == ["an update, inside", "outside, base 6 to 25 %", "drift in all, base 6 to 25 %"]
+    assert grid.rows == [["GRPO", "0.0001", "+2.00 +- 0.00", "-1.00 +- 0.00", "-1.51 +- 0.76"]]
