@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlvr.eval.confirmation import Confirmation, Fresh, read_confirmations, tails, write_confirmations
+from rlvr.eval.confirmation import Confirmation, Fresh, Tempered, read_confirmations, tails, write_confirmations
 from rlvr.eval.multiple import LEVEL
 
 
@@ -97,3 +97,14 @@ def test_it_is_read_as_it_was_written(tmp_path: Path):
     found = {"heldout": Confirmation(4, 32, (Fresh("a", "loss", 3, 0), Fresh("b", "entry", 0, 9)))}
     write_confirmations(tmp_path, found)
     assert read_confirmations(tmp_path) == found
+
+
+def test_losses_at_another_temperature(tmp_path: Path):
+    """Of two confirmed losses one comes back, and the base lacks the other; eight right answers are a rate of 1/n."""
+    drawn = (Fresh("a", "loss", 100, 0), Fresh("b", "loss", 100, 0), Fresh("c", "loss", 100, 100))
+    tempered = Tempered(0.7, (Fresh("a", "loss", 40, 8), Fresh("b", "loss", 7, 7)))
+    one = Confirmation(256, 2048, drawn, (tempered,))
+    assert one.losses() == ["a", "b"]
+    assert (one.back(tempered), one.gone(tempered)) == (1, 1)
+    write_confirmations(tmp_path, {"heldout": one})
+    assert read_confirmations(tmp_path) == {"heldout": one}

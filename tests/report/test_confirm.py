@@ -14,7 +14,7 @@ from on_disk import N, rows_of
 from rlvr.build.confirmation import confirm
 from rlvr.errors import ConfigError
 from rlvr.eval import Evaluation, Outcome, RunRecord, SampleStore
-from rlvr.eval.confirmation import read_confirmations
+from rlvr.eval.confirmation import Confirmation, read_confirmations
 from rlvr.report import report_together
 from rlvr.report.claimed import claimed
 from rlvr.step import SCHEMA
@@ -55,7 +55,7 @@ def rows(logs: Path) -> list[dict]:
 @pytest.mark.full
 def test_exactly_what_is_claimed_is_drawn(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """Of base and trained policy, four times as many samples, other ones than the evaluation's, counted as graded."""
-    confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
+    confirm(claimed(folders[:1]), TIMES, [], paths(cache_dir, tmp_path))
     splits = RunRecord.read(folders[0]).splits
     wanted = {problem for split, count in CLAIMED.items() for problem in splits[split].base.problem_ids[:count]}
     drawn = rows(tmp_path)
@@ -74,7 +74,7 @@ def test_exactly_what_is_claimed_is_drawn(folders: list[Path], cache_dir: Path, 
 @pytest.mark.full
 def test_two_runs_share_their_bases_samples(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """Three folders of samples: one base, two trained policies."""
-    confirm(claimed(folders), TIMES, paths(cache_dir, tmp_path))
+    confirm(claimed(folders), TIMES, [], paths(cache_dir, tmp_path))
     assert len(list((tmp_path / "samples").iterdir())) == 3
     base = [{one.problem_id: one.base for one in read_confirmations(run)["heldout"].drawn} for run in folders]
     assert base[0] == base[1]
@@ -83,7 +83,7 @@ def test_two_runs_share_their_bases_samples(folders: list[Path], cache_dir: Path
 @pytest.mark.full
 def test_two_ranks_draw_what_one_does(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """Under torchrun each draws its part of the problems, and the counts are of all of them."""
-    confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path / "one"))
+    confirm(claimed(folders[:1]), TIMES, [], paths(cache_dir, tmp_path / "one"))
     alone = read_confirmations(folders[0])
     (folders[0] / "confirmation.json").unlink()
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -107,24 +107,24 @@ def test_two_ranks_draw_what_one_does(folders: list[Path], cache_dir: Path, tmp_
 @pytest.mark.full
 def test_it_goes_on_where_it_was_stopped(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """Files that are lost are drawn again, the others stay, and the counts are the same; a third start draws none."""
-    confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
+    confirm(claimed(folders[:1]), TIMES, [], paths(cache_dir, tmp_path))
     whole, files = read_confirmations(folders[0]), sorted(tmp_path.glob("samples/*/*.parquet"))
     kept = {path: path.read_bytes() for path in files[1::2]}
     for path in files[::2]:
         path.unlink()
     (folders[0] / "confirmation.json").unlink()
-    confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
+    confirm(claimed(folders[:1]), TIMES, [], paths(cache_dir, tmp_path))
     assert read_confirmations(folders[0]) == whole
     again = sorted(tmp_path.glob("samples/*/*.parquet"))
     assert all(path.read_bytes() == content for path, content in kept.items())
-    confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
+    confirm(claimed(folders[:1]), TIMES, [], paths(cache_dir, tmp_path))
     assert sorted(tmp_path.glob("samples/*/*.parquet")) == again
 
 
 @pytest.mark.full
 def test_the_report_says_what_became_of_the_claims(folders: list[Path], cache_dir: Path, tmp_path: Path):
     """These policies have hardly moved, and so no loss is confirmed."""
-    confirm(claimed(folders[:1]), TIMES, paths(cache_dir, tmp_path))
+    confirm(claimed(folders[:1]), TIMES, [], paths(cache_dir, tmp_path))
     report_together(folders[:1], tmp_path / "report")
     found = read_confirmations(folders[0])
     for row in rows_of(tmp_path / "report", "claims"):
@@ -135,6 +135,25 @@ def test_the_report_says_what_became_of_the_claims(folders: list[Path], cache_di
     assert {split: int(row["lost"]) for split, row in counts.items()} == CLAIMED
     page = (tmp_path / "report" / "report.md").read_text()
     assert f"of which {TIMES * N} fresh samples a problem confirm" in page
+
+
+@pytest.mark.full
+def test_confirmed_losses_at_another_temperature(
+    folders: list[Path], cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Both policies are drawn again for exactly these, colder; the report has a row of it."""
+    first = RunRecord.read(folders[0]).splits["heldout"].base.problem_ids[0]
+    monkeypatch.setattr(Confirmation, "losses", lambda self: [one.problem_id for one in self.drawn][:1])
+    confirm(claimed(folders[:1]), TIMES, [0.5], paths(cache_dir, tmp_path))
+    heldout = read_confirmations(folders[0])["heldout"]
+    (tempered,) = heldout.tempered
+    assert (tempered.temperature, [one.problem_id for one in tempered.drawn]) == (0.5, [first])
+    assert len(rows(tmp_path)) == 2 * 3 * TIMES * N + 2 * 2 * TIMES * N
+    report_together(folders[:1], tmp_path / "report")
+    row = next(row for row in rows_of(tmp_path / "report", "claims_tempered") if row["split"] == "heldout")
+    assert (row["temperature"], row["back"]) == ("0.5", str(heldout.back(tempered)))
+    assert row["gone"] == str(heldout.gone(tempered))
+    assert "Confirmed losses at other temperatures" in (tmp_path / "report" / "report.md").read_text()
 
 
 @pytest.mark.full
@@ -151,7 +170,7 @@ def test_evaluations_on_a_suite(folders: list[Path], cache_dir: Path, tmp_path: 
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
             cfg = compose("eval", [*overrides, *SMALL, f"eval.n={N}", *shared])
         OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
-    confirm(claimed([tmp_path / "evals"]), TIMES, paths(cache_dir, tmp_path))
+    confirm(claimed([tmp_path / "evals"]), TIMES, [], paths(cache_dir, tmp_path))
     (confirmation,) = read_confirmations(tmp_path / "evals" / "now").values()
     names = [one.problem_id for one in confirmation.drawn]
     assert sorted(names) == sorted(ids[2:])

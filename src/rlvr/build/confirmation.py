@@ -1,6 +1,7 @@
 """What `src/confirm.py` does once it knows the claims: load each policy again, draw fresh samples, write the counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -13,7 +14,8 @@ from rlvr.console import console
 from rlvr.data import Splits
 from rlvr.errors import ConfigError
 from rlvr.eval import Job
-from rlvr.eval.confirmation import Confirmation, Fresh, Policy, Wanted, write_confirmations
+from rlvr.eval.confirmation import Confirmation, Fresh, Policy, Tempered, Wanted, write_confirmations
+from rlvr.eval.ledger import Kind
 from rlvr.eval.sampler import right_answers
 from rlvr.models import PolicySource, PretrainedPolicy
 from rlvr.preflight.machine import check_machine, deterministic_kernels
@@ -24,27 +26,30 @@ from rlvr.types import Problem
 
 Place = tuple[str, str]
 """A set of problems, and a problem of it."""
+Claimed = Mapping[str, Sequence[tuple[str, Kind]]]
+"""Problems and what is claimed of them, by set of problems."""
 
 
-def confirm(wanted: Sequence[Wanted], times: int, paths: DictConfig) -> None:
+def confirm(wanted: Sequence[Wanted], times: int, temperatures: Sequence[float], paths: DictConfig) -> None:
     """Draw `times` as many samples as each evaluation did of every claimed problem, of base and trained policy.
 
     Args:
         wanted: The claims of every run.
         times: How many times as many samples as each evaluation drew.
+        temperatures: At which confirmed losses are drawn again.
         paths: Where samples go, and where base policies are cached.
     """
     quiet()
     ranks = Ranks.launched()
     for one in wanted:
-        places = [(split, problem) for split, claims in one.claims.items() for problem, _ in claims]
-        base, now = (fresh_counts(policy, places, times * one.n, paths, ranks) for policy in (one.base, one.now))
-        found = {
-            split: Confirmation(
-                one.n, times * one.n, tuple(Fresh(p, kind, base[split, p], now[split, p]) for p, kind in claims)
-            )
-            for split, claims in one.claims.items()
-        }
+        drawn = fresh(one, one.claims, times, None, paths, ranks)
+        found = {split: Confirmation(one.n, times * one.n, those) for split, those in drawn.items()}
+        lost: Claimed = {split: [(p, "loss") for p in confirmation.losses()] for split, confirmation in found.items()}
+        for temperature in temperatures:
+            drawn = fresh(one, lost, times, temperature, paths, ranks)
+            for split, those in drawn.items():
+                tempered = (*found[split].tempered, Tempered(temperature, those))
+                found[split] = replace(found[split], tempered=tempered)
         if ranks.rank == 0:
             write_confirmations(one.folder, found)
             for split, confirmation in found.items():
@@ -56,15 +61,41 @@ def told(confirmation: Confirmation) -> str:
     """What became of the claims, in one line."""
     verdicts = [one.verdict for one in confirmation.judged()]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in ("confirmed", "refuted", "open"))
-    return f"{len(verdicts)} claims, {confirmation.samples:,} fresh samples each: {counts}"
+    line = f"{len(verdicts)} claims, {confirmation.samples:,} fresh samples each: {counts}"
+    for one in confirmation.tempered:
+        line += (
+            f"; at temperature {one.temperature:g} {confirmation.back(one)} of {len(one.drawn)} confirmed losses come "
+            f"back, and the base lacks {confirmation.gone(one)}"
+        )
+    return line
+
+
+def fresh(
+    one: Wanted, claims: Claimed, times: int, temperature: float | None, paths: DictConfig, ranks: Ranks
+) -> dict[str, tuple[Fresh, ...]]:
+    """Fresh samples of both policies for these claims, by set of problems; None: at the evaluation's temperature."""
+    places = [(split, problem) for split, those in claims.items() for problem, _ in those]
+    base, now = (
+        fresh_counts(policy, places, times * one.n, temperature, paths, ranks) for policy in (one.base, one.now)
+    )
+    return {
+        split: tuple(Fresh(p, kind, base[split, p], now[split, p]) for p, kind in those)
+        for split, those in claims.items()
+    }
 
 
 def fresh_counts(
-    policy: Policy, places: Sequence[Place], samples: int, paths: DictConfig, ranks: Ranks
+    policy: Policy,
+    places: Sequence[Place],
+    samples: int,
+    temperature: float | None,
+    paths: DictConfig,
+    ranks: Ranks,
 ) -> dict[Place, int]:
     """Right answers of a policy to each problem, in new samples: their seed differs from that of the evaluation.
 
-    The policy samples as it did when it was evaluated: the same prompts, sampling, precision, engine and grading.
+    The policy samples as it did when it was evaluated: the same prompts, sampling, precision, engine and grading; only
+    the temperature may be another.
     """
     if not places:
         return {}
@@ -79,7 +110,7 @@ def fresh_counts(
     source = instantiate(suite) if suite else pool
     source.prepare()
     tokens = cfg.eval.get("max_new_tokens") or sampling_of(cfg, source).max_new_tokens
-    sampling = Sampling(tokens, cfg.eval.temperature, cfg.eval.top_p)
+    sampling = Sampling(tokens, temperature or cfg.eval.temperature, cfg.eval.top_p)
     dtype = trained_dtype(cfg.trainer.precision, adapters=bool(cfg.lora)) if "trainer" in cfg else None
     model: PolicySource = PretrainedPolicy(str(policy.weights), None) if policy.weights else instantiate(cfg.model)
     made, tokenizer = model.load(pool, cfg.seed, Path(cfg.paths.cache_dir), dtype)

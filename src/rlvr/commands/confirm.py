@@ -21,7 +21,7 @@ def main(cfg: DictConfig) -> None:
             from rlvr.build.confirmation import confirm
             from rlvr.report.claimed import claimed
 
-        confirm(claimed([Path(run) for run in cfg.runs]), cfg.times, cfg.paths)
+        confirm(claimed([Path(run) for run in cfg.runs]), cfg.times, cfg.temperatures, cfg.paths)
 
 
 def start() -> None:

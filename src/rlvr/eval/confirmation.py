@@ -39,6 +39,14 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Tempered:
+    """Fresh samples for the confirmed losses at another temperature, as many as at the evaluation's."""
+
+    temperature: float
+    drawn: tuple[Fresh, ...]
+
+
+@dataclass(frozen=True)
 class Confirmation:
     """Fresh samples for the claims of one policy on one set of problems.
 
@@ -46,11 +54,13 @@ class Confirmation:
         n: Samples a problem in the evaluation that made the claims.
         samples: Fresh ones a problem and policy.
         drawn: Every claim.
+        tempered: Confirmed losses at other temperatures.
     """
 
     n: int
     samples: int
     drawn: tuple[Fresh, ...]
+    tempered: tuple[Tempered, ...] = ()
 
     def judged(self) -> list[Judged]:
         """Each claim confirmed, refuted or open: false ones are at most 5 % of those confirmed, on average.
@@ -75,6 +85,18 @@ class Confirmation:
         """How many claims of a kind are true, at least, with 95 % confidence (Holm over the claims of both kinds)."""
         p = [one.p for one in self.judged() if one.fresh.kind == kind]
         return surely(np.array(p), len(self.drawn))
+
+    def losses(self) -> list[str]:
+        """The problems whose loss is confirmed."""
+        return [one.fresh.problem_id for one in self.judged() if (one.verdict, one.fresh.kind) == ("confirmed", "loss")]
+
+    def back(self, tempered: Tempered) -> int:
+        """How many confirmed losses the trained policy solves at a rate of 1/n or more at another temperature."""
+        return sum(one.now * self.n >= self.samples for one in tempered.drawn)
+
+    def gone(self, tempered: Tempered) -> int:
+        """How many of them the base solves more rarely than that at this temperature."""
+        return sum(one.base * self.n < self.samples for one in tempered.drawn)
 
 
 def _verdict(adjusted: float, refuted: float) -> Verdict:
@@ -137,4 +159,9 @@ def read_confirmations(folder: Path) -> dict[str, Confirmation]:
 
 
 def _read(document: Mapping[str, Any]) -> Confirmation:
-    return Confirmation(document["n"], document["samples"], tuple(Fresh(**one) for one in document["drawn"]))
+    tempered = [Tempered(one["temperature"], _drawn(one)) for one in document.get("tempered", ())]
+    return Confirmation(document["n"], document["samples"], _drawn(document), tuple(tempered))
+
+
+def _drawn(document: Mapping[str, Any]) -> tuple[Fresh, ...]:
+    return tuple(Fresh(**one) for one in document["drawn"])

@@ -117,6 +117,7 @@ class Confirm(Group):
 
     runs: list[str] = key("folders of finished runs, of multiruns or of evaluations")
     times: int = key("fresh samples a problem and policy, as a multiple of the evaluation's", low=4, high=16)
+    temperatures: list[float] = key("confirmed losses are drawn again at these, too", above=0)
     paths: Paths = key("where things are written")
 
 

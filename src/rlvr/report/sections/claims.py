@@ -22,6 +22,12 @@ NOTE = (
     "is shown; open: neither. Both assume that samples are independent, and say nothing of problems that were not "
     "claimed. src/confirm.py draws the fresh samples."
 )
+TEMPERED = ["", "seed", "confirmed losses", "temperature", "solved by the trained policy", "not solved by the base"]
+TEMPERED_NOTE = (
+    "Solved: at a rate of 1/n or more in fresh samples, as many as at the evaluation's temperature. A loss that comes "
+    "back where sampling is warmer was a matter of sharpness. One that the base has, too, where it samples cooler, is "
+    "what sharpening alone would have cost."
+)
 
 
 def claims(found: dict[str, list[Finding]], out: Output) -> Section:
@@ -29,6 +35,7 @@ def claims(found: dict[str, list[Finding]], out: Output) -> Section:
     section = Section(TITLE)
     counts: list[Row] = []
     problems: list[Row] = []
+    tempered: list[Row] = []
     for split, those in found.items():
         lines: list[list[str]] = []
         listed: list[Block] = []
@@ -47,11 +54,30 @@ def claims(found: dict[str, list[Finding]], out: Output) -> Section:
                     listed.append(Table(_listing(title, mine), "csv/claims.csv", folded=True))
         head = [*HEAD, *(f"{verdict} {SAID[kind]}" for verdict, kind in _VERDICTS)]
         grid = Grid(f"Claims at the last step, {spelled(split)} problems", head, lines)
-        section.blocks += [Table(grid, "csv/claim_counts.csv"), *listed]
+        section.blocks.append(Table(grid, "csv/claim_counts.csv"))
+        if rows := [row for one in those for row in tempered_rows(one)]:
+            tempered += [{"split": split, **row} for row in rows]
+            title = f"Confirmed losses at other temperatures, {spelled(split)} problems"
+            cells = [[str(cell) for cell in row.values()] for row in rows]
+            section.blocks += [Table(Grid(title, TEMPERED, cells), "csv/claims_tempered.csv"), Note(TEMPERED_NOTE)]
+        section.blocks += listed
     out.csv("claim_counts", counts)
     out.csv("claims", problems)
+    if tempered:
+        out.csv("claims_tempered", tempered)
     section.blocks.append(Note(NOTE))
     return section
+
+
+def tempered_rows(one: Finding) -> Iterator[Row]:
+    """What becomes of confirmed losses at other temperatures, by run; none where this was not drawn."""
+    drawn = zip(one.method.seeds, one.confirmations, strict=True)
+    for seed, fresh in ((seed, fresh) for seed, fresh in drawn if fresh is not None):
+        for tempered in fresh.tempered:
+            yield {
+                **{"method": one.method.label, "seed": seed, "confirmed_losses": len(tempered.drawn)},
+                **{"temperature": tempered.temperature, "back": fresh.back(tempered), "gone": fresh.gone(tempered)},
+            }
 
 
 _VERDICTS: list[tuple[str, Kind]] = [(verdict, kind) for verdict in ("confirmed", "refuted", "open") for kind in KINDS]
