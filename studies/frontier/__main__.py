@@ -26,12 +26,14 @@ def job(run: Run) -> Job:
 
 
 def some(runs: list[Run], at_once: int) -> bool:
-    """Train a few runs and keep their records. Returns whether all of them finished."""
+    """Train a few runs and keep the records of those that finished, after a signal, too. Returns whether all did."""
     new = [job(run) for run in runs]
-    run_jobs(new, new, at_once, FOLDER)
-    ended = [run for run, one in zip(runs, new, strict=True) if finished(one.folder)]
-    for run in ended:
-        keep(run, FOLDER / run.name)
+    try:
+        run_jobs(new, new, at_once, FOLDER)
+    finally:
+        ended = [run for run, one in zip(runs, new, strict=True) if finished(one.folder)]
+        for run in ended:
+            keep(run, FOLDER / run.name)
     return len(ended) == len(runs)
 
 
@@ -52,7 +54,7 @@ def main() -> None:
         if time.monotonic() > until:
             console.print(f"{len(kept())} runs are there and at least {len(runs)} are left: run it again to go on.")
             return
-        if not some(runs[: 2 * asked.jobs], asked.jobs):
+        if not some(runs[: 4 * asked.jobs], asked.jobs):
             sys.exit("A run failed; its log is named above. Run the command again when it is mended.")
     console.print(f"The study is whole: {len(kept())} runs.")
 
