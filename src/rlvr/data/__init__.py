@@ -2,8 +2,8 @@
 
 from rlvr.data.countdown import Countdown
 from rlvr.data.cursor import ProblemCursor
-from rlvr.data.graph_color import GraphColor
 from rlvr.data.lengths import check_lengths, longest_sequence
+from rlvr.data.n_queens import NQueens
 from rlvr.data.reading import TextSet
 from rlvr.data.reasoning_gym import ReasoningGym
 from rlvr.data.report import write_report
@@ -13,7 +13,7 @@ from rlvr.data.text import Suite, TextProblems
 
 __all__ = [
     "Countdown",
-    "GraphColor",
+    "NQueens",
     "ProblemCursor",
     "ProblemSource",
     "ReasoningGym",

@@ -140,6 +140,6 @@ def demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
     if not isinstance(source, Demonstrator):
         raise ConfigError(
             "model: a policy from scratch, or a taught one, needs a task that shows right answers, and "
-            f"{type(source).__name__} does not: choose data=countdown, data=graph_color or a pre-trained model."
+            f"{type(source).__name__} does not: choose data=countdown, data=n_queens or a pre-trained model."
         )
     return source

@@ -26,6 +26,14 @@ def countdown(cfg: DictConfig) -> str | None:
     return f"data.operator_shares={list(chances)}: must sum to 1, not {sum(chances):g}."
 
 
+def queens(cfg: DictConfig) -> str | None:
+    """No more queens stand already than there are."""
+    data = cfg.data
+    if data._target_ != "rlvr.data.NQueens" or data.given < data.queens:
+        return None
+    return f"data.given={data.given}: must be below data.queens={data.queens}."
+
+
 def model_size(cfg: DictConfig) -> str | None:
     """The heads of a model share its width evenly, and rotary embeddings turn pairs of a head's numbers."""
     size = cfg.model.get("size") or {}

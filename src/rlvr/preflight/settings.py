@@ -23,7 +23,7 @@ def check(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Train)
-    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.model_size, *METHOD, *PACKAGES, rewards))
+    _first_fault(cfg, (*TOGETHER, rules.countdown, rules.queens, rules.model_size, *METHOD, *PACKAGES, rewards))
 
 
 def check_evaluation(cfg: DictConfig) -> None:
@@ -33,7 +33,7 @@ def check_evaluation(cfg: DictConfig) -> None:
         ConfigError: With the sentence of the first check that fails.
     """
     check_types(cfg, Evaluate)
-    _first_fault(cfg, (_evaluation, _cross, rules.countdown, rules.model_size, rewards, unwritable))
+    _first_fault(cfg, (_evaluation, _cross, rules.countdown, rules.queens, rules.model_size, rewards, unwritable))
 
 
 def check_confirmation(cfg: DictConfig) -> None:

@@ -2,8 +2,8 @@
 
 from rlvr.verify.countdown import CountdownVerifier
 from rlvr.verify.function import FunctionVerifier
-from rlvr.verify.graph_color import GraphColorVerifier
 from rlvr.verify.math import MathVerifier
+from rlvr.verify.n_queens import NQueensVerifier
 from rlvr.verify.python import PythonVerifier
 from rlvr.verify.reasoning import ReasoningGymVerifier
 from rlvr.verify.rewards import ZERO_ONE, Rewards
@@ -14,8 +14,8 @@ __all__ = [
     "ZERO_ONE",
     "CountdownVerifier",
     "FunctionVerifier",
-    "GraphColorVerifier",
     "MathVerifier",
+    "NQueensVerifier",
     "PythonVerifier",
     "ReasoningGymVerifier",
     "Rewards",

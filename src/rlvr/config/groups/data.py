@@ -29,11 +29,11 @@ class Countdown(Data):
     prompt: str = key("what the policy reads, with {digits} or {numbers}, and {target}", optional=True)
 
 
-class GraphColor(Data):
-    """Graph colouring: three colours for the vertices of a graph, so that no edge joins two of one colour."""
+class NQueens(Data):
+    """N queens: complete a board so that no queen attacks another."""
 
-    vertices: int = key("vertices of a graph", low=3, high=10)
-    edges: int = key("edges of a graph; the more, the fewer of its colourings are right", low=1, high=33)
+    queens: int = key("queens on a board, as many as it has rows; the more, the rarer is a right guess", low=4, high=12)
+    given: int = key("queens that stand already; the more, the fewer answers are right", low=0, high=12)
     train_size: int = key("problems in the pool that RL draws from", low=1, high=MOST_PROBLEMS)
     heldout_size: int = key("problems kept for evaluation", low=1, high=MOST_PROBLEMS)
     seed: int = key("of the problems, not of the run: all runs share them", low=0)

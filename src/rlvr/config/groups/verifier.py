@@ -24,8 +24,8 @@ class CountdownVerifier(Verifier):
     """Evaluates the expression."""
 
 
-class GraphColorVerifier(Verifier):
-    """Looks at both ends of every edge."""
+class NQueensVerifier(Verifier):
+    """Looks at every two queens."""
 
 
 class Pooled(Verifier):
