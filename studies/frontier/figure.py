@@ -11,7 +11,7 @@ from rlvr.eval.bootstrap import FloatArray
 from rlvr.report.figures import canvas
 from studies.frontier.frontier import Frontier, Way
 from studies.frontier.record import read
-from studies.frontier.setting import CHOOSING, METHODS, RATES, Run
+from studies.frontier.setting import CHOOSING, METHODS, Run
 
 COLUMNS = 4
 SIZE = (2.3, 1.9)  # of a panel, inches
@@ -32,7 +32,7 @@ def frontier_figure(found: Mapping[str, Frontier], path: Path) -> None:
 
 def ways_figure(done: Sequence[Run], path: Path) -> None:
     """One panel for each method: the path of every learning rate with the choosing seed, from the base (square) on."""
-    panels = [method for method in METHODS if Run(method, RATES[0], CHOOSING) in done]
+    panels = [method for method in METHODS if any((run.method, run.seed) == (method, CHOOSING) for run in done)]
     rates = sorted({run.rate for run in done})
     with _panels(len(panels), path) as axes_N:
         for axes, method in zip(axes_N, panels, strict=False):

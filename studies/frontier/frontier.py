@@ -15,7 +15,7 @@ from rlvr.report.paths import Place, first_at
 from studies.frontier.curve import LEVELS, pass_KTP, reach
 from studies.frontier.plan import choose, tried
 from studies.frontier.record import read
-from studies.frontier.setting import CHOOSING, FRESH, MANY, METHODS, Run
+from studies.frontier.setting import CHOOSING, MANY, METHODS, Run, Study
 
 Decision = Literal["supported", "refuted", "undecided"]
 GAIN = 0.003  # gain of Pass@1 over the base from which on levels count
@@ -91,14 +91,15 @@ class Frontier:
         return METHODS[self.method].label
 
     @classmethod
-    def read(cls, method: str, done: Sequence[Run]) -> "Frontier | None":
+    def read(cls, study: Study, method: str, done: Sequence[Run]) -> "Frontier | None":
         """Read a method's frontier; None while fresh seeds of its best rate are missing."""
         rates = tried(done, method)
-        chosen = choose(rates)
-        whole = [rate for rate in chosen if all(Run(method, rate, seed) in done for seed in FRESH)]
+        chosen = choose(rates, study.chosen)
+        fresh = {rate: [Run(method, rate, seed, study.task) for seed in study.fresh] for rate in chosen}
+        whole = [rate for rate in chosen if all(run in done for run in fresh[rate])]
         if chosen[:1] != whole[:1]:
             return None
-        ways = {rate: [Way.of(read(Run(method, rate, seed))) for seed in FRESH] for rate in whole}
+        ways = {rate: [Way.of(read(run)) for run in fresh[rate]] for rate in whole}
         base = float(np.mean([way.one_T[0] for way in ways[whole[0]]]))
         return cls(method, {rate: rates[rate].reach_L for rate in whole}, ways, base)
 
@@ -203,10 +204,10 @@ class Comparison:
         return "supported" if max(half_L) < width else "undecided"
 
 
-def frontiers(done: Sequence[Run]) -> dict[str, Frontier]:
+def frontiers(study: Study, done: Sequence[Run]) -> dict[str, Frontier]:
     """The frontiers of the methods whose best rates have all their fresh seeds."""
     first = {run.method for run in done if run.seed == CHOOSING}
-    found = {method: Frontier.read(method, done) for method in METHODS if method in first}
+    found = {method: Frontier.read(study, method, done) for method in study.methods if method in first}
     return {method: frontier for method, frontier in found.items() if frontier is not None}
 
 

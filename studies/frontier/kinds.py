@@ -11,11 +11,12 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 
 from rlvr.data.countdown import OPERATORS, evaluate
+from rlvr.data.n_queens import completions
 from rlvr.eval import Interval
 from rlvr.eval.bootstrap import FloatArray, bootstrap_mean
 from rlvr.tables import Grid
 from studies.frontier.record import read
-from studies.frontier.setting import COMMON, MANY, METHODS, ROOT, Run
+from studies.frontier.setting import COUNTDOWN, MANY, METHODS, QUEENS, ROOT, Run
 
 IntArray = NDArray[np.int64]
 
@@ -38,7 +39,7 @@ def ways(digits: str) -> Mapping[int, tuple[int, float]]:
 def trained_on() -> list[str]:
     """Names of the study's training problems."""
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        source = instantiate(compose("train", [one for one in COMMON if one.startswith("data")]).data)
+        source = instantiate(compose("train", [f"data={COUNTDOWN.task}"]).data)
     return [problem.id for problem in source.splits(source.tokenizer()).train]
 
 
@@ -48,7 +49,7 @@ def shared_digits(name: str, others: Sequence[str]) -> int:
     return max((digits & Counter(other.split("=")[0])).total() for other in others)
 
 
-def features(names: Sequence[str]) -> dict[str, FloatArray]:
+def of_countdown(names: Sequence[str]) -> dict[str, FloatArray]:
     """Features of each problem [P], which do not depend on a policy."""
     there = [ways(name.split("=")[0])[int(name.split("=")[1])] for name in names]
     pool = trained_on()
@@ -57,6 +58,14 @@ def features(names: Sequence[str]) -> dict[str, FloatArray]:
         "share of * in them": np.array([share for _, share in there]),
         "digits shared with a training problem": np.array([shared_digits(name, pool) for name in names], dtype=float),
     }
+
+
+def of_queens(names: Sequence[str]) -> dict[str, FloatArray]:
+    """The same for boards."""
+    return {"right arrangements": np.array([len(completions(name)) for name in names], dtype=float)}
+
+
+FEATURES = {COUNTDOWN.task: of_countdown, QUEENS.task: of_queens}
 
 
 def parts(value_P: FloatArray) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -77,16 +86,18 @@ def change_SP(runs: Sequence[Run]) -> FloatArray:
 
 
 def table(
-    chosen: Mapping[str, Sequence[Run]], known: Callable[[Sequence[str]], dict[str, FloatArray]] = features
+    chosen: Mapping[str, Sequence[Run]], known: Callable[[Sequence[str]], dict[str, FloatArray]] | None = None
 ) -> Grid:
     """The mean change of Pass@256, with a row for each method and a column for each third of each feature.
 
     Args:
         chosen: The runs of one learning rate, one for each seed, by method.
-        known: Computes features from problems' names.
+        known: Computes features from problems' names; None: those of the task.
     """
-    names = read(next(iter(chosen.values()))[0]).splits["heldout"].base.problem_ids
-    thirds = [(name, *part) for name, value_P in known(names).items() for part in parts(value_P)]
+    first = next(iter(chosen.values()))[0]
+    names = read(first).splits["heldout"].base.problem_ids
+    values = (known or FEATURES[first.task])(names)
+    thirds = [(name, *part) for name, value_P in values.items() for part in parts(value_P)]
     rows = []
     for method, runs in chosen.items():
         change = change_SP(runs)

@@ -8,21 +8,23 @@ import numpy as np
 from rlvr.eval.bootstrap import FloatArray
 from studies.frontier.curve import area, pass_KTP, reach
 from studies.frontier.record import read
-from studies.frontier.setting import CHOOSING, CHOSEN, FRESH, HIGHEST, LOWEST, MANY, METHODS, RATES, Run
+from studies.frontier.setting import CHOOSING, HIGHEST, LOWEST, MANY, Run, Study
 
 WORTH = 0.02  # share of a method's area that a second learning rate must add
 
 
-def wanted(done: Collection[Run]) -> list[Run]:
+def wanted(study: Study, done: Collection[Run]) -> list[Run]:
     """The runs that are needed now, in order; empty when the study is complete. Depends on the records alone."""
-    first = [Run(method, rate, CHOOSING) for rate in RATES for method in METHODS]
+    task = study.task
+    first = [Run(method, rate, CHOOSING, task) for rate in study.rates for method in study.methods]
     if missing := [run for run in first if run not in done]:
         return missing
-    rates = {method: tried(done, method) for method in METHODS}
-    if wider := [Run(method, rate, CHOOSING) for method in METHODS for rate in widened(rates[method])]:
+    rates = {method: tried(done, method) for method in study.methods}
+    if wider := [Run(method, rate, CHOOSING, task) for method in study.methods for rate in widened(rates[method])]:
         return wider
-    chosen = [(method, rate) for method in METHODS for rate in choose(rates[method])]
-    return [run for seed in FRESH for run in (Run(*setting, seed) for setting in chosen) if run not in done]
+    chosen = [(method, rate) for method in study.methods for rate in choose(rates[method], study.chosen)]
+    fresh = [Run(*setting, seed, task) for seed in study.fresh for setting in chosen]
+    return [run for run in fresh if run not in done]
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ def widened(rates: dict[float, Tried]) -> list[float]:
     return [beyond] if beyond is not None and LOWEST <= beyond <= HIGHEST else []
 
 
-def choose(rates: dict[float, Tried]) -> list[float]:
+def choose(rates: dict[float, Tried], most: int) -> list[float]:
     """The rates that together dominate the largest area, chosen one after the other, while each adds enough."""
     chosen: list[float] = []
-    while len(chosen) < min(CHOSEN, len(rates)):
+    while len(chosen) < min(most, len(rates)):
         best = max((rate for rate in rates if rate not in chosen), key=lambda rate: worth(rates, [*chosen, rate]))
         if chosen and worth(rates, [*chosen, best]) - worth(rates, chosen) <= WORTH * abs(worth(rates, chosen)):
             break

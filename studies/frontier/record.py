@@ -9,7 +9,7 @@ from typing import Any
 from rlvr.eval import RunRecord
 from rlvr.files import write_whole
 from rlvr.report.runs import measured, read_metrics
-from studies.frontier.setting import METHODS, RECORDS, Run
+from studies.frontier.setting import METHODS, RECORDS, Run, Study
 
 PROBLEMS = "problems.json"  # their names, which all records share
 CURVES = ("rollout/entropy", "rollout/accuracy", "filter/gated_share", "train/grad_norm")
@@ -22,7 +22,7 @@ def keep(run: Run, folder: Path) -> None:
     del document["splits"]["train"]  # too few of them to say anything
     heldout = document["splits"]["heldout"]
     names = list(heldout["base"]["problem_ids"])
-    _agree(names, heldout.pop("guess_rate"))
+    _agree(RECORDS / run.task, names, heldout.pop("guess_rate"))
     for evaluation in _evaluations(heldout):
         evaluation["problem_ids"] = _prefix(names, evaluation["problem_ids"])
     document["generated"] = {step: int(tokens) for step, tokens in document["generated"].items() if step % EVERY == 0}
@@ -32,13 +32,13 @@ def keep(run: Run, folder: Path) -> None:
     document["curves"] = _means([row for row in rows if "train/lr" in row], CURVES)
     interference = measured(rows)
     document["interference"] = _means(interference, sorted({name for row in interference for name in row} - {"step"}))
-    write_whole(RECORDS / f"{run.name}.json", json.dumps(document, separators=(",", ":"), default=list) + "\n")
+    write_whole(_path(run), json.dumps(document, separators=(",", ":"), default=list) + "\n")
 
 
 def read(run: Run) -> RunRecord:
     """A kept record, in the form that the report uses."""
-    document = json.loads((RECORDS / f"{run.name}.json").read_text())
-    problems = json.loads((RECORDS / PROBLEMS).read_text())
+    document = json.loads(_path(run).read_text())
+    problems = json.loads((RECORDS / run.task / PROBLEMS).read_text())
     for split in document["splits"].values():
         split["guess_rate"] = problems["guess_rate"]
         for evaluation in _evaluations(split):
@@ -50,23 +50,23 @@ def read(run: Run) -> RunRecord:
 
 def curves(run: Run) -> dict[str, list[float]]:
     """Means over every 50 steps of a few metrics."""
-    found: dict[str, list[float]] = json.loads((RECORDS / f"{run.name}.json").read_text())["curves"]
+    found: dict[str, list[float]] = json.loads(_path(run).read_text())["curves"]
     return found
 
 
 def interference(run: Run) -> dict[str, list[float]]:
     """Means over every 50 updates of the columns `interference/`; empty where it was not measured."""
-    found: dict[str, list[float]] = json.loads((RECORDS / f"{run.name}.json").read_text()).get("interference", {})
+    found: dict[str, list[float]] = json.loads(_path(run).read_text()).get("interference", {})
     return found
 
 
-def kept() -> list[Run]:
+def kept(study: Study) -> list[Run]:
     """Runs whose records are there."""
     found = []
-    for path in sorted(RECORDS.glob("*_lr*_seed*.json")):
+    for path in sorted((RECORDS / study.task).glob("*_lr*_seed*.json")):
         method, _, rest = path.stem.rpartition("_lr")
         rate, _, seed = rest.partition("_seed")
-        found.append(Run(method, float(rate), int(seed)))
+        found.append(Run(method, float(rate), int(seed), study.task))
     return sorted(found)
 
 
@@ -92,11 +92,15 @@ def _prefix(names: list[str], some: Iterable[str]) -> int:
     return len(some)
 
 
-def _agree(names: list[str], guess_rate: list[float]) -> None:
-    path = RECORDS / PROBLEMS
+def _path(run: Run) -> Path:
+    return RECORDS / run.task / f"{run.name}.json"
+
+
+def _agree(folder: Path, names: list[str], guess_rate: list[float]) -> None:
+    path = folder / PROBLEMS
     rounded = [round(rate, 8) for rate in guess_rate]
     if not path.exists():
-        RECORDS.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps({"names": names, "guess_rate": rounded}, separators=(",", ":")) + "\n")
     assert json.loads(path.read_text())["names"] == names, "this run was evaluated on other problems"
 

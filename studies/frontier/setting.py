@@ -6,15 +6,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "docs" / "results" / "frontier" / "records"
 FOLDER = Path("logs/frontier")
-RATES = (1e-4, 2e-4, 5e-5, 2.5e-5)  # in the order in which they are tried
 LOWEST, HIGHEST = 6.25e-6, 8e-4  # limits of a grid, which is widened where its best rate is at an end
 CHOOSING = 0  # seed by which learning rates are chosen; no claim uses it
-FRESH = (1, 2, 3, 4, 5)  # seeds with which the chosen rates are measured
-CHOSEN = 2  # learning rates of a method that are measured with the fresh seeds, at most
 MANY = 256  # k of the boundary, and samples a problem
 # 400 rollouts of 64 problems x 8; 500 held-out problems at the end, 200 of them every 50 steps. A collapse is a result.
 COMMON = (
-    *("data=countdown_hard", "eval.every_n_steps=50", "eval.path_problems=200", "eval.train_problems=16"),
+    *("eval.every_n_steps=50", "eval.path_problems=200", "eval.train_problems=16"),
     *("~callbacks.collapse", "~callbacks.stalled"),
 )
 # From this seed on, what updates do to the base's right answers to 32 training problems is measured beside; it changes
@@ -47,13 +44,38 @@ METHODS = {
 }
 
 
+@dataclass(frozen=True)
+class Study:
+    """What is compared on one task.
+
+    Attributes:
+        task: `data=`, and the folder of its records.
+        methods: Names in `METHODS`.
+        rates: Learning rates, in the order in which they are tried.
+        fresh: Seeds with which the chosen rates are measured.
+        chosen: Learning rates of a method that are measured with them, at most.
+    """
+
+    task: str
+    methods: tuple[str, ...]
+    rates: tuple[float, ...]
+    fresh: tuple[int, ...]
+    chosen: int
+
+
+COUNTDOWN = Study("countdown_hard", tuple(METHODS), (1e-4, 2e-4, 5e-5, 2.5e-5), (1, 2, 3, 4, 5), 2)
+QUEENS = Study("n_queens", ("grpo", "self", "nsr", "maxrl", "passk"), (1e-4, 2e-4, 5e-5), (1, 2, 3), 1)
+STUDIES = {study.task: study for study in (COUNTDOWN, QUEENS)}
+
+
 @dataclass(frozen=True, order=True)
 class Run:
-    """One training: a method, a learning rate, a seed."""
+    """One training: a method, a learning rate, a seed, a task."""
 
     method: str
     rate: float
     seed: int
+    task: str = COUNTDOWN.task
 
     @property
     def name(self) -> str:
@@ -64,4 +86,5 @@ class Run:
     def overrides(self) -> list[str]:
         """Its overrides for `src/train.py`."""
         measured = MEASURED if self.seed >= BESIDE else ()
-        return [*METHODS[self.method].overrides, f"optimizer.lr={self.rate:g}", f"seed={self.seed}", *COMMON, *measured]
+        own = (f"optimizer.lr={self.rate:g}", f"seed={self.seed}", f"data={self.task}")
+        return [*METHODS[self.method].overrides, *own, *COMMON, *measured]

@@ -1,15 +1,20 @@
 """The frontier study: which runs it wants, what it reads off paths, how its predictions are decided."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 
 from rlvr.eval import Evaluation, RunRecord, SplitRecord
 from rlvr.eval.bands import Band
 from studies.frontier import interference, kinds, plan, record
 from studies.frontier.curve import LEVELS, area, reach
+from studies.frontier.decisions import DECISIONS
 from studies.frontier.frontier import Comparison, Share, Way, shares_differ
+from studies.frontier.page import WORDS
 from studies.frontier.plan import Tried, choose, widened
-from studies.frontier.setting import CHOOSING, FRESH, METHODS, RATES, Run
+from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, ROOT, STUDIES, Run
 
 
 def test_a_level_is_read_off_where_it_is_first_reached():
@@ -35,9 +40,10 @@ def a_rate(reached: float, kept: float) -> Tried:
 def test_rates_are_chosen_together():
     """The second is the one that adds, not the second best; one that adds nothing is left out."""
     rates = {1e-4: a_rate(0.06, 0.6), 2e-4: a_rate(0.058, 0.6), 5e-5: a_rate(0.03, 0.9)}
-    assert choose(rates) == [1e-4, 5e-5]
-    assert choose({1e-4: a_rate(0.06, 0.6), 5e-5: a_rate(0.05, 0.6)}) == [1e-4]
-    assert choose({1e-4: a_rate(0.01, 0.6), 5e-5: a_rate(0.01, 0.6)}) == [5e-5]  # nothing gained: what loses least
+    assert choose(rates, 2) == [1e-4, 5e-5]
+    assert choose(rates, 1) == [1e-4]
+    assert choose({1e-4: a_rate(0.06, 0.6), 5e-5: a_rate(0.05, 0.6)}, 2) == [1e-4]
+    assert choose({1e-4: a_rate(0.01, 0.6), 5e-5: a_rate(0.01, 0.6)}, 2) == [5e-5]  # nothing gained: what loses least
 
 
 def test_a_grid_is_widened_at_its_ends_alone():
@@ -176,7 +182,8 @@ def test_what_is_kept_comes_back(records):
     assert back.splits["heldout"] == a_record(run, 2).splits["heldout"]
     assert back.generated == {50: 6000}
     assert record.curves(run)["rollout/entropy"] == pytest.approx([0.6745, 0.6245])
-    assert record.kept() == [run]
+    assert record.kept(COUNTDOWN) == [run]
+    assert record.kept(QUEENS) == []
     (folder,) = record.restore([run], records / "again")
     assert RunRecord.read(folder).splits["heldout"] == back.splits["heldout"]
 
@@ -186,27 +193,28 @@ def test_other_problems_are_not_taken_for_the_same(records):
     run = Run("grpo", 1e-4, 0)
     finished_run(records / "run", run, 2)
     record.keep(run, records / "run")
-    (records / "records" / record.PROBLEMS).write_text('{"names":["q0","q1","q2","q3"],"guess_rate":[0,0,0,0]}')
+    problems = records / "records" / run.task / record.PROBLEMS
+    problems.write_text('{"names":["q0","q1","q2","q3"],"guess_rate":[0,0,0,0]}')
     with pytest.raises(AssertionError, match="other problems"):
         record.keep(run, records / "run")
 
 
-def test_the_plan_goes_from_the_grid_to_seeds(records, monkeypatch):
+def test_the_plan_goes_from_the_grid_to_seeds(records):
     """First every rate with one seed; then, where the best is at an end, further ones; then seeds of the best."""
     done: list[Run] = []
-    first = plan.wanted(done)
-    assert [run.rate for run in first[: len(METHODS)]] == [RATES[0]] * len(METHODS)
+    first = plan.wanted(COUNTDOWN, done)
+    assert [run.rate for run in first[: len(METHODS)]] == [COUNTDOWN.rates[0]] * len(METHODS)
     assert {run.seed for run in first} == {CHOOSING}
-    monkeypatch.setattr(plan, "METHODS", {"grpo": METHODS["grpo"]})
+    study = replace(COUNTDOWN, methods=("grpo",))
     for place, gain in enumerate([8, 4, 4, 2]):  # the best is 1e-4, inside the grid
-        run = Run("grpo", RATES[place], CHOOSING)
+        run = Run("grpo", study.rates[place], CHOOSING)
         finished_run(records / run.name, run, gain)
         record.keep(run, records / run.name)
         done.append(run)
-    seeds = plan.wanted(done)
+    seeds = plan.wanted(study, done)
     assert {run.rate for run in seeds} == {1e-4}
-    assert [run.seed for run in seeds] == list(FRESH)
-    assert plan.wanted([*done, *seeds]) == []
+    assert [run.seed for run in seeds] == list(study.fresh)
+    assert plan.wanted(study, [*done, *seeds]) == []
 
 
 def test_ways_by_hand():
@@ -242,3 +250,21 @@ def test_interference_is_kept_and_shown(records):
     grid = interference.table({"grpo": [Run("grpo", 1e-4, 2), Run("grpo", 1e-4, 3)], "self": [without]})
     assert grid.header[2:] == ["an update, inside", "outside, base 6 to 25 %", "drift in all, base 6 to 25 %"]
     assert grid.rows == [["GRPO", "0.0001", "+2.00 +- 0.00", "-1.00 +- 0.00", "-1.51 +- 0.76"]]
+
+
+@pytest.mark.parametrize("task", STUDIES)
+def test_runs_compose(task: str):
+    """Those of the choosing seed, and those of which interference is measured."""
+    for run in (*plan.wanted(STUDIES[task], [])[:2], Run("self_kl", 1e-4, 2, task)):
+        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            cfg = compose("train", run.overrides)
+        assert cfg.optimizer.lr == run.rate
+        assert ("interference" in cfg.callbacks) == (run.seed >= 2)
+        assert "collapse" not in cfg.callbacks
+    assert set(STUDIES) == set(DECISIONS) == set(WORDS) == set(kinds.FEATURES)
+
+
+def test_kinds_of_boards():
+    """Six queens have four arrangements, each with one of these."""
+    found = kinds.of_queens(["......", "1.....", "0....."])["right arrangements"]
+    np.testing.assert_array_equal(found, [4, 1, 0])
