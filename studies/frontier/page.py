@@ -56,7 +56,7 @@ WORDS = {
     ),
     QUEENS.task: Words(
         *("n_queens.md", "_n_queens", "predictions_n_queens.md", "The same question on another task: twelve queens"),
-        "python -m studies.frontier --task n_queens    # run again, it goes on\n"
+        "make frontier TASK=n_queens                   # run again, it goes on\n"
         "python -m studies.frontier.page               # writes this page from the records that there are",
         "Five methods on `data=n_queens`: boards of twelve queens, of which three stand already, the embedded tiny\n"
         "policy, 400 optimizer steps of 64 problems x 8 rollouts, a pool of 512 problems.",
