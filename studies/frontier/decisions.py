@@ -89,10 +89,12 @@ def rates_apart(done: Sequence[Run], name: str, far: bool) -> Cells:
 
 
 def spread(comparison: Comparison) -> str:
-    """The difference at the highest level that counts, and the number of levels at which the band excludes 0."""
+    """The difference at the highest level that counts, the levels at which the band excludes 0, and what would tell."""
     if comparison.band is None:
         return "no level counts"
     last = with_interval(comparison.band.intervals[-1], signed=True)
     signs = comparison.sign_L
     counts = f"above at {signs.count(1)}, below at {signs.count(-1)} of {len(signs)} levels"
-    return f"{last} at {100 * comparison.level_L[-1]:.1f} %; {counts}"
+    text = f"{last} at {100 * comparison.level_L[-1]:.1f} %; {counts}"
+    needed = comparison.data_needed
+    return f"{text}; {needed:.1f} times the data to tell" if needed and needed > 1 else text

@@ -186,6 +186,17 @@ class Comparison:
         intervals = self.band.intervals if self.band else []
         return [(interval.low > 0) - (interval.high < 0) for interval in intervals]
 
+    @property
+    def data_needed(self) -> float | None:
+        """How many times as many seeds and problems would put the band beside 0 at the highest level that counts.
+
+        It assumes that the difference is the estimated one, and that bands shrink with the root of the data.
+        """
+        if self.band is None:
+            return None
+        last = self.band.intervals[-1]
+        return ((last.high - last.low) / 2 / last.mean) ** 2 if last.mean else np.inf
+
     def decision(self, sign: int) -> Decision:
         """Whether the first is on the claimed side of the second; see predictions.md."""
         if sum(one == sign for one in self.sign_L) > len(self.sign_L) / 2 and -sign not in self.sign_L:

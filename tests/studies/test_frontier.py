@@ -90,6 +90,13 @@ def test_decisions(signs: list[int], above: str, same: str):
     assert comparison.decision(-1) == opposite.get(above, above)
 
 
+def test_what_would_decide():
+    """A band that is twice as wide as the difference: four times the data. None where no level counts."""
+    band = Band(np.array([0.1, 0.01]), np.array([0.02, 0.01]), 2.0)
+    assert Comparison([0.03, 0.04], band).data_needed == pytest.approx(4)
+    assert Comparison([], None).data_needed is None
+
+
 def test_what_is_too_wide_or_missing_is_undecided():
     """Equality wants a band that could have shown a difference."""
     assert a_comparison([0, 0]).same(width=0.01) == "undecided"
