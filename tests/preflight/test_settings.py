@@ -108,8 +108,8 @@ def test_one_sentence(quick, overrides: list[str], sentence: str):
     [
         (["rollout.sampling.max_new_tokens=64"], "rollout.sampling.max_new_tokens=64: with a prompt of up to 1 tokens"),
         (
-            ["batch.micro_batch_tokens=50"],
-            "batch.micro_batch_tokens=50: must hold a prompt of",
+            ["batch.micro_batch_tokens=15"],
+            "batch.micro_batch_tokens=15: must hold a prompt of 9 tokens and a completion of 10",
         ),
         (
             ["rollout=vllm", "rollout.engine.max_model_len=9"],
@@ -122,6 +122,15 @@ def test_lengths_that_cannot_fit_are_one_sentence(quick, overrides: list[str], s
     with pytest.raises(ConfigError) as caught:
         plan_of(quick(*overrides)).check()
     assert str(caught.value).startswith(sentence)
+
+
+def test_a_made_task_bounds_its_prompts(quick):
+    """By what it shows, not by a long context: a micro-batch need not hold all that a pre-trained model could read."""
+    plan = plan_of(quick("model.size.max_position_embeddings=8192", "batch.micro_batch_tokens=20"))
+    plan.check()
+    assert (plan.max_prompt_tokens, plan.context) == (9, 8192)
+    with pytest.raises(ConfigError, match=r"data\.prompt='\{foo\}': may hold"):
+        plan_of(quick("+data.prompt='{foo}'"))
 
 
 def test_a_disk_too_small_for_checkpoints_is_one_sentence(tmp_path):

@@ -41,6 +41,8 @@ HELDOUT = 500  # problems of a set whose size is not known before it is read
 def plan_of(cfg: DictConfig) -> Plan:
     """The plan of the composed config. Reads no weights, and asks no hub where the model's config gives its size."""
     source: ProblemSource = instantiate(cfg.data)
+    if isinstance(source, Demonstrator):
+        source.prepare()  # draws the problems in no time; what shows demonstrations must be without fault
     new_tokens = sampling_of(cfg, source).max_new_tokens
     config = instantiate(cfg.model).config(source)
     objective = objective_of(cfg, loss_of(cfg))
@@ -49,7 +51,7 @@ def plan_of(cfg: DictConfig) -> Plan:
     device_gib = (gpu_gib(device()) or cfg.gpu_gib) if on_gpu else None
     devices = devices_of(cfg) or max(torch.cuda.device_count(), 1)
     context, eval_tokens = context_of(cfg, config), cfg.eval.max_new_tokens or new_tokens
-    max_prompt_tokens = cfg.data.get("max_prompt_tokens") or context - new_tokens
+    max_prompt_tokens = cfg.data.get("max_prompt_tokens") or longest_prompt(source, context - new_tokens)
     engine_dtype = traits.dtype or ("bfloat16" if on_gpu else "float32")
     return Plan(
         config=config,
@@ -77,6 +79,19 @@ def plan_of(cfg: DictConfig) -> Plan:
         nucleus=any(isinstance(statistic, NucleusEntropy) for statistic in objective.statistics),
         reference=objective.kl is not None or cfg.eval.cross,
     )
+
+
+def longest_prompt(source: ProblemSource, room: int) -> int:
+    """A bound where the settings have none: a made task's own prompts, a token a byte; else all that there is room for.
+
+    Args:
+        source: The problems.
+        room: Tokens of the context that a completion leaves.
+    """
+    if not isinstance(source, Demonstrator):
+        return room
+    pairs = source.demonstrations(np.random.default_rng(0), 64)
+    return min(room, max(len(prompt.encode()) for prompt, _ in pairs))
 
 
 def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
