@@ -1,4 +1,4 @@
-"""Figures of the frontier study: every method's curve against GRPO's, and every run of the choosing seed."""
+"""Figures of the frontier study: methods against GRPO and since the base, and every run of the choosing seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from studies.frontier.setting import CHOOSING, METHODS, Run
 
 COLUMNS = 4
 SIZE = (2.3, 1.9)  # of a panel, inches
+SINCE = (5.2, 3.6)
 OURS, GRPO = "#0072B2", "0.45"
 RATE_COLOURS = ("#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D31")
 
@@ -28,6 +29,24 @@ def frontier_figure(found: Mapping[str, Frontier], path: Path) -> None:
                 _curve(axes, found["grpo"], GRPO, "--")
             _curve(axes, found[method], OURS, "-")
             axes.set_title(f"{found[method].label} (GRPO dashed)", fontsize=8)
+
+
+def since_figure(found: Mapping[str, Frontier], path: Path) -> None:
+    """All methods that gain in one panel, in changes since the base, with their simultaneous bands."""
+    with canvas(path, 1, 1, SINCE) as (axes,):
+        colours = iter(RATE_COLOURS)
+        for method, frontier in found.items():
+            band = frontier.band()
+            if band is None:
+                continue
+            colour = GRPO if method == "grpo" else next(colours)
+            level_L = [100 * level for level in frontier.levels]
+            axes.plot([0, *level_L], [0, *(100 * band.mean_Q)], color=colour, label=frontier.label)
+            low_L, high_L = ([100 * getattr(one, end) for one in band.intervals] for end in ("low", "high"))
+            axes.fill_between(level_L, low_L, high_L, color=colour, alpha=0.12, linewidth=0)
+        axes.set_xlabel("Pass@1 gained since the base (points)")
+        axes.set_ylabel("change of Pass@256 (points)")
+        axes.legend(fontsize=6)
 
 
 def ways_figure(done: Sequence[Run], path: Path) -> None:

@@ -35,6 +35,10 @@ class Way:
         passed = pass_KTP(record)
         return cls(passed[1], passed[MANY])
 
+    def since_base(self) -> "Way":
+        """The same in changes since the base, of either axis."""
+        return Way(self.one_TP - self.one_TP[0], self.many_TP - self.many_TP[0])
+
     @property
     def one_T(self) -> FloatArray:
         """Pass@1, mean over problems."""
@@ -91,17 +95,31 @@ class Frontier:
         return METHODS[self.method].label
 
     @classmethod
-    def read(cls, study: Study, method: str, done: Sequence[Run]) -> "Frontier | None":
-        """Read a method's frontier; None while fresh seeds of its best rate are missing."""
+    def read(cls, study: Study, method: str, done: Sequence[Run], since: bool = False) -> "Frontier | None":
+        """Read a method's frontier; None while fresh seeds of its best rate are missing.
+
+        Args:
+            study: What is compared.
+            method: Its name there.
+            done: The runs that there are.
+            since: In changes since each seed's base instead of Pass@1 and Pass@256.
+        """
         rates = tried(done, method)
         chosen = choose(rates, study.chosen)
         fresh = {rate: [Run(method, rate, seed, study.task) for seed in study.fresh] for rate in chosen}
         whole = [rate for rate in chosen if all(run in done for run in fresh[rate])]
         if chosen[:1] != whole[:1]:
             return None
-        ways = {rate: [Way.of(read(run)) for run in fresh[rate]] for rate in whole}
+
+        def way_of(run: Run) -> Way:
+            way = Way.of(read(run))
+            return way.since_base() if since else way
+
+        ways = {rate: [way_of(run) for run in fresh[rate]] for rate in whole}
+        choosing = {rate: way_of(Run(method, rate, CHOOSING, study.task)) for rate in whole}
+        first = {rate: reach(way.one_T, way.many_TP.mean(axis=1)) for rate, way in choosing.items()}
         base = float(np.mean([way.one_T[0] for way in ways[whole[0]]]))
-        return cls(method, {rate: rates[rate].reach_L for rate in whole}, ways, base)
+        return cls(method, first, ways, base)
 
     def rate_at(self, level: float) -> float | None:
         """The learning rate with the highest Pass@256 at a level, with the choosing seed."""
@@ -215,10 +233,10 @@ class Comparison:
         return "supported" if max(half_L) < width else "undecided"
 
 
-def frontiers(study: Study, done: Sequence[Run]) -> dict[str, Frontier]:
-    """The frontiers of the methods whose best rates have all their fresh seeds."""
+def frontiers(study: Study, done: Sequence[Run], since: bool = False) -> dict[str, Frontier]:
+    """The frontiers of the methods whose best rates have all their fresh seeds; see `Frontier.read`."""
     first = {run.method for run in done if run.seed == CHOOSING}
-    found = {method: Frontier.read(study, method, done) for method in study.methods if method in first}
+    found = {method: Frontier.read(study, method, done, since) for method in study.methods if method in first}
     return {method: frontier for method, frontier in found.items() if frontier is not None}
 
 

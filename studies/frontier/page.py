@@ -8,7 +8,7 @@ import numpy as np
 from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
 from studies.frontier.decisions import DECISIONS
-from studies.frontier.figure import frontier_figure, ways_figure
+from studies.frontier.figure import frontier_figure, since_figure, ways_figure
 from studies.frontier.frontier import Frontier, Way, frontiers
 from studies.frontier.interference import table as interference_table
 from studies.frontier.kinds import table as kinds_table
@@ -18,6 +18,12 @@ from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, RECOR
 
 FOLDER = RECORDS.parent
 SHOWN = (0.03, 0.035, 0.04, 0.05, 0.06, 0.08, 0.10)  # levels of Pass@1 in the table
+GAINS = (0.003, 0.006, 0.01, 0.015, 0.02, 0.03)  # and of what was gained
+AT_LEVEL = "Pass@256 at equal Pass@1, %, fresh seeds [simultaneous 95 % band]"
+AT_GAIN = "Change of Pass@256 at an equal gain of Pass@1, points, fresh seeds [simultaneous 95 % band]"
+SINCE = """The bases of the seeds differ, so that few levels are reached by all. Against each seed's own base more can be
+compared. This was added when two seeds were in, and no prediction is decided by it.
+"""
 HEAD = """# {title}
 
 ```
@@ -93,20 +99,20 @@ def grid_table(study: Study, done: Sequence[Run]) -> Grid:
     return Grid("Every learning rate with seed 0", [*header, "entropy, nats", "area"], rows)
 
 
-def level_table(found: Mapping[str, Frontier]) -> Grid:
-    """Pass@256 at a few levels of Pass@1, with simultaneous bands."""
+def level_table(found: Mapping[str, Frontier], title: str, shown: Sequence[float], signed: bool = False) -> Grid:
+    """Pass@256, or its change (signed), at a few levels of Pass@1 or of its gain, with simultaneous bands."""
     rows = []
     for frontier in found.values():
         band, cells = frontier.band(), []
         by_level = dict(zip(frontier.levels, band.intervals, strict=True)) if band else {}
-        for level in SHOWN:
+        for level in shown:
             there = [interval for one, interval in by_level.items() if np.isclose(one, level)]
-            cells.append(with_interval(there[0]) if there else "")
+            cells.append(with_interval(there[0], signed=signed) if there else "")
         reached = f"{100 * max(frontier.levels):.1f}" if frontier.levels else "not above the base"
         rates = ", ".join(f"{rate:g}" for rate in frontier.ways)
         rows.append([frontier.label, rates, reached, *cells])
-    header = ["Pass@256, %", "learning rate", "Pass@1 that all seeds reach", *(f"at {100 * one:g} %" for one in SHOWN)]
-    return Grid("Pass@256 at equal Pass@1, fresh seeds [simultaneous 95 % band]", header, rows)
+    header = ["", "learning rate", "all seeds reach", *(f"at {100 * one:g}" for one in shown)]
+    return Grid(title, header, rows)
 
 
 def page(study: Study, done: Sequence[Run]) -> str:
@@ -123,8 +129,11 @@ def page(study: Study, done: Sequence[Run]) -> str:
         )
     if found:
         text += f"![Every method's frontier against GRPO's](frontier{words.suffix}.png)\n\n"
-        text += f"{level_table(found).markdown()}\n"
+        text += f"{level_table(found, AT_LEVEL, SHOWN).markdown()}\n"
     text += f"{DECISIONS[study.task](found, done).markdown()}\n![Every run of seed 0](ways{words.suffix}.png)\n\n"
+    if since := frontiers(study, done, since=True):
+        text += f"{SINCE}\n![Since the base](since{words.suffix}.png)\n\n"
+        text += f"{level_table(since, AT_GAIN, GAINS, signed=True).markdown()}\n"
     best = best_runs(study, done)
     text += f"{grid_table(study, done).markdown()}\n{kinds_table(best).markdown()}"
     if beside := {method: runs for method, runs in best.items() if interference(runs[-1])}:
@@ -168,6 +177,7 @@ def main() -> None:
             (FOLDER / words.page).write_text(page(study, done))
             if found := frontiers(study, done):
                 frontier_figure(found, FOLDER / f"frontier{words.suffix}.png")
+                since_figure(frontiers(study, done, since=True), FOLDER / f"since{words.suffix}.png")
             ways_figure(done, FOLDER / f"ways{words.suffix}.png")
 
 

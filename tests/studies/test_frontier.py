@@ -57,6 +57,13 @@ def test_the_slope_of_a_way_by_hand():
     np.testing.assert_allclose(found, [0.9 + 10 * (0.025 - 0.03), 0.7 + 10 * (0.035 - 0.03)])
 
 
+def test_since_the_base_by_hand():
+    """Both axes begin at 0 for every problem, so that what bases differ by is gone."""
+    way = Way(np.array([[0.02, 0.04], [0.03, 0.05]]), np.array([[1.0, 0.8], [0.8, 0.7]])).since_base()
+    np.testing.assert_allclose(way.one_T, [0.0, 0.01])
+    np.testing.assert_allclose(way.many_TP, [[0.0, 0.0], [-0.2, -0.1]])
+
+
 def a_comparison(signs: list[int]) -> Comparison:
     """Levels above (1), below (-1) or not surely either."""
     band = Band(np.array([0.1 * sign for sign in signs]), np.full(len(signs), 0.02), 2.0)
