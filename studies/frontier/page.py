@@ -61,10 +61,10 @@ WORDS = {
         "optimizer steps of 64 problems x 8 rollouts, a pool of 512 problems.",
     ),
     QUEENS.task: Words(
-        *("n_queens.md", "_n_queens", "predictions_n_queens.md", "The same question on another task: twelve queens"),
+        *("n_queens.md", "_n_queens", "predictions_n_queens.md", "The same question on another task: eleven queens"),
         "make frontier TASK=n_queens                   # run again, it goes on\n"
         "python -m studies.frontier.page               # writes this page from the records that there are",
-        "Five methods on `data=n_queens`: boards of twelve queens, of which three stand already, the embedded tiny\n"
+        "Five methods on `data=n_queens`: boards of eleven queens, of which three stand already, the embedded tiny\n"
         "policy, 400 optimizer steps of 64 problems x 8 rollouts, a pool of 512 problems.",
     ),
 }

@@ -82,7 +82,7 @@ def test_a_key_by_itself(overrides: list[str], sentence: str):
             ["model.size.num_key_value_heads=4"],
             "model.size.num_key_value_heads=4: must divide model.size.num_attention",
         ),
-        (["data=n_queens", "data.given=12"], "data.given=12: must be below data.queens=12."),
+        (["data=n_queens", "data.given=11"], "data.given=11: must be below data.queens=11."),
         (["data.operator_shares=[0.5,0.5,0.5]"], "data.operator_shares=[0.5, 0.5, 0.5]: must sum to 1, not 1.5."),
         (["algo=bbg", "algo.filter.tau=5"], "algo.filter.tau=5: the gate would drop every problem that loss w_reinf"),
         (["algo=bbg", "algo/filter=bbg_posterior", "algo.filter.tau=5"], "algo.filter.tau=5: the gate would drop eve"),

@@ -104,11 +104,11 @@ def test_guess_rate_against_brute_force():
 
 def test_blind_guessing_does_not_help():
     """The shipped task: 256 guesses solve few of its boards, though each has several answers."""
-    task = NQueens(queens=12, given=3, train_size=1, heldout_size=200, seed=0)
+    task = NQueens(queens=11, given=3, train_size=1, heldout_size=200, seed=0)
     heldout = task.splits(task.tokenizer()).heldout
     blind = np.mean([1 - (1 - task.guess_rate(one)) ** 256 for one in heldout])
-    assert 0.005 < blind < 0.03
-    assert np.median([len(completions(one.answer)) for one in heldout]) > 10
+    assert 0.02 < blind < 0.06
+    assert np.median([len(completions(one.answer)) for one in heldout]) > 4
 
 
 def test_more_than_there_are():
