@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from studies.frontier.setting import CHOOSING, METHODS, Run
 
 COLUMNS = 4
 SIZE = (2.3, 1.9)  # of a panel, inches
-SINCE = (5.2, 3.6)
+WIDE = (5.2, 3.6)  # the one panel of all methods
 OURS, GRPO = "#0072B2", "0.45"
 RATE_COLOURS = ("#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D31")
 
@@ -33,15 +34,15 @@ def frontier_figure(found: Mapping[str, Frontier], path: Path) -> None:
 
 def since_figure(found: Mapping[str, Frontier], path: Path) -> None:
     """All methods that gain in one panel, in changes since the base, with their simultaneous bands."""
-    with canvas(path, 1, 1, SINCE) as (axes,):
-        colours = iter(RATE_COLOURS)
-        for method, frontier in found.items():
+    with canvas(path, 1, 1, WIDE) as (axes,):
+        looks = product(("-", "--"), (GRPO, *RATE_COLOURS))  # GRPO is the first of the methods
+        for frontier in found.values():
             band = frontier.band()
             if band is None:
                 continue
-            colour = GRPO if method == "grpo" else next(colours)
+            line, colour = next(looks)
             level_L = [100 * level for level in frontier.levels]
-            axes.plot([0, *level_L], [0, *(100 * band.mean_Q)], color=colour, label=frontier.label)
+            axes.plot([0, *level_L], [0, *(100 * band.mean_Q)], line, color=colour, label=frontier.label)
             low_L, high_L = ([100 * getattr(one, end) for one in band.intervals] for end in ("low", "high"))
             axes.fill_between(level_L, low_L, high_L, color=colour, alpha=0.12, linewidth=0)
         axes.set_xlabel("Pass@1 gained since the base (points)")

@@ -13,7 +13,7 @@ from studies.frontier.frontier import Frontier, Way, frontiers
 from studies.frontier.interference import table as interference_table
 from studies.frontier.kinds import table as kinds_table
 from studies.frontier.plan import choose, tried, wanted, widened, worth
-from studies.frontier.record import curves, interference, kept, read
+from studies.frontier.record import curves, kept, read
 from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, RECORDS, STUDIES, Run, Study
 
 FOLDER = RECORDS.parent
@@ -136,8 +136,8 @@ def page(study: Study, done: Sequence[Run]) -> str:
         text += f"{level_table(since, AT_GAIN, GAINS, signed=True).markdown()}\n"
     best = best_runs(study, done)
     text += f"{grid_table(study, done).markdown()}\n{kinds_table(best).markdown()}"
-    if beside := {method: runs for method, runs in best.items() if interference(runs[-1])}:
-        text += f"\n{interference_table(beside).markdown()}{INTERFERENCE}"
+    if (beside := interference_table(best)).rows:
+        text += f"\n{beside.markdown()}{INTERFERENCE}"
     return text + TAIL
 
 

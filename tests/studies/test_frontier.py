@@ -5,8 +5,10 @@ import pytest
 
 from rlvr.eval.bands import Band
 from studies.frontier.curve import LEVELS, area, reach
-from studies.frontier.frontier import Comparison, Share, Way, shares_differ
+from studies.frontier.figure import since_figure
+from studies.frontier.frontier import Comparison, Frontier, Share, Way, shares_differ
 from studies.frontier.plan import Tried, choose, widened
+from studies.frontier.setting import METHODS
 
 
 def test_a_level_is_read_off_where_it_is_first_reached():
@@ -62,6 +64,17 @@ def test_since_the_base_by_hand():
     way = Way(np.array([[0.02, 0.04], [0.03, 0.05]]), np.array([[1.0, 0.8], [0.8, 0.7]])).since_base()
     np.testing.assert_allclose(way.one_T, [0.0, 0.01])
     np.testing.assert_allclose(way.many_TP, [[0.0, 0.0], [-0.2, -0.1]])
+
+
+def test_all_methods_fit_into_the_figure_since_the_base(tmp_path):
+    """Thirteen that gain: as many lines and names, no two of one look."""
+    one_TP = np.array([[0.0, 0.0], [0.01, 0.02]])
+    ways = {1e-4: [Way(one_TP, -10 * one_TP), Way(1.1 * one_TP, -9 * one_TP)]}
+    first = {1e-4: np.where(LEVELS <= 0.012, -0.1, np.nan)}
+    found = {method: Frontier(method, first, ways, 0.0) for method in METHODS}
+    assert found["grpo"].levels[0] == 0.003
+    since_figure(found, tmp_path / "since.png")
+    assert {path.suffix for path in tmp_path.iterdir()} >= {".png"}
 
 
 def a_comparison(signs: list[int]) -> Comparison:

@@ -41,8 +41,6 @@ HELDOUT = 500  # problems of a set whose size is not known before it is read
 def plan_of(cfg: DictConfig) -> Plan:
     """The plan of the composed config. Reads no weights, and asks no hub where the model's config gives its size."""
     source: ProblemSource = instantiate(cfg.data)
-    if isinstance(source, Demonstrator):
-        source.prepare()  # draws the problems in no time; what shows demonstrations must be without fault
     new_tokens = sampling_of(cfg, source).max_new_tokens
     config = instantiate(cfg.model).config(source)
     objective = objective_of(cfg, loss_of(cfg))

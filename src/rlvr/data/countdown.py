@@ -99,12 +99,7 @@ class Countdown:
         Raises:
             ConfigError: When problems are too few, no target can be reached, or the prompt has another placeholder.
         """
-        try:
-            self._rendered("12=3")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ConfigError(
-                f"data.prompt={self.prompt!r}: may hold {{digits}}, {{numbers}} and {{target}} in braces, nothing else."
-            ) from error
+        self._rendered("12=3")
         _ = self._names
 
     def splits(self, tokenizer: Any, readable: Readable = every) -> Splits:
@@ -134,13 +129,18 @@ class Countdown:
             count: Pairs to make.
 
         Raises:
-            ConfigError: When no target in range comes up.
+            ConfigError: When no target in range comes up, or the prompt has another placeholder.
         """
         return [(self._rendered(name), answer) for name, answer in self.draw(rng, count, self.operator_shares)]
 
     def _rendered(self, name: str) -> str:
         digits, target = name.split("=")
-        return self.prompt.format(digits=digits, numbers=", ".join(digits), target=target)
+        try:
+            return self.prompt.format(digits=digits, numbers=", ".join(digits), target=target)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ConfigError(
+                f"data.prompt={self.prompt!r}: may hold {{digits}}, {{numbers}} and {{target}} in braces, nothing else."
+            ) from error
 
     def draw(self, rng: np.random.Generator, count: int, operator_shares: Sequence[float]) -> list[tuple[str, str]]:
         """Names of problems, such as `18873=47`, with an answer."""

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rlvr.data.characters import character_tokenizer
 from rlvr.data.distinct import distinct
 from rlvr.data.source import Readable, Splits, every
-from rlvr.errors import ConfigError
 from rlvr.types import Problem
 
 if TYPE_CHECKING:
@@ -33,7 +32,8 @@ class NQueens:
     """Boards on which some queens stand already.
 
     Attributes:
-        queens: Of each board, as many as it has rows and columns; 12 at most, so that a character names each column.
+        queens: Of each board, as many as it has rows and columns; 4 (fewer can't be placed) to 12 (so that a character
+            names each column).
         given: How many of them stand already.
         train_size: Problems in the pool that RL draws from.
         heldout_size: Problems kept for evaluation; none is in the pool, but one may be the mirror image of one there.
@@ -59,7 +59,7 @@ class NQueens:
         """Draw the problems.
 
         Raises:
-            ConfigError: When there are too few, or none.
+            ConfigError: When there are too few.
         """
         _ = self._names
 
@@ -95,8 +95,6 @@ class NQueens:
 
     @cached_property
     def _names(self) -> list[str]:
-        if not len(arrangements(self.queens)):
-            raise ConfigError(f"data.queens={self.queens}: so many queens can't be placed; give another number.")
         rng = np.random.default_rng(self.seed)
         return distinct(
             lambda count: (name for name, _ in self.draw(rng, count)),

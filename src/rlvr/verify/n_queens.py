@@ -7,7 +7,7 @@ from itertools import combinations
 from rlvr.types import Problem, Verdict
 from rlvr.verify.countdown import RIGHT, WRONG
 
-COLUMNS = "0123456789ab"
+COLUMNS = "0123456789ab"  # as `rlvr.data.n_queens` writes them
 
 
 class NQueensVerifier:
