@@ -1,21 +1,13 @@
-"""A run's path in the plane of Pass@1 and Pass@256, and the area below a set of paths."""
+"""Levels of Pass@1, what a path reaches at them, and the area below a set of paths."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from rlvr.eval import RunRecord
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.report.paths import first_at
-from studies.frontier.setting import MANY
 
 LEVELS = np.round(np.arange(0.0, 0.30001, 0.001), 4)  # of Pass@1
-
-
-def pass_KTP(record: RunRecord, ks: Sequence[int] = (1, MANY)) -> dict[int, FloatArray]:
-    """Pass@k at the evaluations during training, by k, [T, P]."""
-    path = record.splits["heldout"].path
-    return {k: np.stack([path[step].by_problem(k) for step in sorted(path)]) for k in ks}
 
 
 def reach(one_T: FloatArray, many_T: FloatArray, level_L: FloatArray = LEVELS) -> FloatArray:

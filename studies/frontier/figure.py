@@ -8,46 +8,70 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from rlvr.eval import Interval
+from rlvr.eval.bands import Band
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.report.figures import canvas
-from studies.frontier.frontier import Frontier, Way
+from studies.frontier.frontier import Frontier
 from studies.frontier.record import read
 from studies.frontier.setting import CHOOSING, METHODS, Run
+from studies.frontier.way import Way
 
+Change = tuple[Interval, Interval]
+"""Of Pass@1 and Pass@256."""
 COLUMNS = 4
 SIZE = (2.3, 1.9)  # of a panel, inches
-WIDE = (5.2, 3.6)  # the one panel of all methods
+WIDE = (4.4, 3.8)  # of a panel with all methods
+AXES = ("Pass@1 (%)", "Pass@256 (%)")
 OURS, GRPO = "#0072B2", "0.45"
 RATE_COLOURS = ("#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D31")
 
 
-def frontier_figure(found: Mapping[str, Frontier], path: Path) -> None:
+def answer_figure(found: Mapping[str, Frontier], changes: Mapping[str, Sequence[Change]], path: Path) -> None:
+    """Both in changes since the base. Left: where each learning rate of each method ends. Right: the ways there.
+
+    Args:
+        found: The frontiers since the base. GRPO's has its simultaneous band; the others' are in `frontier_figure`.
+        changes: Of each method's learning rates, the changes at the last step, with their bands.
+        path: The file.
+    """
+    looks = dict(zip(METHODS, [("-", GRPO), *product(("-", "--"), RATE_COLOURS)], strict=False))  # GRPO is the first
+    with canvas(path, 2, 1, WIDE) as (ends, ways):
+        for method, pairs in changes.items():
+            line, colour = looks[method]
+            face = colour if line == "-" else "white"
+            for one, many in pairs:
+                spread = [[100 * (value.mean - value.low)] for value in (one, many)]
+                ends.errorbar(
+                    *(100 * one.mean, 100 * many.mean), xerr=spread[0], yerr=spread[1],
+                    color=colour, marker="o", markerfacecolor=face, markersize=4.5, linewidth=0, elinewidth=0.6,
+                )  # fmt: skip
+            (mark,) = ways.plot([], [], line, marker="o", markersize=4, color=colour, markerfacecolor=face)
+            mark.set_label(METHODS[method].label)  # in the legend is also what gains nothing
+        for method, frontier in found.items():
+            if band := frontier.band():
+                level_L = [100 * level for level in frontier.levels]
+                ways.plot([0, *level_L], [0, *(100 * band.mean_Q)], looks[method][0], color=looks[method][1])
+                if method == "grpo":
+                    _shade(ways, level_L, band)
+        ends.set_title("at the last step, 500 problems (95 % bands)", fontsize=8)
+        ways.set_title("on the way, 200 problems (GRPO: 95 % band)", fontsize=8)
+        ends.set_xlabel("Pass@1 gained since the base (points)")
+        ways.set_xlabel("Pass@1 gained since the base (points)")
+        ends.set_ylabel("change of Pass@256 (points)")
+        ways.legend(fontsize=6, loc="lower left", ncols=2)
+
+
+def frontier_figure(found: Mapping[str, Frontier], path: Path, since: bool = False) -> None:
     """One panel for each method: Pass@256 over Pass@1 with its simultaneous band, in front of GRPO's in grey."""
-    panels = [method for method in found if method != "grpo"]
-    with _panels(len(panels), path) as axes_N:
+    panels = [method for method in found if method != "grpo" and (found[method].levels or not since)]
+    names = ("Pass@1 gained (points)", "change of Pass@256") if since else AXES
+    with _panels(len(panels), path, names) as axes_N:
         for axes, method in zip(axes_N, panels, strict=False):
             if "grpo" in found:
                 _curve(axes, found["grpo"], GRPO, "--")
             _curve(axes, found[method], OURS, "-")
             axes.set_title(f"{found[method].label} (GRPO dashed)", fontsize=8)
-
-
-def since_figure(found: Mapping[str, Frontier], path: Path) -> None:
-    """All methods that gain in one panel, in changes since the base, with their simultaneous bands."""
-    with canvas(path, 1, 1, WIDE) as (axes,):
-        looks = product(("-", "--"), (GRPO, *RATE_COLOURS))  # GRPO is the first of the methods
-        for frontier in found.values():
-            band = frontier.band()
-            if band is None:
-                continue
-            line, colour = next(looks)
-            level_L = [100 * level for level in frontier.levels]
-            axes.plot([0, *level_L], [0, *(100 * band.mean_Q)], line, color=colour, label=frontier.label)
-            low_L, high_L = ([100 * getattr(one, end) for one in band.intervals] for end in ("low", "high"))
-            axes.fill_between(level_L, low_L, high_L, color=colour, alpha=0.12, linewidth=0)
-        axes.set_xlabel("Pass@1 gained since the base (points)")
-        axes.set_ylabel("change of Pass@256 (points)")
-        axes.legend(fontsize=6)
 
 
 def ways_figure(done: Sequence[Run], path: Path) -> None:
@@ -75,13 +99,17 @@ def _curve(axes: Axes, frontier: Frontier, colour: str, line: str) -> None:
         axes.text(0.5, 0.5, "not above the base", transform=axes.transAxes, ha="center", fontsize=7, color=colour)
         return
     level_L = [100 * level for level in frontier.levels]
-    low_L, high_L = ([100 * getattr(one, end) for one in band.intervals] for end in ("low", "high"))
     axes.plot(level_L, 100 * band.mean_Q, color=colour, linestyle=line)
+    _shade(axes, level_L, band, colour)
+
+
+def _shade(axes: Axes, level_L: Sequence[float], band: Band, colour: str = GRPO) -> None:
+    low_L, high_L = ([100 * getattr(one, end) for one in band.intervals] for end in ("low", "high"))
     axes.fill_between(level_L, low_L, high_L, color=colour, alpha=0.18, linewidth=0)
 
 
 @contextmanager
-def _panels(count: int, path: Path) -> Iterator[list[Axes]]:
+def _panels(count: int, path: Path, names: tuple[str, str] = AXES) -> Iterator[list[Axes]]:
     """Axes for `count` panels, all on one scale, with labels at the outer edges."""
     columns = min(COLUMNS, max(count, 1))
     with canvas(path, columns, max(1, -(-count // columns)), SIZE) as axes_N:
@@ -92,8 +120,8 @@ def _panels(count: int, path: Path) -> Iterator[list[Axes]]:
         yield used
         for place, axes in enumerate(used):
             if place + columns >= count:
-                axes.set_xlabel("Pass@1 (%)")
+                axes.set_xlabel(names[0])
             if place % columns == 0:
-                axes.set_ylabel("Pass@256 (%)")
+                axes.set_ylabel(names[1])
         for axes in axes_N[count:]:
             axes.set_axis_off()

@@ -8,69 +8,18 @@ from typing import Literal
 
 import numpy as np
 
-from rlvr.eval import Interval, RunRecord
+from rlvr.eval import Interval
 from rlvr.eval.bands import Band, simultaneous
 from rlvr.eval.bootstrap import FloatArray, draws
-from rlvr.report.paths import Place, first_at
-from studies.frontier.curve import LEVELS, pass_KTP, reach
+from studies.frontier.curve import LEVELS, reach
 from studies.frontier.plan import choose, tried
 from studies.frontier.record import read
-from studies.frontier.setting import CHOOSING, MANY, METHODS, Run, Study
+from studies.frontier.setting import CHOOSING, METHODS, Run, Study
+from studies.frontier.way import Measure, Way, pass_many
 
 Decision = Literal["supported", "refuted", "undecided"]
 GAIN = 0.003  # gain of Pass@1 over the base from which on levels count
 EASY = 0.03  # success rate of the base from which on a problem is called easy
-
-
-@dataclass(frozen=True)
-class Way:
-    """One run's evaluations of P problems during training, [T, P]: Pass@1 and Pass@256."""
-
-    one_TP: FloatArray
-    many_TP: FloatArray
-
-    @classmethod
-    def of(cls, record: RunRecord) -> "Way":
-        """Read the evaluations from a record."""
-        passed = pass_KTP(record)
-        return cls(passed[1], passed[MANY])
-
-    def since_base(self) -> "Way":
-        """The same in changes since the base, of either axis."""
-        return Way(self.one_TP - self.one_TP[0], self.many_TP - self.many_TP[0])
-
-    @property
-    def one_T(self) -> FloatArray:
-        """Pass@1, mean over problems."""
-        return np.asarray(self.one_TP.mean(axis=1))
-
-    def place(self, level: float) -> Place | None:
-        """Where Pass@1 first reaches a level."""
-        return first_at(self.one_T, level)
-
-    def many_at(self, level: float) -> FloatArray | None:
-        """Pass@256 [P] at a level of Pass@1; None where the run never reaches it.
-
-        The place of the level depends on the drawn problems, too. So each problem's value is reduced by the slope of
-        the path there times the problem's Pass@1 above the level. This leaves the mean as it is, and gives its spread
-        over draws of problems to first order (the delta method).
-        """
-        place = self.place(level)
-        if place is None:
-            return None
-        return np.asarray(place.of(self.many_TP) - self._slope(place) * (place.of(self.one_TP) - level))
-
-    def _slope(self, place: Place) -> float:
-        """The slope of Pass@256 over Pass@1 around a place, or one evaluation wider where that rises more."""
-        many_T, last = self.many_TP.mean(axis=1), len(self.one_T) - 1
-        near = (place.before, min(place.before + 1, last))
-        wide = (max(place.before - 1, 0), min(place.before + 2, last))
-        start, end = wide if self._rise(*wide) >= self._rise(*near) else near
-        rise = self._rise(start, end)
-        return float((many_T[end] - many_T[start]) / rise) if rise > 0 else 0.0
-
-    def _rise(self, start: int, end: int) -> float:
-        return float(self.one_T[end] - self.one_T[start])
 
 
 @dataclass(frozen=True)
@@ -95,7 +44,9 @@ class Frontier:
         return METHODS[self.method].label
 
     @classmethod
-    def read(cls, study: Study, method: str, done: Sequence[Run], since: bool = False) -> "Frontier | None":
+    def read(
+        cls, study: Study, method: str, done: Sequence[Run], since: bool = False, measure: Measure = pass_many
+    ) -> "Frontier | None":
         """Read a method's frontier; None while fresh seeds of its best rate are missing.
 
         Args:
@@ -103,6 +54,7 @@ class Frontier:
             method: Its name there.
             done: The runs that there are.
             since: In changes since each seed's base instead of Pass@1 and Pass@256.
+            measure: What is read off as a function of Pass@1.
         """
         rates = tried(done, method)
         chosen = choose(rates, study.chosen)
@@ -112,7 +64,7 @@ class Frontier:
             return None
 
         def way_of(run: Run) -> Way:
-            way = Way.of(read(run))
+            way = Way.of(read(run), measure)
             return way.since_base() if since else way
 
         ways = {rate: [way_of(run) for run in fresh[rate]] for rate in whole}
@@ -233,10 +185,12 @@ class Comparison:
         return "supported" if max(half_L) < width else "undecided"
 
 
-def frontiers(study: Study, done: Sequence[Run], since: bool = False) -> dict[str, Frontier]:
+def frontiers(
+    study: Study, done: Sequence[Run], since: bool = False, measure: Measure = pass_many
+) -> dict[str, Frontier]:
     """The frontiers of the methods whose best rates have all their fresh seeds; see `Frontier.read`."""
     first = {run.method for run in done if run.seed == CHOOSING}
-    found = {method: Frontier.read(study, method, done, since) for method in study.methods if method in first}
+    found = {method: Frontier.read(study, method, done, since, measure) for method in study.methods if method in first}
     return {method: frontier for method, frontier in found.items() if frontier is not None}
 
 

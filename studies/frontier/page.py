@@ -1,28 +1,35 @@
 """Writes docs/results/frontier/README.md with its figures: `python -m studies.frontier.page`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from rlvr.eval import Interval
 from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
+from studies.frontier import endings, joint
 from studies.frontier.decisions import DECISIONS
-from studies.frontier.figure import frontier_figure, since_figure, ways_figure
-from studies.frontier.frontier import Frontier, Way, frontiers
+from studies.frontier.figure import answer_figure, frontier_figure, ways_figure
+from studies.frontier.frontier import Frontier, frontiers
 from studies.frontier.interference import table as interference_table
 from studies.frontier.kinds import table as kinds_table
 from studies.frontier.plan import choose, tried, wanted, widened, worth
 from studies.frontier.record import curves, kept, read
 from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, RECORDS, STUDIES, Run, Study
+from studies.frontier.way import Way, minus_log_coverage
 
 FOLDER = RECORDS.parent
 SHOWN = (0.03, 0.035, 0.04, 0.05, 0.06, 0.08, 0.10)  # levels of Pass@1 in the table
 GAINS = (0.003, 0.006, 0.008, 0.01, 0.012, 0.014)  # and of what was gained
 AT_LEVEL = "Pass@256 at equal Pass@1, %, fresh seeds [simultaneous 95 % band]"
 AT_GAIN = "Change of Pass@256 at an equal gain of Pass@1, points, fresh seeds [simultaneous 95 % band]"
+COVERAGE_AT_GAIN = "Change of minus the log-coverage at an equal gain of Pass@1, nats, fresh seeds [the same]"
 SINCE = """The bases of the seeds differ, so that few levels are reached by all. Against each seed's own base more can
-be compared. This was added when two seeds were in, and no prediction is decided by it.
+be compared. This was added when two seeds were in, and no prediction is decided by it. The log-coverage weighs every k
+(`rlvr.eval.estimators`); the excess over guessing, (Pass@256 - guess) / (1 - guess), changes by {excess:.2f} times the
+change of Pass@256.
 """
 HEAD = """# {title}
 
@@ -99,15 +106,17 @@ def grid_table(study: Study, done: Sequence[Run]) -> Grid:
     return Grid("Every learning rate with seed 0", [*header, "entropy, nats", "area"], rows)
 
 
-def level_table(found: Mapping[str, Frontier], title: str, shown: Sequence[float], signed: bool = False) -> Grid:
-    """Pass@256, or its change (signed), at a few levels of Pass@1 or of its gain, with simultaneous bands."""
+def level_table(
+    found: Mapping[str, Frontier], title: str, shown: Sequence[float], show: Callable[[Interval], str] = with_interval
+) -> Grid:
+    """Pass@256, or what else was read off, at a few levels of Pass@1 or of its gain, with simultaneous bands."""
     rows = []
     for frontier in found.values():
         band, cells = frontier.band(), []
         by_level = dict(zip(frontier.levels, band.intervals, strict=True)) if band else {}
         for level in shown:
             there = [interval for one, interval in by_level.items() if np.isclose(one, level)]
-            cells.append(with_interval(there[0], signed=signed) if there else "")
+            cells.append(show(there[0]) if there else "")
         reached = f"{100 * max(frontier.levels):.1f}" if frontier.levels else "not above the base"
         rates = ", ".join(f"{rate:g}" for rate in frontier.ways)
         rows.append([frontier.label, rates, reached, *cells])
@@ -132,8 +141,9 @@ def page(study: Study, done: Sequence[Run]) -> str:
         text += f"{level_table(found, AT_LEVEL, SHOWN).markdown()}\n"
     text += f"{DECISIONS[study.task](found, done).markdown()}\n![Every run of seed 0](ways{words.suffix}.png)\n\n"
     if since := frontiers(study, done, since=True):
-        text += f"{SINCE}\n![Since the base](since{words.suffix}.png)\n\n"
-        text += f"{level_table(since, AT_GAIN, GAINS, signed=True).markdown()}\n"
+        text += since_base(study, done, since)
+    if fresh := fresh_runs(study, done):
+        text += f"{endings.table(fresh).markdown()}\n"
     best = best_runs(study, done)
     text += f"{grid_table(study, done).markdown()}\n{kinds_table(best).markdown()}"
     if (beside := interference_table(best)).rows:
@@ -141,20 +151,50 @@ def page(study: Study, done: Sequence[Run]) -> str:
     return text + TAIL
 
 
-def head(study: Study, done: Sequence[Run]) -> str:
-    """Title, commands and what was done."""
-    words = WORDS[study.task]
+def since_base(study: Study, done: Sequence[Run], since: Mapping[str, Frontier]) -> str:
+    """What is compared against each seed's own base."""
+    covered = frontiers(study, done, since=True, measure=minus_log_coverage)
+    tables = [
+        level_table(since, AT_GAIN, GAINS, partial(with_interval, signed=True)),
+        level_table(covered, COVERAGE_AT_GAIN, GAINS, endings.nats),
+        joint.table(since, GAINS),
+    ]
+    about = SINCE.format(excess=1 / (1 - guess(done)))
+    figure = f"![Every method since the base against GRPO](since{WORDS[study.task].suffix}.png)"
+    return "\n".join([about, f"{figure}\n", *(one.markdown() for one in tables), ""])
+
+
+def guess(done: Sequence[Run]) -> float:
+    """Pass@256 of blind guessing on the problems of the path."""
     heldout = read(next(run for run in done if run.seed == CHOOSING)).splits["heldout"]
     start = heldout.path[0]
     rate_P = np.array(heldout.guess_rate)[: len(start.problem_ids)]
+    return float((1 - (1 - rate_P) ** start.n).mean())
+
+
+def head(study: Study, done: Sequence[Run]) -> str:
+    """Title, commands and what was done."""
+    words = WORDS[study.task]
+    start = read(next(run for run in done if run.seed == CHOOSING)).splits["heldout"].path[0]
     return HEAD.format(
         **{"title": words.title, "commands": words.commands, "what": words.what, "predictions": words.predictions},
-        guess=100 * (1 - (1 - rate_P) ** start.n).mean(),
+        guess=100 * guess(done),
         base=100 * start.pass_at(start.n),
         chosen={1: "one", 2: "two"}[study.chosen],
         first=study.fresh[0],
         last=study.fresh[-1],
     )
+
+
+def fresh_runs(study: Study, done: Sequence[Run]) -> dict[str, list[list[Run]]]:
+    """The fresh seeds' runs that there are, by method and chosen learning rate."""
+    found: dict[str, list[list[Run]]] = {}
+    for method in study.methods:
+        for rate in sorted(choose(tried(done, method), study.chosen)):
+            seeds = [Run(method, rate, seed, study.task) for seed in study.fresh]
+            if there := [run for run in seeds if run in done]:
+                found.setdefault(method, []).append(there)
+    return found
 
 
 def best_runs(study: Study, done: Sequence[Run]) -> dict[str, list[Run]]:
@@ -177,7 +217,9 @@ def main() -> None:
             (FOLDER / words.page).write_text(page(study, done))
             if found := frontiers(study, done):
                 frontier_figure(found, FOLDER / f"frontier{words.suffix}.png")
-                since_figure(frontiers(study, done, since=True), FOLDER / f"since{words.suffix}.png")
+                since, fresh = frontiers(study, done, since=True), fresh_runs(study, done)
+                frontier_figure(since, FOLDER / f"since{words.suffix}.png", since=True)
+                answer_figure(since, endings.changes(fresh), FOLDER / f"answer{words.suffix}.png")
             ways_figure(done, FOLDER / f"ways{words.suffix}.png")
 
 

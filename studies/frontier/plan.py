@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlvr.eval.bootstrap import FloatArray
-from studies.frontier.curve import area, pass_KTP, reach
+from studies.frontier.curve import area, reach
 from studies.frontier.record import read
 from studies.frontier.setting import CHOOSING, HIGHEST, LOWEST, MANY, Run, Study
+from studies.frontier.way import Way
 
 WORTH = 0.02  # share of a method's area that a second learning rate must add
 
@@ -47,10 +48,10 @@ def tried(done: Collection[Run], method: str) -> dict[float, Tried]:
     found = {}
     for run in sorted(run for run in done if run.method == method and run.seed == CHOOSING):
         record = read(run)
-        one_TP, many_TP = pass_KTP(record).values()
-        rate_P = np.array(record.splits["heldout"].guess_rate)[: one_TP.shape[1]]
-        way_L = reach(one_TP.mean(axis=1), many_TP.mean(axis=1))
-        found[run.rate] = Tried(way_L, float(one_TP[0].mean()), float((1 - (1 - rate_P) ** MANY).mean()))
+        way = Way.of(record)
+        rate_P = np.array(record.splits["heldout"].guess_rate)[: way.one_TP.shape[1]]
+        way_L = reach(way.one_T, way.many_TP.mean(axis=1))
+        found[run.rate] = Tried(way_L, float(way.one_T[0]), float((1 - (1 - rate_P) ** MANY).mean()))
     return found
 
 

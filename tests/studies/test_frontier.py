@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from rlvr.eval import Evaluation, Interval
 from rlvr.eval.bands import Band
 from studies.frontier.curve import LEVELS, area, reach
-from studies.frontier.figure import since_figure
-from studies.frontier.frontier import Comparison, Frontier, Share, Way, shares_differ
+from studies.frontier.figure import answer_figure, frontier_figure
+from studies.frontier.frontier import Comparison, Frontier, Share, shares_differ
+from studies.frontier.joint import behind
 from studies.frontier.plan import Tried, choose, widened
 from studies.frontier.setting import METHODS
+from studies.frontier.way import Way, minus_log_coverage
 
 
 def test_a_level_is_read_off_where_it_is_first_reached():
@@ -66,15 +69,37 @@ def test_since_the_base_by_hand():
     np.testing.assert_allclose(way.many_TP, [[0.0, 0.0], [-0.2, -0.1]])
 
 
-def test_all_methods_fit_into_the_figure_since_the_base(tmp_path):
-    """Thirteen that gain: as many lines and names, no two of one look."""
+def test_all_methods_fit_into_the_figures(tmp_path):
+    """Thirteen that gain: as many names in one figure, twelve panels beside GRPO in the other."""
     one_TP = np.array([[0.0, 0.0], [0.01, 0.02]])
     ways = {1e-4: [Way(one_TP, -10 * one_TP), Way(1.1 * one_TP, -9 * one_TP)]}
     first = {1e-4: np.where(LEVELS <= 0.012, -0.1, np.nan)}
     found = {method: Frontier(method, first, ways, 0.0) for method in METHODS}
     assert found["grpo"].levels[0] == 0.003
-    since_figure(found, tmp_path / "since.png")
-    assert {path.suffix for path in tmp_path.iterdir()} >= {".png"}
+    ends = {method: [(Interval(0.01, 0.0, 0.02), Interval(-0.1, -0.2, 0.0))] * 2 for method in METHODS}
+    answer_figure(found, ends, tmp_path / "answer.png")
+    frontier_figure(found, tmp_path / "since.png", since=True)
+    assert {path.name for path in tmp_path.iterdir()} >= {"answer.png", "since.png"}
+
+
+def test_log_coverage_by_hand():
+    """0, 1 and all of 256 right: the whole harmonic sum is missing, its first term less, and nothing."""
+    harmonic = sum(1 / k for k in range(1, 257))
+    found = minus_log_coverage(Evaluation(256, ("a", "b", "c"), (0, 1, 256), 1.0, 0.0, 0.0))
+    np.testing.assert_allclose(found, [-harmonic, 1 - harmonic, 0.0], atol=1e-12)
+
+
+def test_the_joint_frontier_names_what_is_surely_below():
+    """B is below A in every problem and seed; C is like A, and does not reach the second level."""
+    rng = np.random.default_rng(0)
+    of_a = 0.8 + 0.1 * rng.normal(size=(5, 200))
+    values = {
+        "A": {0.003: of_a, 0.006: of_a - 0.1},
+        "B": {0.003: of_a - 0.2 + 0.05 * rng.normal(size=(5, 200)), 0.006: of_a - 0.1},
+        "C": {0.003: of_a + 0.05 * rng.normal(size=(5, 200))},
+    }
+    assert behind(values) == {0.003: {"A": [], "B": ["A", "C"], "C": []}, 0.006: {"A": [], "B": []}}
+    assert behind({"A": {}}) == {}
 
 
 def a_comparison(signs: list[int]) -> Comparison:

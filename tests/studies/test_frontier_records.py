@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from rlvr.eval import Evaluation, RunRecord, SplitRecord
-from studies.frontier import interference, kinds, plan, record
+from studies.frontier import endings, interference, kinds, plan, record
 from studies.frontier.decisions import DECISIONS
 from studies.frontier.page import WORDS
 from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, ROOT, STUDIES, Run
@@ -107,6 +107,21 @@ def test_kinds_of_problems(records):
     assert grid.header == ["", "learning rate", "solved now <= 0 (2)", "solved now to 1 (2)", "the same <= 1 (4)"]
     assert grid.rows[0][:3] == ["GRPO", "0.0001", "-50.0"]  # one of the two unsolved ones was solved before
     assert kinds.shared_digits("112233=100", ["111111=100", "123456=100"]) == 3
+
+
+def test_endings_by_hand(records):
+    """Two seeds of one learning rate: 30, 1, 0 and 0 right of 256 where the base had 5, 9, 0 and 1."""
+    runs = [Run("grpo", 1e-4, seed) for seed in (1, 2)]
+    for run in runs:
+        finished_run(records / run.name, run, 2)
+        record.keep(run, records / run.name)
+    grid = endings.table({"grpo": [runs]})
+    assert grid.rows[0][:4] == ["base", "", "", f"{100 * 15 / 256 / 4:.1f}"]
+    assert grid.rows[1][:3] == ["GRPO", "0.0001", "2"]
+    assert grid.rows[1][3].startswith("+1.6")  # 31 instead of 15 right of 4 x 256
+    assert grid.rows[1][7].startswith("-25.0")  # two instead of three of four solved
+    ((one, many),) = endings.changes({"grpo": [runs]})["grpo"]
+    assert (one.mean, many.mean) == (pytest.approx(16 / 1024), pytest.approx(-0.25))
 
 
 def test_interference_is_kept_and_shown(records):
