@@ -101,7 +101,7 @@ make grpo-n
 
 writes this page. As we read it ([methods](../methods.md)), GRPO-N keeps GRPO's negative advantages over the full
 group, and so weighs a problem of success rate p about p times as GRPO does: nothing where no rollout is right. Is it
-that weighting which made it the worst in [the study of six methods](README.md)? Embedded default, seeds {seeds} from
+that weighting which made it the worst in [the study of six methods](countdown.md)? Embedded default, seeds {seeds} from
 shared bases, 200 rollouts (question 3: 50 and 100), 500 held-out problems, 256 samples each. The claims stand in
 `studies/grpo_n.py`, written before the runs. Nothing was tuned.
 
