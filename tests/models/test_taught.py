@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.data import Countdown
 from rlvr.errors import ConfigError
-from rlvr.models import PretrainedPolicy, TaughtPolicy, WarmStartedPolicy
+from rlvr.models import PretrainedPolicy, TaughtPolicy, WarmStartedPolicy, underway
 from rlvr.models.taught import imitation_loss
 
 TASK = Countdown(3, 10, 99, train_size=4, heldout_size=4, seed=0)
@@ -60,6 +60,39 @@ def test_it_learns_is_cached_and_is_another_with_another_setting(taught: TaughtP
     assert taught.checkpoint(TASK, 0, tmp_path / "cache") == checkpoint
     assert Path(checkpoint.name).stat().st_mtime_ns == made
     assert replace(taught, steps=61).folder(TASK, 0, tmp_path) != taught.folder(TASK, 0, tmp_path)
+
+
+@pytest.mark.parametrize("killed_at", [1, 30, 59])
+def test_a_killed_teaching_goes_on_to_the_same_policy(
+    taught: TaughtPolicy, tmp_path: Path, monkeypatch, killed_at: int
+):
+    """The weights to the digit, the remaining steps alone, and no file left behind."""
+    monkeypatch.setattr(underway, "EVERY_S", 0.0)
+    monkeypatch.setattr(underway, "SHARE", float("inf"))
+    whole = Path(taught.checkpoint(TASK, 0, tmp_path / "whole").name)
+    calls = 0
+
+    def loss(policy, tokenizer, pairs):
+        nonlocal calls
+        calls += 1
+        if calls == killed_at + 1:
+            raise KeyboardInterrupt
+        return imitation_loss(policy, tokenizer, pairs)
+
+    monkeypatch.setattr("rlvr.models.taught.imitation_loss", loss)
+    with pytest.raises(KeyboardInterrupt):
+        taught.checkpoint(TASK, 0, tmp_path / "cache")
+    assert [path.suffix for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"] == [".underway"]
+    again = Path(taught.checkpoint(TASK, 0, tmp_path / "cache").name)
+    assert calls == taught.steps + 1
+    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"] == [again.name]
+
+
+def test_no_file_is_written_before_it_is_due(taught: TaughtPolicy, tmp_path: Path, monkeypatch):
+    """A policy that takes seconds writes nothing."""
+    monkeypatch.setattr(underway.torch, "save", lambda *args: pytest.fail("written"))
+    taught.checkpoint(TASK, 0, tmp_path / "cache")
 
 
 def test_the_learning_rate_rises_holds_and_falls(taught: TaughtPolicy):

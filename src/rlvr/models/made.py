@@ -18,6 +18,7 @@ from rlvr.data import ProblemSource
 from rlvr.errors import ConfigError
 from rlvr.files import make_folder
 from rlvr.models.streamed import Checkpoint
+from rlvr.models.underway import Underway
 
 Pairs = Sequence[tuple[str, str]]
 """Prompts, each with a right answer."""
@@ -76,11 +77,15 @@ class MadePolicy(ABC):
     def checkpoint(self, source: ProblemSource, seed: int, cache_dir: Path) -> Checkpoint:
         """The cached policy, made first where the cache has none: one process makes it, others wait for it.
 
+        A kill loses some minutes of it at most: what was done stands in a hidden file beside the folder.
+
         Raises:
             ConfigError: When the data set shows no right answers.
         """
         folder = self.folder(source, seed, cache_dir)
-        make_folder(folder, lambda aside: self._make(demonstrator(source), seed, cache_dir, aside))
+        underway = folder.parent / f".{folder.name}.underway"
+        make_folder(folder, lambda aside: self._make(demonstrator(source), seed, cache_dir, aside, underway))
+        underway.unlink(missing_ok=True)
         return Checkpoint(str(folder))
 
     def folder(self, source: ProblemSource | Demonstrator, seed: int, cache_dir: Path) -> Path:
@@ -107,21 +112,25 @@ class MadePolicy(ABC):
             return (step + 1) / self.warmup_steps
         return self.decay(step)
 
-    def _make(self, source: Demonstrator, seed: int, cache_dir: Path, folder: Path) -> None:
+    def _make(self, source: Demonstrator, seed: int, cache_dir: Path, folder: Path, underway: Path) -> None:
         torch.manual_seed(seed)
         policy, tokenizer = self.before(source, seed, cache_dir)
-        self._train(policy, tokenizer, source, np.random.default_rng(seed))
+        self._train(policy, tokenizer, source, np.random.default_rng(seed), underway)
         policy.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         if policy.device.type == "cuda":  # the run needs the memory; torch would keep it
             del policy
             torch.cuda.empty_cache()
 
-    def _train(self, policy: PreTrainedModel, tokenizer: Any, source: Demonstrator, rng: np.random.Generator) -> None:
+    def _train(
+        self, policy: PreTrainedModel, tokenizer: Any, source: Demonstrator, rng: np.random.Generator, file: Path
+    ) -> None:
         optimizer = torch.optim.AdamW(policy.parameters(), lr=self.lr, betas=self.momenta, weight_decay=0.0, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.lr_factor)
-        with bar(self.title, self.steps) as progress:
-            for _ in range(self.steps):
+        underway = Underway(file, policy, optimizer, schedule, rng)
+        done = underway.resume()
+        with bar(self.title, self.steps, done) as progress:
+            for step in range(done, self.steps):
                 loss = self.loss(policy, tokenizer, source.demonstrations(rng, self.batch_size))
                 optimizer.zero_grad()
                 loss.backward()
@@ -129,6 +138,7 @@ class MadePolicy(ABC):
                 optimizer.step()
                 schedule.step()
                 progress.advance(loss=loss.item())
+                underway.save_where_due(step + 1)
 
 
 def demonstrator(source: ProblemSource | Demonstrator) -> Demonstrator:
