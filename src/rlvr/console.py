@@ -103,6 +103,10 @@ def command(main: Callable[[], Any]) -> None:
         if fault := explanation(error):
             refuse(fault)
         raise
+    except KeyboardInterrupt:  # before a training has its own handlers
+        console.print("Stopped.")
+        sys.excepthook = lambda *_: None  # ends by the signal, as a shell expects it, but without a stack trace
+        raise
 
 
 def this_command() -> tuple[str, str]:
