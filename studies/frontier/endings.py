@@ -36,6 +36,7 @@ def table(fresh: Mapping[str, Sequence[Sequence[Run]]]) -> Grid:
         for runs in by_rate:
             base_QSP, change_QSP = base_and_change(runs)
             if not rows:
+                rows.append(["blind guessing", "", "", *_guessed(runs[0]), ""])
                 *passed, coverage = base_QSP.mean(axis=(1, 2))
                 rows.append(["base", "", "", *(f"{100 * value:.1f}" for value in passed), f"{coverage:.2f}"])
             *passed_K, last = simultaneous(change_QSP).intervals
@@ -44,6 +45,12 @@ def table(fresh: Mapping[str, Sequence[Sequence[Run]]]) -> Grid:
     header = ["", "learning rate", "seeds", *(f"k={k}" for k in KS), "- log-coverage, nats"]
     title = "Pass@k of the base, %, and its change at the last step, points [95 % band of the row]; * excludes 0"
     return Grid(title, header, rows)
+
+
+def _guessed(run: Run) -> list[str]:
+    """Pass@k of blind guessing, in %."""
+    rate_P = np.array(read(run).splits["heldout"].guess_rate)
+    return [f"{100 * (1 - (1 - rate_P) ** k).mean():.1f}" for k in KS]
 
 
 def changes(fresh: Mapping[str, Sequence[Sequence[Run]]]) -> dict[str, list[tuple[Interval, Interval]]]:

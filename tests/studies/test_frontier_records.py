@@ -116,10 +116,12 @@ def test_endings_by_hand(records):
         finished_run(records / run.name, run, 2)
         record.keep(run, records / run.name)
     grid = endings.table({"grpo": [runs]})
-    assert grid.rows[0][:4] == ["base", "", "", f"{100 * 15 / 256 / 4:.1f}"]
-    assert grid.rows[1][:3] == ["GRPO", "0.0001", "2"]
-    assert grid.rows[1][3].startswith("+1.6")  # 31 instead of 15 right of 4 x 256
-    assert grid.rows[1][7].startswith("-25.0")  # two instead of three of four solved
+    guess, base, grpo = grid.rows
+    assert guess[3:5] == ["0.1", "0.4"]  # a rate of 0.001
+    assert base[:4] == ["base", "", "", f"{100 * 15 / 256 / 4:.1f}"]
+    assert grpo[:3] == ["GRPO", "0.0001", "2"]
+    assert grpo[3].startswith("+1.6")  # 31 instead of 15 right of 4 x 256
+    assert grpo[7].startswith("-25.0")  # two instead of three of four solved
     ((one, many),) = endings.changes({"grpo": [runs]})["grpo"]
     assert (one.mean, many.mean) == (pytest.approx(16 / 1024), pytest.approx(-0.25))
 
