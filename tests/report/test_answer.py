@@ -11,13 +11,14 @@ from on_disk import rows_of
 
 from rlvr.eval.confirmation import Confirmation, Fresh, write_confirmations
 from rlvr.report import report_together
-from rlvr.report.answer import answers, listed, per_seed
+from rlvr.report.answer import answers
 from rlvr.report.findings import FEWEST_PROBLEMS, findings
 from rlvr.report.keeping import ahead, kept
 from rlvr.report.outside import Wanted, report_samples
 from rlvr.report.paths import RunPath
 from rlvr.report.runs import RunFolder
 from rlvr.report.study import Study
+from rlvr.report.wording import listed, per_seed
 
 N = 64
 NUMBER = r"[+-]?\d+\.\d"

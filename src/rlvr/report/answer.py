@@ -1,12 +1,12 @@
 """Writes the answer that stands before the tables: five sentences, each of which says only what the numbers show."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 
 from rlvr.eval import Interval
 from rlvr.eval.claims import KINDS
 from rlvr.eval.confirmation import Confirmation, Judged
 from rlvr.eval.power import POWER
+from rlvr.report import many
 from rlvr.report.findings import FEWEST_PROBLEMS, Finding
 from rlvr.report.keeping import Ahead, Keeping
 from rlvr.report.page import Answer, Sentence
@@ -14,6 +14,7 @@ from rlvr.report.sections import bands, claims, curves, power
 from rlvr.report.sections import keeping as keeping_section
 from rlvr.report.sections.claims import SAID
 from rlvr.report.study import spelled
+from rlvr.report.wording import listed, per_seed, points, up
 
 VERDICTS = {"rose": "rose under", "fell": "fell under", "open": "may have moved either way under"}
 
@@ -58,7 +59,8 @@ def moved(split: str, found: Sequence[Finding]) -> Sentence:
 
 def crossing(found: Sequence[Finding]) -> Sentence:
     """Says whether each method's Pass@k curve crosses that of its base, and at which k."""
-    return Sentence(f"The Pass@k curve of {'; that of '.join(_crossing(one) for one in found)}.", bands.TITLE)
+    told = f"The Pass@k curve of {'; that of '.join(_crossing(one) for one in found)}."
+    return Sentence(many.crossing(found) if len(found) > many.MANY else told, bands.TITLE)
 
 
 def _crossing(one: Finding) -> str:
@@ -82,6 +84,8 @@ def _crossing(one: Finding) -> str:
 
 def changed(found: Sequence[Finding]) -> Sentence:
     """Says how many problems were lost and won, and how many of these claims the fresh samples confirm."""
+    if len(found) > many.MANY:
+        return Sentence(many.changed(found), claims.TITLE)
     parts = "; ".join(_changed(one) for one in found)
     head = f"Of {found[0].problems} problems the ledger claims, with at most one false claim in twenty on average"
     return Sentence(f"{head}: {parts}.", claims.TITLE)
@@ -139,11 +143,12 @@ def _keeps(kept: Keeping) -> str:
 def missed(found: Sequence[Finding]) -> Sentence:
     """Says which changes this study would have missed, given its numbers of problems and samples."""
     largest = found[0].ks[-1]
-    seen = listed([f"{_up(100 * float(one.seen[-1]))} points under {one.method.label}" for one in found])
+    each = listed([f"{up(100 * float(one.seen[-1]))} points under {one.method.label}" for one in found])
+    seen = many.smallest_seen(found) if len(found) > many.MANY else each
     change = f"In {100 * POWER:.0f} of 100 such studies a change of Pass@{largest} is found if it is as large as {seen}"
     if found[0].problems < FEWEST_PROBLEMS:
         change = "No change of a curve is claimed on so few problems, however large"
-    hidden = listed([_hidden(one) for one in found])
+    hidden = many.hidden(found) if len(found) > many.MANY else listed([_hidden(one) for one in found])
     more = f"one more lost problem would have gone unclaimed if the base solved it too seldom: {hidden}"
     return Sentence(f"{change}; {more}.", power.TITLE)
 
@@ -155,24 +160,3 @@ def _hidden(one: Finding) -> str:
     solved = sum(unseen.solved) / len(unseen.solved)
     counted = f"{share.mean:.0f} [{share.low:.0f}, {share.high:.0f}] of the {solved:.0f} solved by it"
     return f"{counted} under {one.method.label}"
-
-
-def _up(value: float) -> str:
-    """A number rounded up to one decimal, so that the study does not seem to find smaller changes than it does."""
-    return f"{ceil(10 * value - 1e-9) / 10:.1f}"
-
-
-def points(interval: Interval) -> str:
-    """An interval of shares as text, for example `+12.8 points [10.1, 15.4]`."""
-    mean, low, high = (round(100 * value, 1) + 0.0 for value in (interval.mean, interval.low, interval.high))
-    return f"{mean:+.1f} points [{low:.1f}, {high:.1f}]"
-
-
-def per_seed(counts: Sequence[int]) -> str:
-    """The counts of all seeds as text, or a single count where all are the same."""
-    return listed([f"{count:,}" for count in (counts[:1] if len(set(counts)) == 1 else counts)])
-
-
-def listed(items: Sequence[str]) -> str:
-    """Joins the items as `A, B and C`."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
