@@ -5,8 +5,9 @@ from itertools import combinations
 
 from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
+from studies.frontier.endings import KS, difference
 from studies.frontier.frontier import Comparison, Frontier, clock, shares_differ
-from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, Run, Study
+from studies.frontier.setting import CHOOSING, COUNTDOWN, MANY, METHODS, QUEENS, SLOW, Run, Study
 
 Found = Mapping[str, Frontier]
 Cells = list[str]
@@ -16,6 +17,7 @@ WIDEST = 0.05  # half-width with which P2 is decided
 HARDER, EASIER = ("maxrl", "passk", "self"), ("dr_grpo", "grpo_n")  # P3
 CLOCK = 0.03  # P4 and Q3: points of Pass@256 between neighbouring learning rates
 TERMS = ("grpo_entropy", "grpo_kl")  # P5
+HELD_BACK = ("self_kl", 5e-5)  # P6, against SLOW
 HEADER = ["", "statistic", "claimed", "estimate, points", "decision"]
 
 
@@ -28,6 +30,7 @@ def on_countdown(found: Found, done: Sequence[Run]) -> Grid:
     rows += [hard(found, "P3", method, -1) for method in EASIER]
     rows.append(rates_apart(COUNTDOWN, done, "P4", far=False))
     rows += [against(found, "P5", method, 0) for method in TERMS]
+    rows.append(at_the_end(COUNTDOWN, done, "P6", HELD_BACK, SLOW))
     return Grid("Predictions", HEADER, rows)
 
 
@@ -86,6 +89,19 @@ def rates_apart(study: Study, done: Sequence[Run], name: str, far: bool) -> Cell
     shown = "; ".join(f"{low:g} and {high:g}: {100 * distance:.1f}" for low, high, distance in apart)
     text = "largest distance of neighbouring learning rates of GRPO, points"
     return [name, text, "> 3" if far else "<= 3", shown, told]
+
+
+def at_the_end(study: Study, done: Sequence[Run], name: str, one: tuple[str, float], other: tuple[str, float]) -> Cells:
+    """Whether a learning rate of a method is not surely above that of another in both Pass@1 and Pass@256."""
+    label, its = (f"{METHODS[method].label} at {rate:g}" for method, rate in (one, other))
+    runs, others = ([Run(*setting, seed, study.task) for seed in study.fresh] for setting in (one, other))
+    if not set(runs + others).issubset(done):
+        return [name, f"{label} - {its}, last step", "", "", "not run yet"]
+    intervals = difference(runs, others)
+    first, many = intervals[0], intervals[KS.index(MANY)]
+    told = "refuted" if first.low > 0 and many.low > 0 else "supported"
+    shown = "; ".join(f"k={k}: {with_interval(interval, signed=True)}" for k, interval in ((1, first), (MANY, many)))
+    return [name, f"{label} - {its}, last step", "not both > 0", shown, told]
 
 
 def spread(comparison: Comparison) -> str:

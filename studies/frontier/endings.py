@@ -53,6 +53,11 @@ def _guessed(run: Run) -> list[str]:
     return [f"{100 * (1 - (1 - rate_P) ** k).mean():.1f}" for k in KS]
 
 
+def difference(runs: Sequence[Run], others: Sequence[Run]) -> list[Interval]:
+    """What these have at the last step less what the others have, paired by seed and problem, simultaneous over k."""
+    return simultaneous(base_and_change(runs)[1] - base_and_change(others)[1]).intervals
+
+
 def changes(fresh: Mapping[str, Sequence[Sequence[Run]]]) -> dict[str, list[tuple[Interval, Interval]]]:
     """The changes of Pass@1 and Pass@256 at the last step, as in the table, by method and learning rate."""
     found: dict[str, list[tuple[Interval, Interval]]] = {}

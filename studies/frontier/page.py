@@ -187,10 +187,11 @@ def head(study: Study, done: Sequence[Run]) -> str:
 
 
 def fresh_runs(study: Study, done: Sequence[Run]) -> dict[str, list[list[Run]]]:
-    """The fresh seeds' runs that there are, by method and chosen learning rate."""
+    """The fresh seeds' runs that there are, by method and learning rate."""
     found: dict[str, list[list[Run]]] = {}
     for method in study.methods:
-        for rate in sorted(choose(tried(done, method), study.chosen)):
+        later = [rate for name, rate in study.later if name == method]
+        for rate in sorted({*choose(tried(done, method), study.chosen), *later}):
             seeds = [Run(method, rate, seed, study.task) for seed in study.fresh]
             if there := [run for run in seeds if run in done]:
                 found.setdefault(method, []).append(there)

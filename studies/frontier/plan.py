@@ -24,8 +24,11 @@ def wanted(study: Study, done: Collection[Run]) -> list[Run]:
     if wider := [Run(method, rate, CHOOSING, task) for method in study.methods for rate in widened(rates[method])]:
         return wider
     chosen = [(method, rate) for method in study.methods for rate in choose(rates[method], study.chosen)]
-    fresh = [Run(*setting, seed, task) for seed in study.fresh for setting in chosen]
-    return [run for run in fresh if run not in done]
+    for settings in (chosen, study.later):
+        fresh = [Run(method, rate, seed, task) for seed in study.fresh for method, rate in settings]
+        if missing := [run for run in fresh if run not in done]:
+            return missing
+    return []
 
 
 @dataclass(frozen=True)

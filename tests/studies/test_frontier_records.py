@@ -79,7 +79,7 @@ def test_the_plan_goes_from_the_grid_to_seeds(records):
     first = plan.wanted(COUNTDOWN, done)
     assert [run.rate for run in first[: len(METHODS)]] == [COUNTDOWN.rates[0]] * len(METHODS)
     assert {run.seed for run in first} == {CHOOSING}
-    study = replace(COUNTDOWN, methods=("grpo",))
+    study = replace(COUNTDOWN, methods=("grpo",), later=(("grpo", 5e-5),))
     for place, gain in enumerate([8, 4, 4, 2]):  # the best is 1e-4, inside the grid
         run = Run("grpo", study.rates[place], CHOOSING)
         finished_run(records / run.name, run, gain)
@@ -88,7 +88,9 @@ def test_the_plan_goes_from_the_grid_to_seeds(records):
     seeds = plan.wanted(study, done)
     assert {run.rate for run in seeds} == {1e-4}
     assert [run.seed for run in seeds] == list(study.fresh)
-    assert plan.wanted(study, [*done, *seeds]) == []
+    last = plan.wanted(study, [*done, *seeds])
+    assert [(run.rate, run.seed) for run in last] == [(5e-5, seed) for seed in study.fresh]
+    assert plan.wanted(study, [*done, *seeds, *last]) == []
 
 
 def test_ways_by_hand():
