@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from rlvr.eval import Evaluation, RunRecord, SplitRecord
-from studies.frontier import endings, interference, kinds, plan, record
+from studies.frontier import decisions, endings, interference, kinds, plan, record
 from studies.frontier.decisions import DECISIONS
 from studies.frontier.page import WORDS
 from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, ROOT, STUDIES, Run
@@ -126,6 +126,26 @@ def test_endings_by_hand(records):
     assert grpo[7].startswith("-25.0")  # two instead of three of four solved
     ((one, many),) = endings.changes({"grpo": [runs]})["grpo"]
     assert (one.mean, many.mean) == (pytest.approx(16 / 1024), pytest.approx(-0.25))
+
+
+@pytest.mark.parametrize(("held_back", "told"), [("slow", "supported"), ("above", "refuted")])
+def test_what_was_asked_later(records, monkeypatch, held_back: str, told: str):
+    """Above at the end in both, for every problem of twenty; or the same, which is not above."""
+    study = replace(COUNTDOWN, fresh=(1, 2))
+    assert decisions.at_the_end(study, [], "P6", ("self_kl", 5e-5), ("grpo", 2.5e-5))[-1] == "not run yet"
+    done = []
+    for method, rate, correct in (("grpo", 2.5e-5, 0), ("self_kl", 5e-5, 0 if held_back == "slow" else 100)):
+        for seed in study.fresh:
+            run = Run(method, rate, seed)
+            whole = SplitRecord(an_evaluation([5] * 20), an_evaluation([correct] * 20), [0.001] * 20, {})
+            finished_run(records / run.name, run, 2)
+            RunRecord("x", seed, {"heldout": whole, "train": whole}, {}).write(records / run.name)
+            record.keep(run, records / run.name)
+            done.append(run)
+    row = decisions.at_the_end(study, done, "P6", ("self_kl", 5e-5), ("grpo", 2.5e-5))
+    assert row[:3] == ["P6", "SELF + KL at 5e-05 - GRPO at 2.5e-05, last step", "not both > 0"]
+    assert row[-1] == told
+    assert row[3].startswith("k=1: +0.0 [" if held_back == "slow" else "k=1: +39.1* [")
 
 
 def test_interference_is_kept_and_shown(records):
