@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -40,12 +41,7 @@ def answer_figure(found: Mapping[str, Frontier], changes: Mapping[str, Sequence[
         for method, pairs in changes.items():
             line, colour = looks[method]
             face = colour if line == "-" else "white"
-            for one, many in pairs:
-                spread = [[100 * (value.mean - value.low)] for value in (one, many)]
-                ends.errorbar(
-                    *(100 * one.mean, 100 * many.mean), xerr=spread[0], yerr=spread[1],
-                    color=colour, marker="o", markerfacecolor=face, markersize=4.5, linewidth=0, elinewidth=0.6,
-                )  # fmt: skip
+            _ends(ends, pairs, colour, face, front=method == "grpo")
             (mark,) = ways.plot([], [], line, marker="o", markersize=4, color=colour, markerfacecolor=face)
             mark.set_label(METHODS[method].label)  # in the legend is also what gains nothing
         for method, frontier in found.items():
@@ -60,6 +56,24 @@ def answer_figure(found: Mapping[str, Frontier], changes: Mapping[str, Sequence[
         ways.set_xlabel("Pass@1 gained since the base (points)")
         ends.set_ylabel("change of Pass@256 (points)")
         ways.legend(fontsize=6, loc="lower left", ncols=2)
+
+
+def _ends(axes: Axes, pairs: Sequence[Change], colour: str, face: str, front: bool) -> None:
+    """Dots with bands; in front: larger ones, connected from the lowest learning rate to the highest."""
+    size, order = (6.5, 4) if front else (4.5, 2)
+    for pair in pairs:
+        (x, y), spread_2 = (100 * one.mean for one in pair), [100 * (one.mean - one.low) for one in pair]
+        bars: dict[str, Any] = {
+            "xerr": spread_2[0],
+            "yerr": spread_2[1],
+            "elinewidth": 0.6,
+            "linewidth": 0,
+            "zorder": order,
+        }
+        axes.errorbar(x, y, color=colour, marker="o", markerfacecolor=face, markersize=size, **bars)
+    if front:
+        x_N, y_N = (100 * np.array([one.mean for one in means]) for means in zip(*pairs, strict=True))
+        axes.plot(x_N, y_N, ":", color=colour, zorder=order)
 
 
 def frontier_figure(found: Mapping[str, Frontier], path: Path, since: bool = False) -> None:
