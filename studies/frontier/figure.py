@@ -62,15 +62,9 @@ def _ends(axes: Axes, pairs: Sequence[Change], colour: str, face: str, front: bo
     """Dots with bands; in front: larger ones, connected from the lowest learning rate to the highest."""
     size, order = (6.5, 4) if front else (4.5, 2)
     for pair in pairs:
-        (x, y), spread_2 = (100 * one.mean for one in pair), [100 * (one.mean - one.low) for one in pair]
-        bars: dict[str, Any] = {
-            "xerr": spread_2[0],
-            "yerr": spread_2[1],
-            "elinewidth": 0.6,
-            "linewidth": 0,
-            "zorder": order,
-        }
-        axes.errorbar(x, y, color=colour, marker="o", markerfacecolor=face, markersize=size, **bars)
+        (x, y), (x_bar, y_bar) = (100 * one.mean for one in pair), (100 * (one.mean - one.low) for one in pair)
+        look: dict[str, Any] = {"color": colour, "marker": "o", "markerfacecolor": face, "markersize": size}
+        axes.errorbar(x, y, xerr=x_bar, yerr=y_bar, elinewidth=0.6, linewidth=0, zorder=order, **look)
     if front:
         x_N, y_N = (100 * np.array([one.mean for one in means]) for means in zip(*pairs, strict=True))
         axes.plot(x_N, y_N, ":", color=colour, zorder=order)
