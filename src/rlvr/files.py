@@ -7,18 +7,26 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write aside and rename, so that neither a crash nor another rank writing the same file leaves half of it."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """The same for what is written piece by piece: the file is there once the block has ended without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
         os.chmod(aside, 0o644)  # mkstemp's are for the owner only
         os.replace(aside, path)
-    except OSError:  # on a full disk, half a file would keep the disk full
+    except BaseException:  # on a full disk, half a file would keep the disk full
         os.unlink(aside)
         raise
 

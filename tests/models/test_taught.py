@@ -89,6 +89,30 @@ def test_a_killed_teaching_goes_on_to_the_same_policy(
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"] == [again.name]
 
 
+@pytest.mark.parametrize("left", [b"", b"PK\x03\x04 half of it"])
+def test_half_a_file_is_no_obstacle(taught: TaughtPolicy, tmp_path: Path, capsys, left: bytes):
+    """After a power cut; it is said, and the teaching begins again."""
+    folder = taught.folder(TASK, 0, tmp_path / "cache")
+    folder.parent.mkdir()
+    folder.with_name(f".{folder.name}.underway").write_bytes(left)
+    taught.checkpoint(TASK, 0, tmp_path / "cache")
+    assert "can't be read: beginning again." in capsys.readouterr().out.replace("\n", " ")
+    whole = Path(taught.checkpoint(TASK, 0, tmp_path / "whole").name)
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_full_disk_does_not_end_it(taught: TaughtPolicy, tmp_path: Path, capsys, monkeypatch):
+    """The file is for a kill; the policy itself may still find room."""
+    monkeypatch.setattr(underway, "EVERY_S", 0.0)
+
+    def full(*args):
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(underway.torch, "save", full)
+    assert Path(replace(taught, steps=2).checkpoint(TASK, 0, tmp_path / "cache").name).is_dir()
+    assert "so that a kill loses more: PytorchStreamWriter" in capsys.readouterr().out.replace("\n", " ")
+
+
 def test_no_file_is_written_before_it_is_due(taught: TaughtPolicy, tmp_path: Path, monkeypatch):
     """A policy that takes seconds writes nothing."""
     monkeypatch.setattr(underway.torch, "save", lambda *args: pytest.fail("written"))

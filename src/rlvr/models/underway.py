@@ -1,7 +1,7 @@
 """Keeps a policy that is being made on disk, so that a killed run goes on instead of beginning again."""
 
 import json
-import os
+import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.markup import escape
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
+
+from rlvr.console import console
+from rlvr.files import whole_file
 
 EVERY_S = 300.0  # seconds of work that a kill loses, at most
 SHARE = 0.05  # of the time that saving may take, where the policy is large
@@ -37,10 +41,14 @@ class Underway:
     _due: float = field(default_factory=lambda: monotonic() + EVERY_S)
 
     def resume(self) -> int:
-        """Go on from the file where there is one: the steps that are done."""
+        """Go on from the file where there is one that can be read: the steps that are done."""
         if not self.file.exists():
             return 0
-        state = torch.load(self.file, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(self.file, map_location="cpu", weights_only=True)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):  # renamed, but not on the disk at a power cut
+            console.print(f"[yellow]{self.file} can't be read: beginning again.[/]", soft_wrap=True)
+            return 0
         self.policy.load_state_dict(state["policy"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -69,9 +77,9 @@ class Underway:
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.policy.device) if on_gpu else None,
         }
-        aside = self.file.with_name(f"{self.file.name}.{os.getpid()}")
         try:
-            torch.save(state, aside)
-            os.replace(aside, self.file)
-        finally:
-            aside.unlink(missing_ok=True)
+            with whole_file(self.file) as file:
+                torch.save(state, file)
+        except (OSError, RuntimeError) as error:  # a full disk: torch's own writer raises the second
+            lost = f"{self.file} can't be written, so that a kill loses more: {error}"
+            console.print(f"[yellow]{escape(lost)}[/]", soft_wrap=True)
