@@ -5,7 +5,7 @@ from itertools import combinations
 
 from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
-from studies.frontier.endings import KS, difference
+from studies.frontier.endings import Ending, one_and_many
 from studies.frontier.frontier import Comparison, Frontier, clock, shares_differ
 from studies.frontier.setting import CHOOSING, COUNTDOWN, MANY, METHODS, QUEENS, SLOW, Run, Study
 
@@ -97,8 +97,7 @@ def at_the_end(study: Study, done: Sequence[Run], name: str, one: tuple[str, flo
     runs, others = ([Run(*setting, seed, study.task) for seed in study.fresh] for setting in (one, other))
     if not set(runs + others).issubset(done):
         return [name, f"{label} - {its}, last step", "", "", "not run yet"]
-    intervals = difference(runs, others)
-    first, many = intervals[0], intervals[KS.index(MANY)]
+    first, many = one_and_many(Ending.of(runs).less(Ending.of(others)))
     told = "refuted" if first.low > 0 and many.low > 0 else "supported"
     shown = "; ".join(f"k={k}: {with_interval(interval, signed=True)}" for k, interval in ((1, first), (MANY, many)))
     return [name, f"{label} - {its}, last step", "not both > 0", shown, told]

@@ -1,6 +1,8 @@
 """What each method has become at the last step, however it went there: fresh seeds, all held-out problems."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,56 +18,65 @@ from studies.frontier.way import minus_log_coverage
 KS = (1, 4, 16, 64, MANY)
 
 
-def measures(evaluation: Evaluation) -> FloatArray:
-    """Pass@k at every k of `KS`, and minus the log-coverage in nats, [K + 1, P]; more is better in all of them."""
+@dataclass(frozen=True)
+class Ending:
+    """Where one learning rate of a method ends.
+
+    Attributes:
+        runs: One for each of S seeds.
+        base_QSP: The bases' Pass@k at every k of `KS`, and minus the log-coverage, nats; more is better in all.
+        change_QSP: What the last step has more of each.
+    """
+
+    runs: Sequence[Run]
+    base_QSP: FloatArray
+    change_QSP: FloatArray
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> "Ending":
+        """Read it from the runs' records."""
+        splits = [read(run).splits["heldout"] for run in runs]
+        pairs = [(_measures(split.base), _measures(split.trained)) for split in splits if split.trained]
+        base_QSP, now_QSP = (np.stack(side, axis=1) for side in zip(*pairs, strict=True))
+        return cls(runs, base_QSP, now_QSP - base_QSP)
+
+    @cached_property
+    def intervals(self) -> list[Interval]:
+        """The mean changes, in a band that holds for all of them at once."""
+        return simultaneous(self.change_QSP).intervals
+
+    def less(self, other: "Ending") -> list[Interval]:
+        """What this ending has more of each than another, paired by seed and problem, in such a band."""
+        return simultaneous(self.change_QSP - other.change_QSP).intervals
+
+
+def _measures(evaluation: Evaluation) -> FloatArray:
     return np.stack([*(evaluation.by_problem(k) for k in KS), minus_log_coverage(evaluation)])
 
 
-def base_and_change(runs: Sequence[Run]) -> tuple[FloatArray, FloatArray]:
-    """The base's measures and their changes at the last step, each [K + 1, S, P]."""
-    splits = [read(run).splits["heldout"] for run in runs]
-    pairs = [(measures(split.base), measures(split.trained)) for split in splits if split.trained]
-    base_QSP = np.stack([base for base, _ in pairs], axis=1)
-    return base_QSP, np.stack([now for _, now in pairs], axis=1) - base_QSP
+def one_and_many(intervals: Sequence[Interval]) -> tuple[Interval, Interval]:
+    """Those of Pass@1 and Pass@256."""
+    return intervals[0], intervals[KS.index(MANY)]
 
 
-def table(fresh: Mapping[str, Sequence[Sequence[Run]]]) -> Grid:
-    """Changes since each seed's base, a row for each learning rate of each method, given as its runs by seed."""
-    rows: list[list[str]] = []
-    for method, by_rate in fresh.items():
-        for runs in by_rate:
-            base_QSP, change_QSP = base_and_change(runs)
-            if not rows:
-                rows.append(["blind guessing", "", "", *_guessed(runs[0]), ""])
-                *passed, coverage = base_QSP.mean(axis=(1, 2))
-                rows.append(["base", "", "", *(f"{100 * value:.1f}" for value in passed), f"{coverage:.2f}"])
-            *passed_K, last = simultaneous(change_QSP).intervals
+def table(endings: Mapping[str, Sequence[Ending]]) -> Grid:
+    """Blind guessing, the bases, and the changes since them: a row for each learning rate of each method."""
+    any_of = next(iter(endings.values()))[0]
+    split = read(any_of.runs[0]).splits["heldout"]
+    *passed, coverage = any_of.base_QSP.mean(axis=(1, 2))
+    rows = [
+        ["blind guessing", "", "", *(f"{100 * split.guess_pass_at(k):.1f}" for k in KS), ""],
+        ["base", "", "", *(f"{100 * value:.1f}" for value in passed), f"{coverage:.2f}"],
+    ]
+    for method, by_rate in endings.items():
+        for ending in by_rate:
+            *passed_K, last = ending.intervals
             cells = [with_interval(interval, signed=True) for interval in passed_K]
-            rows.append([METHODS[method].label, f"{runs[0].rate:g}", str(len(runs)), *cells, nats(last)])
+            rate, seeds = ending.runs[0].rate, len(ending.runs)
+            rows.append([METHODS[method].label, f"{rate:g}", str(seeds), *cells, nats(last)])
     header = ["", "learning rate", "seeds", *(f"k={k}" for k in KS), "- log-coverage, nats"]
     title = "Pass@k of the base, %, and its change at the last step, points [95 % band of the row]; * excludes 0"
     return Grid(title, header, rows)
-
-
-def _guessed(run: Run) -> list[str]:
-    """Pass@k of blind guessing, in %."""
-    rate_P = np.array(read(run).splits["heldout"].guess_rate)
-    return [f"{100 * (1 - (1 - rate_P) ** k).mean():.1f}" for k in KS]
-
-
-def difference(runs: Sequence[Run], others: Sequence[Run]) -> list[Interval]:
-    """What these have at the last step less what the others have, paired by seed and problem, simultaneous over k."""
-    return simultaneous(base_and_change(runs)[1] - base_and_change(others)[1]).intervals
-
-
-def changes(fresh: Mapping[str, Sequence[Sequence[Run]]]) -> dict[str, list[tuple[Interval, Interval]]]:
-    """The changes of Pass@1 and Pass@256 at the last step, as in the table, by method and learning rate."""
-    found: dict[str, list[tuple[Interval, Interval]]] = {}
-    for method, by_rate in fresh.items():
-        for runs in by_rate:
-            intervals = simultaneous(base_and_change(runs)[1]).intervals
-            found.setdefault(method, []).append((intervals[0], intervals[KS.index(MANY)]))
-    return found
 
 
 def nats(interval: Interval) -> str:

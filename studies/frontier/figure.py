@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rlvr.eval import Interval
 from rlvr.eval.bands import Band
 from rlvr.eval.bootstrap import FloatArray
 from rlvr.report.figures import canvas
+from studies.frontier.endings import Ending, one_and_many
 from studies.frontier.frontier import Frontier
 from studies.frontier.record import read
-from studies.frontier.setting import CHOOSING, METHODS, Run
+from studies.frontier.setting import CHOOSING, MANY, METHODS, Run
 from studies.frontier.way import Way
 
-Change = tuple[Interval, Interval]
-"""Of Pass@1 and Pass@256."""
 COLUMNS = 4
 SIZE = (2.3, 1.9)  # of a panel, inches
 WIDE = (4.4, 3.8)  # of a panel with all methods
@@ -28,20 +26,20 @@ OURS, GRPO = "#0072B2", "0.45"
 RATE_COLOURS = ("#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D31")
 
 
-def answer_figure(found: Mapping[str, Frontier], changes: Mapping[str, Sequence[Change]], path: Path) -> None:
+def answer_figure(found: Mapping[str, Frontier], endings: Mapping[str, Sequence[Ending]], path: Path) -> None:
     """Both in changes since the base. Left: where each learning rate of each method ends. Right: the ways there.
 
     Args:
         found: The frontiers since the base. GRPO's has its simultaneous band; the others' are in `frontier_figure`.
-        changes: Of each method's learning rates, the changes at the last step, with their bands.
+        endings: Where each method's learning rates end.
         path: The file.
     """
     looks = dict(zip(METHODS, [("-", GRPO), *product(("-", "--"), RATE_COLOURS)], strict=False))  # GRPO is the first
     with canvas(path, 2, 1, WIDE) as (ends, ways):
-        for method, pairs in changes.items():
+        for method, by_rate in endings.items():
             line, colour = looks[method]
             face = colour if line == "-" else "white"
-            _ends(ends, pairs, colour, face, front=method == "grpo")
+            _ends(ends, by_rate, colour, face, front=method == "grpo")
             (mark,) = ways.plot([], [], line, marker="o", markersize=4, color=colour, markerfacecolor=face)
             mark.set_label(METHODS[method].label)  # in the legend is also what gains nothing
         for method, frontier in found.items():
@@ -50,17 +48,20 @@ def answer_figure(found: Mapping[str, Frontier], changes: Mapping[str, Sequence[
                 ways.plot([0, *level_L], [0, *(100 * band.mean_Q)], looks[method][0], color=looks[method][1])
                 if method == "grpo":
                     _shade(ways, level_L, band)
-        ends.set_title("at the last step, 500 problems (95 % bands)", fontsize=8)
-        ways.set_title("on the way, 200 problems (GRPO: 95 % band)", fontsize=8)
+        _, seeds, problems = next(iter(endings.values()))[0].change_QSP.shape
+        ends.set_title(f"last step: {problems} problems x {MANY} samples, {seeds} seeds, 95 % bands", fontsize=8)
+        problems = next(iter(next(iter(found.values())).ways.values()))[0].one_TP.shape[1]
+        ways.set_title(f"on the way: {problems} problems, GRPO with its 95 % band", fontsize=8)
         ends.set_xlabel("Pass@1 gained since the base (points)")
         ways.set_xlabel("Pass@1 gained since the base (points)")
         ends.set_ylabel("change of Pass@256 (points)")
         ways.legend(fontsize=6, loc="lower left", ncols=2)
 
 
-def _ends(axes: Axes, pairs: Sequence[Change], colour: str, face: str, front: bool) -> None:
+def _ends(axes: Axes, by_rate: Sequence[Ending], colour: str, face: str, front: bool) -> None:
     """Dots with bands; in front: larger ones, connected from the lowest learning rate to the highest."""
     size, order = (6.5, 4) if front else (4.5, 2)
+    pairs = [one_and_many(ending.intervals) for ending in by_rate]
     for pair in pairs:
         (x, y), (x_bar, y_bar) = (100 * one.mean for one in pair), (100 * (one.mean - one.low) for one in pair)
         look: dict[str, Any] = {"color": colour, "marker": "o", "markerfacecolor": face, "markersize": size}

@@ -6,11 +6,12 @@ from functools import partial
 
 import numpy as np
 
-from rlvr.eval import Interval
+from rlvr.eval import Interval, RunRecord
 from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
 from studies.frontier import endings, joint
 from studies.frontier.decisions import DECISIONS
+from studies.frontier.endings import Ending
 from studies.frontier.figure import answer_figure, frontier_figure, ways_figure
 from studies.frontier.frontier import Frontier, frontiers
 from studies.frontier.interference import table as interference_table
@@ -18,7 +19,7 @@ from studies.frontier.kinds import table as kinds_table
 from studies.frontier.plan import choose, tried, wanted, widened, worth
 from studies.frontier.record import curves, kept, read
 from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, RECORDS, STUDIES, Run, Study
-from studies.frontier.way import Way, minus_log_coverage
+from studies.frontier.way import Way, guessed, minus_log_coverage
 
 FOLDER = RECORDS.parent
 SHOWN = (0.03, 0.035, 0.04, 0.05, 0.06, 0.08, 0.10)  # levels of Pass@1 in the table
@@ -27,9 +28,9 @@ AT_LEVEL = "Pass@256 at equal Pass@1, %, fresh seeds [simultaneous 95 % band]"
 AT_GAIN = "Change of Pass@256 at an equal gain of Pass@1, points, fresh seeds [simultaneous 95 % band]"
 COVERAGE_AT_GAIN = "Change of minus the log-coverage at an equal gain of Pass@1, nats, fresh seeds [the same]"
 SINCE = """The bases of the seeds differ, so that few levels are reached by all. Against each seed's own base more can
-be compared. This was added when two seeds were in, and no prediction is decided by it. The log-coverage weighs every k
-(`rlvr.eval.estimators`); the excess over guessing, (Pass@256 - guess) / (1 - guess), changes by {excess:.2f} times the
-change of Pass@256.
+be compared. This was added when two to four seeds were in, and no prediction is decided by it. The log-coverage weighs
+every k (`rlvr.eval.estimators`); the excess over guessing, (Pass@256 - guess) / (1 - guess), changes by {excess:.2f}
+times the change of Pass@256.
 """
 HEAD = """# {title}
 
@@ -124,11 +125,28 @@ def level_table(
     return Grid(title, header, rows)
 
 
-def page(study: Study, done: Sequence[Run]) -> str:
+@dataclass(frozen=True)
+class Results:
+    """What a study's records say: frontiers by method, the same since the base, and where learning rates end."""
+
+    study: Study
+    done: Sequence[Run]
+    found: Mapping[str, Frontier]
+    since: Mapping[str, Frontier]
+    endings: Mapping[str, Sequence[Ending]]
+
+    @classmethod
+    def of(cls, study: Study, done: Sequence[Run]) -> "Results":
+        """Read them."""
+        fresh = {method: [Ending.of(runs) for runs in by_rate] for method, by_rate in fresh_runs(study, done).items()}
+        return cls(study, done, frontiers(study, done), frontiers(study, done, since=True), fresh)
+
+
+def page(results: Results) -> str:
     """The whole page. It says which runs are not there yet."""
+    study, done, found = results.study, results.done, results.found
     words = WORDS[study.task]
     text = head(study, done)
-    found = frontiers(study, done)
     left = wanted(study, done)
     if left:
         seeds = sum(run.seed in study.fresh for run in done)
@@ -140,10 +158,10 @@ def page(study: Study, done: Sequence[Run]) -> str:
         text += f"![Every method's frontier against GRPO's](frontier{words.suffix}.png)\n\n"
         text += f"{level_table(found, AT_LEVEL, SHOWN).markdown()}\n"
     text += f"{DECISIONS[study.task](found, done).markdown()}\n![Every run of seed 0](ways{words.suffix}.png)\n\n"
-    if since := frontiers(study, done, since=True):
-        text += since_base(study, done, since)
-    if fresh := fresh_runs(study, done):
-        text += f"{endings.table(fresh).markdown()}\n"
+    if results.since:
+        text += since_base(results)
+    if results.endings:
+        text += f"{endings.table(results.endings).markdown()}\n"
     best = best_runs(study, done)
     text += f"{grid_table(study, done).markdown()}\n{kinds_table(best).markdown()}"
     if (beside := interference_table(best)).rows:
@@ -151,34 +169,31 @@ def page(study: Study, done: Sequence[Run]) -> str:
     return text + TAIL
 
 
-def since_base(study: Study, done: Sequence[Run], since: Mapping[str, Frontier]) -> str:
+def since_base(results: Results) -> str:
     """What is compared against each seed's own base."""
-    covered = frontiers(study, done, since=True, measure=minus_log_coverage)
+    covered = frontiers(results.study, results.done, since=True, measure=minus_log_coverage)
     tables = [
-        level_table(since, AT_GAIN, GAINS, partial(with_interval, signed=True)),
+        level_table(results.since, AT_GAIN, GAINS, partial(with_interval, signed=True)),
         level_table(covered, COVERAGE_AT_GAIN, GAINS, endings.nats),
-        joint.table(since, GAINS),
+        joint.table(results.since, GAINS),
     ]
-    about = SINCE.format(excess=1 / (1 - guess(done)))
-    figure = f"![Every method since the base against GRPO](since{WORDS[study.task].suffix}.png)"
+    about = SINCE.format(excess=1 / (1 - guessed(first(results.done))))
+    figure = f"![Every method since the base against GRPO](since{WORDS[results.study.task].suffix}.png)"
     return "\n".join([about, f"{figure}\n", *(one.markdown() for one in tables), ""])
 
 
-def guess(done: Sequence[Run]) -> float:
-    """Pass@256 of blind guessing on the problems of the path."""
-    heldout = read(next(run for run in done if run.seed == CHOOSING)).splits["heldout"]
-    start = heldout.path[0]
-    rate_P = np.array(heldout.guess_rate)[: len(start.problem_ids)]
-    return float((1 - (1 - rate_P) ** start.n).mean())
+def first(done: Sequence[Run]) -> RunRecord:
+    """A run of the choosing seed."""
+    return read(next(run for run in done if run.seed == CHOOSING))
 
 
 def head(study: Study, done: Sequence[Run]) -> str:
     """Title, commands and what was done."""
     words = WORDS[study.task]
-    start = read(next(run for run in done if run.seed == CHOOSING)).splits["heldout"].path[0]
+    start = first(done).splits["heldout"].path[0]
     return HEAD.format(
         **{"title": words.title, "commands": words.commands, "what": words.what, "predictions": words.predictions},
-        guess=100 * guess(done),
+        guess=100 * guessed(first(done)),
         base=100 * start.pass_at(start.n),
         chosen={1: "one", 2: "two"}[study.chosen],
         first=study.fresh[0],
@@ -215,12 +230,12 @@ def main() -> None:
     for study in STUDIES.values():
         if done := kept(study):
             words = WORDS[study.task]
-            (FOLDER / words.page).write_text(page(study, done))
-            if found := frontiers(study, done):
-                frontier_figure(found, FOLDER / f"frontier{words.suffix}.png")
-                since, fresh = frontiers(study, done, since=True), fresh_runs(study, done)
-                frontier_figure(since, FOLDER / f"since{words.suffix}.png", since=True)
-                answer_figure(since, endings.changes(fresh), FOLDER / f"answer{words.suffix}.png")
+            results = Results.of(study, done)
+            (FOLDER / words.page).write_text(page(results))
+            if results.found:
+                frontier_figure(results.found, FOLDER / f"frontier{words.suffix}.png")
+                frontier_figure(results.since, FOLDER / f"since{words.suffix}.png", since=True)
+                answer_figure(results.since, results.endings, FOLDER / f"answer{words.suffix}.png")
             ways_figure(done, FOLDER / f"ways{words.suffix}.png")
 
 

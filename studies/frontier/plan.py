@@ -3,13 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
-
 from rlvr.eval.bootstrap import FloatArray
 from studies.frontier.curve import area, reach
 from studies.frontier.record import read
-from studies.frontier.setting import CHOOSING, HIGHEST, LOWEST, MANY, Run, Study
-from studies.frontier.way import Way
+from studies.frontier.setting import CHOOSING, HIGHEST, LOWEST, Run, Study
+from studies.frontier.way import Way, guessed
 
 WORTH = 0.02  # share of a method's area that a second learning rate must add
 
@@ -52,9 +50,8 @@ def tried(done: Collection[Run], method: str) -> dict[float, Tried]:
     for run in sorted(run for run in done if run.method == method and run.seed == CHOOSING):
         record = read(run)
         way = Way.of(record)
-        rate_P = np.array(record.splits["heldout"].guess_rate)[: way.one_TP.shape[1]]
         way_L = reach(way.one_T, way.many_TP.mean(axis=1))
-        found[run.rate] = Tried(way_L, float(way.one_T[0]), float((1 - (1 - rate_P) ** MANY).mean()))
+        found[run.rate] = Tried(way_L, float(way.one_T[0]), guessed(record))
     return found
 
 

@@ -25,6 +25,13 @@ def minus_log_coverage(evaluation: Evaluation) -> FloatArray:
     return -log_coverage(evaluation.n)[np.array(evaluation.correct)]
 
 
+def guessed(record: RunRecord) -> float:
+    """Pass@256 of blind guessing on the problems that are evaluated on the way."""
+    heldout = record.splits["heldout"]
+    rate_P = np.array(heldout.guess_rate)[: len(heldout.path[0].problem_ids)]
+    return float((1 - (1 - rate_P) ** MANY).mean())
+
+
 @dataclass(frozen=True)
 class Way:
     """One run's evaluations of P problems during training, [T, P]: Pass@1, and Pass@256 or what else is measured."""

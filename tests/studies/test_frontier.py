@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from rlvr.eval import Evaluation, Interval
+from rlvr.eval import Evaluation
 from rlvr.eval.bands import Band
 from studies.frontier.curve import LEVELS, area, reach
+from studies.frontier.endings import KS, Ending
 from studies.frontier.figure import answer_figure, frontier_figure
 from studies.frontier.frontier import Comparison, Frontier, Share, shares_differ
 from studies.frontier.joint import behind
@@ -76,7 +77,8 @@ def test_all_methods_fit_into_the_figures(tmp_path):
     first = {1e-4: np.where(LEVELS <= 0.012, -0.1, np.nan)}
     found = {method: Frontier(method, first, ways, 0.0) for method in METHODS}
     assert found["grpo"].levels[0] == 0.003
-    ends = {method: [(Interval(0.01, 0.0, 0.02), Interval(-0.1, -0.2, 0.0))] * 2 for method in METHODS}
+    changes = np.random.default_rng(0).normal(size=(len(KS) + 1, 2, 20)) / 100
+    ends = {method: [Ending([], changes, changes)] * 2 for method in METHODS}
     answer_figure(found, ends, tmp_path / "answer.png")
     frontier_figure(found, tmp_path / "since.png", since=True)
     assert {path.name for path in tmp_path.iterdir()} >= {"answer.png", "since.png"}

@@ -117,19 +117,20 @@ def test_endings_by_hand(records):
     for run in runs:
         finished_run(records / run.name, run, 2)
         record.keep(run, records / run.name)
-    grid = endings.table({"grpo": [runs]})
+    ending = endings.Ending.of(runs)
+    grid = endings.table({"grpo": [ending]})
     guess, base, grpo = grid.rows
     assert guess[3:5] == ["0.1", "0.4"]  # a rate of 0.001
     assert base[:4] == ["base", "", "", f"{100 * 15 / 256 / 4:.1f}"]
     assert grpo[:3] == ["GRPO", "0.0001", "2"]
     assert grpo[3].startswith("+1.6")  # 31 instead of 15 right of 4 x 256
     assert grpo[7].startswith("-25.0")  # two instead of three of four solved
-    ((one, many),) = endings.changes({"grpo": [runs]})["grpo"]
+    one, many = endings.one_and_many(ending.intervals)
     assert (one.mean, many.mean) == (pytest.approx(16 / 1024), pytest.approx(-0.25))
 
 
 @pytest.mark.parametrize(("held_back", "told"), [("slow", "supported"), ("above", "refuted")])
-def test_what_was_asked_later(records, monkeypatch, held_back: str, told: str):
+def test_what_was_asked_later(records, held_back: str, told: str):
     """Above at the end in both, for every problem of twenty; or the same, which is not above."""
     study = replace(COUNTDOWN, fresh=(1, 2))
     assert decisions.at_the_end(study, [], "P6", ("self_kl", 5e-5), ("grpo", 2.5e-5))[-1] == "not run yet"
