@@ -1,7 +1,7 @@
 """Keeps what `make reproduce-lm` found, and writes docs/results/language_model.md: `python -m studies.language_model`.
 
-docs/results/predictions_language_model.md says what is claimed and how it is decided. With a sweep's folder as argument
-its finished runs are kept first; without one the page is written from what is kept, on any machine.
+docs/results/predictions_language_model.md says what is claimed and how it is decided. With sweeps' folders as arguments
+their finished runs are kept first; without any the page is written from what is kept, on any machine.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rlvr.console import console
 from rlvr.eval import Interval, RunRecord
 from rlvr.files import write_whole
 from rlvr.report.figures import canvas, draw_pass_at_k
@@ -24,6 +25,8 @@ from studies.hypotheses import difference
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results" / "language_model.md"
 RECORDS = PAGE.with_suffix("")  # a file for each method
+SLOW = "GRPO, 2.5e-6"  # its learning rate
+NAMES = {"GRPO": "grpo", "SELF": "self", "MaxRL": "maxrl", SLOW: "grpo_slow"}  # of its file, by a run's label
 KS = (1, 4, 16, 64, 256)
 EVERY = 20  # steps over which each curve is averaged
 SECONDS = ("step", "sample", "forward", "backward")
@@ -35,6 +38,8 @@ CLAIMS = (
     ("L1", "GRPO", None, 256, -1, 0.0),
     ("L2", "SELF", "GRPO", 256, 1, 0.0),
     ("L3", "MaxRL", "GRPO", 1, 1, 0.01),
+    ("L4", SLOW, "SELF", 1, 1, 0.01),
+    ("L4", SLOW, "SELF", 256, 1, 0.05),
 )
 HEAD = """# A real language model
 
@@ -45,9 +50,9 @@ python -m studies.language_model    # writes this page from the counts that are 
 
 SmolLM2-135M-Instruct, taught Countdown in words (`data=countdown_words`: six digits, targets of 100 to 999) by 800
 supervised steps, then trained by each method from this base: 120 steps of 32 problems x 8 rollouts, learning rate
-1e-5. vLLM samples in bf16, the policy learns in bf16 over fp32 weights, and the mismatch of the two is corrected.
-{problems} held-out problems, {n} samples each, **one seed**. [Predictions](predictions_language_model.md) were written
-before the first step.
+1e-5 unless another is named. vLLM samples in bf16, the policy learns in bf16 over fp32 weights, and the mismatch of the
+two is corrected. {problems} held-out problems, {n} samples each, **one seed**.
+[Predictions](predictions_language_model.md) were written before the first step, L4's before the first step of its run.
 
 ![Pass@k of the base and of each method](language_model.png)
 
@@ -63,17 +68,17 @@ Intervals are 95 %, over problems alone: another run of the same method may diff
 
 def keep(folder: Path) -> None:
     """Write a small file for each finished run of a sweep: counts, means of curves, where and how it ran."""
-    for run in read_folders([folder], print):
+    for run in read_folders([folder], console.print):
         start = json.loads((run.folder / "setting.json").read_text())[-1]
         document = asdict(run.record) | {"generated": {}, "curves": curves(run.metrics)}
         document["start"] = {key: start[key] for key in ("command", "commit", "versions", "device")}
         RECORDS.mkdir(parents=True, exist_ok=True)
-        write_whole(RECORDS / f"{run.label.lower()}.json", json.dumps(document, separators=(",", ":")) + "\n")
+        write_whole(RECORDS / f"{NAMES[run.label]}.json", json.dumps(document, separators=(",", ":")) + "\n")
 
 
 def documents() -> list[dict]:
-    """What is kept, in the order of the command."""
-    paths = [RECORDS / f"{name}.json" for name in ("grpo", "self", "maxrl")]
+    """What is kept, in the order of `NAMES`."""
+    paths = [RECORDS / f"{name}.json" for name in NAMES.values()]
     return [json.loads(path.read_text()) for path in paths if path.exists()]
 
 
@@ -99,10 +104,8 @@ def page(documents: Sequence[dict]) -> str:
     text += results(methods).markdown(titled=False)
     text += "\n**Changes since the base, points**\n\n" + changes(methods).markdown(titled=False)
     text += "\n**Predictions**\n\n" + decisions(methods).markdown(titled=False)
-    text += "\n**On the way: the first and the last 20 steps, and means over all**\n\n" + ways(documents).markdown(
-        titled=False
-    )
-    return text + TAIL
+    text += "\n**On the way: the first and the last 20 steps, and means over all**\n\n"
+    return text + ways(documents).markdown(titled=False) + TAIL
 
 
 def results(methods: Mapping[str, Method]) -> Grid:
