@@ -167,6 +167,8 @@ def main() -> None:
     methods = [_method(RunRecord.from_json(document)) for document in documents()]
     with canvas(PAGE.with_suffix(".png"), 1, 1, (5.2, 3.6)) as (axes,):
         draw_pass_at_k(axes, methods, "held-out")
+        problems = len(methods[0].split(0).base.correct)
+        axes.set_title(f"{problems} problems x {methods[0].n} samples, one seed, 95 % bands", fontsize=8)
         axes.legend(fontsize=7)
 
 
