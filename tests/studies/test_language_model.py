@@ -71,3 +71,7 @@ def test_the_page_by_hand(kept):
 )
 def test_a_decision(low, high, sign, margin, said):
     assert study.decision(Interval((low + high) / 2, low, high), sign, margin) == said
+
+
+def test_the_committed_page_is_what_the_counts_give():
+    assert study.page(study.documents()) == study.PAGE.read_text()
