@@ -22,15 +22,15 @@ from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, RECOR
 from studies.frontier.way import Way, guessed, minus_log_coverage
 
 FOLDER = RECORDS.parent
-SHOWN = (0.03, 0.035, 0.04, 0.05, 0.06, 0.08, 0.10)  # levels of Pass@1 in the table
+SHOWN = (0.03, 0.035, 0.04, 0.05, 0.06, 0.065, 0.07, 0.08, 0.10)  # levels of Pass@1 in the table, where any is reached
 GAINS = (0.003, 0.006, 0.008, 0.01, 0.012, 0.014)  # and of what was gained
 AT_LEVEL = "Pass@256 at equal Pass@1, %, fresh seeds [simultaneous 95 % band]"
 AT_GAIN = "Change of Pass@256 at an equal gain of Pass@1, points, fresh seeds [simultaneous 95 % band]"
 COVERAGE_AT_GAIN = "Change of minus the log-coverage at an equal gain of Pass@1, nats, fresh seeds [the same]"
 SINCE = """The bases of the seeds differ, so that few levels are reached by all. Against each seed's own base more can
-be compared. This was added when two to four seeds were in, and no prediction is decided by it. The log-coverage weighs
-every k (`rlvr.eval.estimators`); the excess over guessing, (Pass@256 - guess) / (1 - guess), changes by {excess:.2f}
-times the change of Pass@256.
+be compared; no prediction names that, and none is decided by it. The log-coverage weighs every k
+(`rlvr.eval.estimators`); the excess over guessing, (Pass@256 - guess) / (1 - guess), changes by {excess:.2f} times the
+change of Pass@256.
 """
 HEAD = """# {title}
 
@@ -111,7 +111,7 @@ def level_table(
     found: Mapping[str, Frontier], title: str, shown: Sequence[float], show: Callable[[Interval], str] = with_interval
 ) -> Grid:
     """Pass@256, or what else was read off, at a few levels of Pass@1 or of its gain, with simultaneous bands."""
-    rows = []
+    rows, shown = [], [level for level in shown if any(np.isclose(level, one.levels).any() for one in found.values())]
     for frontier in found.values():
         band, cells = frontier.band(), []
         by_level = dict(zip(frontier.levels, band.intervals, strict=True)) if band else {}

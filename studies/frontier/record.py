@@ -29,9 +29,9 @@ def keep(run: Run, folder: Path) -> None:
     start = json.loads((folder / "setting.json").read_text())[-1]
     document["start"] = {"overrides": run.overrides, **{key: start[key] for key in ("commit", "versions", "device")}}
     rows = read_metrics(folder / "metrics.csv")
-    document["curves"] = _means([row for row in rows if "train/lr" in row], CURVES)
+    document["curves"] = means([row for row in rows if "train/lr" in row], CURVES)
     interference = measured(rows)
-    document["interference"] = _means(interference, sorted({name for row in interference for name in row} - {"step"}))
+    document["interference"] = means(interference, sorted({name for row in interference for name in row} - {"step"}))
     write_whole(_path(run), json.dumps(document, separators=(",", ":"), default=list) + "\n")
 
 
@@ -81,6 +81,13 @@ def restore(runs: Iterable[Run], folder: Path) -> list[Path]:
     return made
 
 
+def means(rows: Sequence[Mapping[str, float]], names: Sequence[str], every: int = EVERY) -> dict[str, list[float]]:
+    """Means of the columns that are there over every so many rows; a column that a part lacks altogether is 0 there."""
+    parts = [rows[first : first + every] for first in range(0, len(rows), every)]
+    there = [name for name in names if any(name in row for row in rows)]
+    return {name: [_mean([row[name] for row in part if name in row]) for part in parts] for name in there}
+
+
 def _evaluations(split: dict[str, Any]) -> Iterable[dict[str, Any]]:
     return (split["base"], split["trained"], *split["path"].values())
 
@@ -103,13 +110,6 @@ def _agree(folder: Path, names: list[str], guess_rate: list[float]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps({"names": names, "guess_rate": rounded}, separators=(",", ":")) + "\n")
     assert json.loads(path.read_text())["names"] == names, "this run was evaluated on other problems"
-
-
-def _means(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, list[float]]:
-    """Means of the columns that are there over every 50 rows; a column that a part lacks altogether is 0 there."""
-    parts = [rows[first : first + EVERY] for first in range(0, len(rows), EVERY)]
-    there = [name for name in names if any(name in row for row in rows)]
-    return {name: [_mean([row[name] for row in part if name in row]) for part in parts] for name in there}
 
 
 def _mean(values: Sequence[float]) -> float:

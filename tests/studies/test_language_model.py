@@ -1,11 +1,15 @@
 """The language model's study: what is kept of a sweep, how its predictions are decided, and the committed page."""
 
 import json
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from rlvr.eval import Evaluation, Interval, RunRecord, SplitRecord
+from rlvr.report.setting import Start
 from studies import language_model as study
+from studies.hypotheses import Estimate
 
 N = 256
 COLUMNS = [*study.CURVES, "train/lr"]
@@ -20,8 +24,8 @@ def finished_run(folder, label: str, correct: list[int]) -> None:
     folder.mkdir()
     split = SplitRecord(an_evaluation([8, 8, 8, 8, 8, 8]), an_evaluation(correct), [0.001] * 6)
     RunRecord(label, 0, {"heldout": split}, {1: 3000.0}).write(folder)
-    start = {"commit": "abc", "versions": {"torch": "2"}, "device": "a CPU", "command": ["src/train.py"]}
-    (folder / "setting.json").write_text(json.dumps([start]))
+    start = Start("today", ("src/train.py",), "abc", "3.11", {"torch": "2"}, "a CPU")
+    (folder / "setting.json").write_text(json.dumps([asdict(start)]))
     rows = [
         ["step", *COLUMNS],
         *([step, 0.1 if step <= 20 else 0.3, *[1.0] * (len(COLUMNS) - 1)] for step in range(1, 41)),
@@ -54,23 +58,24 @@ def test_the_page_by_hand(kept):
     assert "| L1 | GRPO - base, k=256 | < 0 | -50.0" in text
     assert "| L2 | SELF - GRPO, k=256 | > 0 |  | not run yet |" in text
     assert "| L3 | MaxRL - GRPO, k=1 | > -1 | +0.1 [0.0, 0.2] | supported |" in text
-    assert "| GRPO | 10.0 to 30.0 | 1.00 to 1.00 |" in text
+    assert "| GRPO | 10.0, 30.0 | 1.00, 1.00 |" in text
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "sign", "margin", "said"),
+    ("low", "high", "sign", "level", "said"),
     [
         (0.1, 0.2, 1, 0.0, "supported"),
         (-0.1, 0.2, 1, 0.0, "undecided"),
         (-0.2, -0.1, 1, 0.0, "refuted"),
         (-0.2, -0.1, -1, 0.0, "supported"),
         (0.1, 0.2, -1, 0.0, "refuted"),
-        (-0.005, 0.2, 1, 0.01, "supported"),
-        (-0.005, -0.001, 1, 0.01, "refuted"),
+        (-0.005, 0.2, 1, -0.01, "supported"),
+        (-0.05, -0.02, 1, -0.01, "refuted"),
     ],
 )
-def test_a_decision(low, high, sign, margin, said):
-    assert study.decision(Interval((low + high) / 2, low, high), sign, margin) == said
+def test_a_decision(low, high, sign, level, said):
+    mean = (low + high) / 2
+    assert study.less(Estimate(Interval(mean, low, high), np.array([mean])), level).decision(sign) == said
 
 
 def test_the_committed_page_is_what_the_counts_give():
