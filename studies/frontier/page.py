@@ -18,7 +18,7 @@ from studies.frontier.interference import table as interference_table
 from studies.frontier.kinds import table as kinds_table
 from studies.frontier.plan import choose, tried, wanted, widened, worth
 from studies.frontier.record import curves, kept, read
-from studies.frontier.setting import CHOOSING, COUNTDOWN, METHODS, QUEENS, RECORDS, STUDIES, Run, Study
+from studies.frontier.setting import CHOOSING, COUNTDOWN, MANY, METHODS, QUEENS, RECORDS, STUDIES, Run, Study
 from studies.frontier.way import Way, guessed, minus_log_coverage
 
 FOLDER = RECORDS.parent
@@ -76,6 +76,7 @@ WORDS = {
         "policy, 400 optimizer steps of 64 problems x 8 rollouts, a pool of 512 problems.",
     ),
 }
+ONE_SEED = "*Seed 0, 200 held-out problems x 256 samples; a dot is an evaluation, one seed has no band.*"
 INTERFERENCE = """
 Interference: stored right answers of the base to 32 training problems, by the base's success rate; an update is one
 rollout batch. Means over all updates and over the seeds of which it was measured, +- their standard error.
@@ -155,9 +156,10 @@ def page(results: Results) -> str:
             "are left. What stands below is of what there is.\n\n"
         )
     if found:
-        text += f"![Every method's frontier against GRPO's](frontier{words.suffix}.png)\n\n"
+        text += f"![Every method's frontier against GRPO's](frontier{words.suffix}.png)\n\n{bands(study)}\n\n"
         text += f"{level_table(found, AT_LEVEL, SHOWN).markdown()}\n"
-    text += f"{DECISIONS[study.task](found, done).markdown()}\n![Every run of seed 0](ways{words.suffix}.png)\n\n"
+    text += f"{DECISIONS[study.task](found, done).markdown()}\n"
+    text += f"![Every run of seed 0](ways{words.suffix}.png)\n\n{ONE_SEED}\n\n"
     if results.since:
         text += since_base(results)
     if results.endings:
@@ -179,7 +181,15 @@ def since_base(results: Results) -> str:
     ]
     about = SINCE.format(excess=1 / (1 - guessed(first(results.done))))
     figure = f"![Every method since the base against GRPO](since{WORDS[results.study.task].suffix}.png)"
-    return "\n".join([about, f"{figure}\n", *(one.markdown() for one in tables), ""])
+    return "\n".join([about, f"{figure}\n\n{bands(results.study)}\n", *(one.markdown() for one in tables), ""])
+
+
+def bands(study: Study) -> str:
+    """What a figure of frontiers shows."""
+    seeds = f"seeds {study.fresh[0]} to {study.fresh[-1]}"
+    return (
+        f"*Means of {seeds}, 200 held-out problems x {MANY} samples; shades are bands of 95 % over all levels at once.*"
+    )
 
 
 def first(done: Sequence[Run]) -> RunRecord:
