@@ -125,10 +125,14 @@ def test_a_stale_last_evaluation_ends_the_run(quick, monkeypatch):
 
 
 @pytest.mark.full
-def test_rounding_is_not_taken_for_staleness(quick):
-    """A bfloat16 engine under an fp32 trainer: a hundred times the difference, and the correction makes up for it."""
-    cfg = quick(*SMALL_ENGINE, "rollout.engine.dtype=bfloat16", "model.steps=150", "trainer.max_steps=20")
-    fit(build(cfg))
+@pytest.mark.parametrize("half", ["rollout.engine.dtype=bfloat16", "trainer.precision=bf16-mixed"], ids=["one", "both"])
+def test_rounding_is_not_taken_for_staleness(quick, half: str):
+    """An engine in bfloat16 beside an fp32 trainer, and one beside a trainer that computes so too, as the engine then
+    does by itself: a hundred times the difference, and the correction makes up for it."""
+    cfg = quick(*SMALL_ENGINE, half, "model.steps=150", "trainer.max_steps=20")
+    run = build(cfg)
+    fit(run)
+    assert run.data.context.engine.settings.traits.dtype == "bfloat16"
     steps = rows(cfg)
     assert 1e-4 < max(float(row["mismatch/mean"]) for row in steps) < 0.05
     assert min(float(row["correction/effective_share"]) for row in steps) < 1 - 1e-6

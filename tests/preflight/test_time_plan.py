@@ -118,6 +118,21 @@ def test_what_it_assumes_is_said():
     assert "500 problems are held out" in " ".join(times().assumptions)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ([], "one thread; further ones"),
+        (["trainer.precision=bf16-mixed"], "one thread; further ones"),
+        (["model=qwen2_5_math_1_5b"], "on one thread"),
+        (["model=qwen2_5_math_1_5b", "trainer.precision=bf16-mixed", "rollout=vllm"], "with AMX"),
+    ],
+    ids=["tiny", "tiny in bf16", "real", "real in bf16"],
+)
+def test_utilisation_is_that_of_the_size_and_the_type(overrides: list[str], said: str):
+    """A peak that is ten times as high in bf16 is not reached as nearly."""
+    assert said in times(*overrides).assumed.said_by
+
+
 def test_evaluations_on_the_way():
     """After every 40th of 400 steps but the last; where a rollout has three steps, after every 120th of 1,200."""
     assert times()._on_the_way == 9

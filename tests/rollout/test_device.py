@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from torch import distributed as dist
 from transformers import AutoModelForCausalLM
 
-from rlvr.build import context_of, sampling_of, sized_engine
+from rlvr.build import context_of, engine_of, plan_of, sampling_of, sized_engine
 from rlvr.preflight.machine import device
 from rlvr.rollout import Host, alone_cache_gib, fingerprint, named_weights
 from rlvr.rollout.process import launched
@@ -58,6 +58,25 @@ def test_types():
     assert engine_dtype(None, gpu, torch.float32) == torch.bfloat16
     assert engine_dtype(None, cpu, torch.float32) == torch.float32
     assert engine_dtype("float32", gpu, torch.float32) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("overrides", "dtype", "size"),
+    [
+        (["trainer.precision=bf16-mixed"], "bfloat16", 2),
+        (["trainer.precision=bf16-mixed", "rollout.engine.dtype=float32"], "float32", 4),
+        (["trainer=deepspeed_zero2", "trainer.accelerator=cpu"], "bfloat16", 2),
+        ([], None, 4),
+        (["trainer=gpu"], None, 2),  # any vLLM on a GPU computes in bf16: its samples are those of an evaluation alone
+    ],
+    ids=["mixed on a CPU", "asked for", "bf16 on a CPU", "fp32 on a CPU", "a GPU"],
+)
+def test_a_type_left_open_is_the_trainers(tmp_path: Path, overrides: list[str], dtype: str | None, size: int):
+    """Also in the plan. Weights under mixed precision are in fp32, in which vLLM on a CPU takes most of a step."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        cfg = compose("train", ["rollout=vllm", *overrides, f"paths.cache_dir={tmp_path}", "paths.run_dir=x"])
+    assert engine_of(cfg).traits.dtype == dtype
+    assert plan_of(cfg).engine_bytes == size
 
 
 def test_an_engine_alone_has_most_of_the_gpu():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,6 +15,7 @@ from rlvr.data import ProblemSource, Splits
 from rlvr.errors import ConfigError
 from rlvr.eval import borrowed_rates, short_hash
 from rlvr.rollout import EngineSettings, Sampling
+from rlvr.speed.peaks import compute_dtype
 from rlvr.strategy import StrategyTraits
 from rlvr.types import Problem
 from rlvr.verify import MathVerifier, Verifier
@@ -23,9 +25,23 @@ if TYPE_CHECKING:
 
 
 def engine_of(cfg: DictConfig) -> EngineSettings:
-    """The configured engine, not yet built. Its settings alone tell its traits."""
-    settings: EngineSettings = instantiate(cfg.rollout.engine)
-    return settings
+    """The configured engine, not yet built. Its settings alone tell its traits.
+
+    A type that is left open is bf16 beside a trainer that computes so on a CPU: the weights stay in fp32 under
+    bf16-mixed, and an engine in their type would be the slow part of every step.
+    """
+    settings = {"dtype": "bfloat16"} if _open_type(cfg) and _half_on_cpu(cfg) else {}
+    made: EngineSettings = instantiate(cfg.rollout.engine, **settings)
+    return made
+
+
+def _open_type(cfg: DictConfig) -> bool:
+    return "dtype" in cfg.rollout.engine and cfg.rollout.engine.dtype is None
+
+
+def _half_on_cpu(cfg: DictConfig) -> bool:
+    trainer = cfg.get("trainer")
+    return bool(trainer) and trainer.accelerator == "cpu" and compute_dtype(str(trainer.precision)) == torch.bfloat16
 
 
 def strategy_traits(cfg: DictConfig) -> StrategyTraits:

@@ -15,6 +15,7 @@ from rlvr.build.parts import context_of, engine_of, filter_of, loss_of, objectiv
 from rlvr.data import ProblemSource
 from rlvr.models import Demonstrator, MadePolicy
 from rlvr.preflight.assumed import (
+    BF16_ON_CPU,
     ON_CPU,
     ON_GPU,
     POLICY_ON_GPU,
@@ -106,7 +107,7 @@ def time_plan_of(cfg: DictConfig, plan: Plan) -> TimePlan:
         plan=plan,
         sampling=_peak(plan, engine),
         training=_peak(plan, trained),
-        assumed=_utilisation(plan, traits.own_weights),
+        assumed=_utilisation(plan, traits.own_weights, trained),
         lengths=lengths,
         evaluations=evaluations_of(cfg),
         greedy=_asks_greedily(filter_),
@@ -149,10 +150,12 @@ def _peak(plan: Plan, dtype: torch.dtype) -> Peak:
     return replace(found, said_by=f"{found.said_by}, which gpu_gib={meant:g} is taken for")
 
 
-def _utilisation(plan: Plan, own_weights: bool) -> Utilisation:
+def _utilisation(plan: Plan, own_weights: bool, trained: torch.dtype) -> Utilisation:
     if plan.device_gib is not None:
         return ON_GPU if own_weights else POLICY_ON_GPU
-    return SMALL_ON_CPU.over(torch.get_num_threads()) if plan.config.hidden_size < SMALL else ON_CPU
+    if plan.config.hidden_size < SMALL:
+        return SMALL_ON_CPU.over(torch.get_num_threads())
+    return BF16_ON_CPU if trained == torch.bfloat16 else ON_CPU
 
 
 def _asks_greedily(filter_: Filter) -> bool:

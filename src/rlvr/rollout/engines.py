@@ -39,7 +39,7 @@ class VLLM(EngineSettings):
         max_num_seqs: Completions side by side.
         tensor_parallel_size: Ranks that share an engine; neighbours in rank order.
         dtype: Of the engine's weights and activations; None: bfloat16 on CUDA, where vLLM's fast kernels want it, else
-            the policy's.
+            the policy's. (Beside a trainer, the config's null is what the trainer computes in.)
         hang_timeout_s: The process ends when a decoding step takes longer.
         cache_dir: Folder of the engine's config. By its path vLLM finds what it compiled in earlier runs.
     """

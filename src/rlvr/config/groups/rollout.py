@@ -26,7 +26,9 @@ class VLLM(Engine):
     )
     max_num_seqs: int = key("completions side by side at most", low=1)
     tensor_parallel_size: int = key("ranks that have an engine together", low=1)
-    dtype: Literal["float32", "bfloat16", "float16"] | None = key("null: bfloat16 on CUDA, the policy's on CPU")
+    dtype: Literal["float32", "bfloat16", "float16"] | None = key(
+        "null: bfloat16 on CUDA; on CPU what the trainer computes in"
+    )
     hang_timeout_s: float = key("a decoding step that takes longer ends the process", unit="seconds", above=0)
     cache_dir: str = key("where the engine's config is kept")
 
