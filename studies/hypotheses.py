@@ -44,6 +44,15 @@ class Estimate:
         return "refuted" if high < 0 and (sign * self.value_S < 0).all() else "undecided"
 
 
+def data_needed(interval: Interval) -> float:
+    """How many times as much data would put an interval beside 0.
+
+    It assumes that the difference is the estimated one, and that intervals shrink with the root of the data.
+    """
+    nearest = interval.low if interval.mean > 0 else interval.high
+    return (nearest / interval.mean - 1) ** 2 if interval.mean else np.inf
+
+
 Statistic = Callable[[list[int]], Estimate]
 """Computes the estimate of some seeds, which are given by their indices."""
 

@@ -22,7 +22,7 @@ from rlvr.report.runs import RunFolder, read_folders
 from rlvr.report.tables import with_interval
 from rlvr.tables import Grid
 from studies.frontier.record import means
-from studies.hypotheses import Estimate, difference
+from studies.hypotheses import Estimate, data_needed, difference
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results" / "language_model.md"
@@ -121,10 +121,16 @@ def decisions(methods: Mapping[str, Method]) -> Grid:
         row = [name, f"{label} - {other or 'base'}, k={k}", f"{'>' if sign > 0 else '<'} {100 * level:g}"]
         if {label, other or label} <= set(methods):
             found = difference(methods[label], methods[other] if other else None, k)([0])
-            rows.append([*row, with_interval(found.interval, signed=True), less(found, level).decision(sign)])
+            rows.append([*row, with_interval(found.interval, signed=True), decided(less(found, level), sign)])
         else:
             rows.append([*row, "", "not run yet"])
     return Grid("", ["", "difference of Pass@k", "claimed, points", "found, points", "decision"], rows)
+
+
+def decided(estimate: Estimate, sign: int) -> str:
+    """The decision; where there is none, what would tell."""
+    told = estimate.decision(sign)
+    return f"{told}; {data_needed(estimate.interval):.1f} times the problems to tell" if told == "undecided" else told
 
 
 def less(estimate: Estimate, level: float) -> Estimate:

@@ -16,6 +16,7 @@ from studies.frontier.plan import choose, tried
 from studies.frontier.record import read
 from studies.frontier.setting import CHOOSING, METHODS, Run, Study
 from studies.frontier.way import Measure, Way, pass_many
+from studies.hypotheses import data_needed
 
 Decision = Literal["supported", "refuted", "undecided"]
 GAIN = 0.003  # gain of Pass@1 over the base from which on levels count
@@ -158,14 +159,8 @@ class Comparison:
 
     @property
     def data_needed(self) -> float | None:
-        """How many times as many seeds and problems would put the band beside 0 at the highest level that counts.
-
-        It assumes that the difference is the estimated one, and that bands shrink with the root of the data.
-        """
-        if self.band is None:
-            return None
-        last = self.band.intervals[-1]
-        return ((last.high - last.low) / 2 / last.mean) ** 2 if last.mean else np.inf
+        """How many times as many seeds and problems would put the band beside 0 at the highest level that counts."""
+        return data_needed(self.band.intervals[-1]) if self.band else None
 
     def decision(self, sign: int) -> Decision:
         """Whether the first is on the claimed side of the second; see predictions.md."""

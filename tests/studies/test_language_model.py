@@ -78,5 +78,12 @@ def test_a_decision(low, high, sign, level, said):
     assert study.less(Estimate(Interval(mean, low, high), np.array([mean])), level).decision(sign) == said
 
 
+def test_undecided_says_what_would_decide():
+    """Half of its mean beyond 0: 2.25 times the problems."""
+    estimate = Estimate(Interval(-0.02, -0.09, 0.01), np.array([-0.02]))
+    assert study.decided(estimate, 1) == "undecided; 2.2 times the problems to tell"
+    assert study.decided(Estimate(Interval(0.02, 0.01, 0.09), np.array([0.02])), 1) == "supported"
+
+
 def test_the_committed_page_is_what_the_counts_give():
     assert study.page(study.documents()) == study.PAGE.read_text()
