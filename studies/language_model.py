@@ -27,7 +27,7 @@ from studies.hypotheses import Estimate, data_needed, difference
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results" / "language_model.md"
 RECORDS = PAGE.with_suffix("")  # a file for each method
-SLOW = "GRPO, 2.5e-6"  # its learning rate
+SLOW, SLOW_SELF = "GRPO, 2.5e-6", "SELF, 2.5e-6"  # with their learning rate
 KS = (1, 4, 16, 64, 256)
 EVERY = 20  # steps over which each curve is averaged
 SECONDS = ("step", "sample", "forward", "backward")
@@ -41,6 +41,8 @@ CLAIMS = (
     ("L3", "MaxRL", "GRPO", 1, 1, -0.01),
     ("L4", SLOW, "SELF", 1, 1, -0.01),
     ("L4", SLOW, "SELF", 256, 1, -0.05),
+    ("L5", SLOW_SELF, SLOW, 1, -1, 0.01),
+    ("L5", SLOW_SELF, SLOW, 256, -1, 0.05),
 )
 HEAD = """# A real language model
 
@@ -53,7 +55,8 @@ SmolLM2-135M-Instruct, taught Countdown in words (`data=countdown_words`: six di
 supervised steps, then trained by each method from this base: 120 steps of 32 problems x 8 rollouts, learning rate
 1e-5 unless another is named. vLLM samples in bf16, the policy learns in bf16 over fp32 weights, and the mismatch of the
 two is corrected. {problems} held-out problems, {n} samples each, **one seed**.
-[Predictions](predictions_language_model.md) were written before the first step, L4's before the first step of its run.
+[Predictions](predictions_language_model.md) were written before the first step, those of L4 and L5 before the first step
+of their runs.
 
 ![Pass@k of the base and of each method](language_model.png)
 
