@@ -59,15 +59,20 @@ LANGUAGE_MODEL = model=taught data=countdown_words rollout=vllm rollout.engine.d
 	trainer.precision=bf16-mixed rollouts=120 batch.problems_per_step=32 batch.micro_batch_tokens=4096 \
 	data.heldout_size=100 eval.every_n_steps=120 eval.path_problems=50 eval.train_problems=16
 
+LANGUAGE_MODEL_RUNS = logs/multiruns/reproduce_lm
+
 # One run at a time: vLLM and the policy share the cores.
 reproduce-lm: $(VENV)/.run $(VENV)/.vllm $(VENV)/.smollm2 ## SmolLM2 taught Countdown in words, then five runs with vLLM: hours; run again, it goes on
 	$(BIN)/python src/train.py -m algo=grpo,self,maxrl optimizer.lr=1e-5 $(LANGUAGE_MODEL) \
-		hydra.sweep.dir=logs/multiruns/reproduce_lm hydra.launcher.jobs=1
+		hydra.sweep.dir=$(LANGUAGE_MODEL_RUNS) hydra.launcher.jobs=1
 	$(BIN)/python src/train.py -m algo=grpo optimizer.lr=2.5e-6 'algo.name="GRPO, 2.5e-6"' $(LANGUAGE_MODEL) \
-		hydra.sweep.dir=logs/multiruns/reproduce_lm_slow hydra.launcher.jobs=1
+		hydra.sweep.dir=$(LANGUAGE_MODEL_RUNS)_slow hydra.launcher.jobs=1
 	$(BIN)/python src/train.py -m algo=self optimizer.lr=2.5e-6 'algo.name="SELF, 2.5e-6"' $(LANGUAGE_MODEL) \
-		hydra.sweep.dir=logs/multiruns/reproduce_lm_slow_self hydra.launcher.jobs=1
-	$(BIN)/python -m studies.language_model logs/multiruns/reproduce_lm*
+		hydra.sweep.dir=$(LANGUAGE_MODEL_RUNS)_slow_self hydra.launcher.jobs=1
+	$(BIN)/python -m studies.language_model $(LANGUAGE_MODEL_RUNS) $(LANGUAGE_MODEL_RUNS)_slow $(LANGUAGE_MODEL_RUNS)_slow_self
+	$(BIN)/python src/report.py \
+		'runs=[$(LANGUAGE_MODEL_RUNS),$(LANGUAGE_MODEL_RUNS)_slow,$(LANGUAGE_MODEL_RUNS)_slow_self]' \
+		hydra.run.dir=logs/reports/reproduce_lm
 
 # Two test processes, one thread each; a file's tests stay together, since they share what they have made.
 PYTEST := $(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder # longest files first: tests/conftest.py

@@ -55,8 +55,8 @@ SmolLM2-135M-Instruct, taught Countdown in words (`data=countdown_words`: six di
 supervised steps, then trained by each method from this base: 120 steps of 32 problems x 8 rollouts, learning rate
 1e-5 unless another is named. vLLM samples in bf16, the policy learns in bf16 over fp32 weights, and the mismatch of the
 two is corrected. {problems} held-out problems, {n} samples each, **one seed**.
-[Predictions](predictions_language_model.md) were written before the first step, those of L4 and L5 before the first step
-of their runs.
+[Predictions](predictions_language_model.md) were written before the first step, those of L4 and L5 before the first
+step of their runs.
 
 ![Pass@k of the base and of each method](language_model.png)
 

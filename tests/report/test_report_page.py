@@ -16,9 +16,24 @@ from omegaconf import OmegaConf
 from on_disk import rows_of
 
 from rlvr.errors import ConfigError
-from rlvr.eval import Evaluation, Outcome
+from rlvr.eval import Evaluation, Interval, Outcome
 from rlvr.report import report_together
 from rlvr.report.study import Study
+from rlvr.report.tables import with_interval
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((0.018, 0.0009, 0.036), "+1.8* [0.1, 3.6]"),
+        ((0.018, 0.0004, 0.036), "+1.8 [0.0, 3.6]"),
+        ((-0.02, -0.04, -0.0004), "-2.0 [-4.0, 0.0]"),
+        ((-0.02, -0.04, -0.001), "-2.0* [-4.0, -0.1]"),
+    ],
+)
+def test_a_star_is_that_of_the_numbers_shown(interval: tuple[float, float, float], text: str):
+    """Or a table would call sure what the answer's sentence above it leaves open."""
+    assert with_interval(Interval(*interval), signed=True) == text
 
 
 def test_setting(report: Path):

@@ -31,11 +31,14 @@ def shown_ks(n: int) -> list[int]:
 
 
 def with_interval(interval: Interval, signed: bool = False) -> str:
-    """The interval in percent as text: `27.9 [25.1, 30.2]`, or `+3.1* [0.4, 5.9]` for a difference."""
+    """The interval in percent as text: `27.9 [25.1, 30.2]`, or `+3.1* [0.4, 5.9]` for a difference.
+
+    The star is that of the numbers shown, as in the answer's sentences: one that ends at 0.0 has none.
+    """
     sign = "+" if signed else ""
-    star = "*" if signed and interval.excludes_zero else ""
     mean, low, high = (round(100 * value, 1) + 0.0 for value in (interval.mean, interval.low, interval.high))
-    return f"{mean:{sign}.1f}{star} [{low:.1f}, {high:.1f}]"  # rounded first, so that no -0.0 is shown
+    star = "*" if signed and Interval(mean, low, high).excludes_zero else ""
+    return f"{mean:{sign}.1f}{star} [{low:.1f}, {high:.1f}]"  # + 0.0, so that no -0.0 is shown
 
 
 def interval_of(row: Row) -> Interval:
