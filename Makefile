@@ -55,7 +55,7 @@ frontier: $(VENV)/.run ## Pass@256 as a function of Pass@1, methods over learnin
 	$(BIN)/python -m studies.frontier --jobs $(JOBS) --task $(TASK)
 	$(BIN)/python -m studies.frontier.page
 
-LANGUAGE_MODEL = model=taught data=countdown_words rollout=vllm rollout.engine.dtype=bfloat16 \
+LANGUAGE_MODEL = model=taught data=countdown_words rollout=vllm \
 	trainer.precision=bf16-mixed rollouts=120 batch.problems_per_step=32 batch.micro_batch_tokens=4096 \
 	data.heldout_size=100 eval.every_n_steps=120 eval.path_problems=50 eval.train_problems=16
 

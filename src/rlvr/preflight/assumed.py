@@ -37,7 +37,7 @@ SMALL_ON_CPU = Utilisation(
     0.18, 0.40, 0.28, 0.36, "as the embedded default has it on one thread; further ones gain it nothing"
 )
 ON_CPU = Utilisation(0.40, 0.40, 0.35, 0.60, "as the shapes of SmolLM2-135M have it on one thread")
-BF16_ON_CPU = Utilisation(0.10, 0.07, 0.19, 0.10, "as SmolLM2-135M with vLLM has it on two threads with AMX")
+BF16_ON_CPU = Utilisation(0.09, 0.07, 0.18, 0.09, "as SmolLM2-135M with vLLM has it on two threads with AMX")
 ON_GPU = Utilisation(0.10, 0.10, 0.35, 0.35, "a guess: no GPU has run this")
 POLICY_ON_GPU = Utilisation(0.02, 0.02, 0.35, 0.35, "a guess: no GPU has run this")  # rollout=hf: decoding by PyTorch
 SMALL = 512  # hidden size below which operations are too small for their matrix products to matter most

@@ -16,9 +16,9 @@ from rlvr.eval.ledger import Kind
 from rlvr.eval.power import Unseen, detectable, unseen
 from rlvr.report.pool import Method
 from rlvr.report.study import Study
+from rlvr.report.tables import rounded
 
 FEWEST_PROBLEMS = 20  # with fewer, bootstrap intervals over problems miss the true value more often than they state
-DIGITS = 3  # decimals of a share: a claim must also hold for the numbers as shown, in tenths of a point
 
 Movement = Literal["rose", "fell", "open"]
 Crossed = Literal["crossed", "turned", "below", "above", "open"]
@@ -95,11 +95,6 @@ class Finding:
     def counts(self, kind: Kind) -> list[int]:
         """Number of claims of a kind for each seed."""
         return [len(found.of(kind)) for found in self.claims]
-
-
-def rounded(interval: Interval) -> Interval:
-    """The interval rounded as text shows it."""
-    return Interval(*(round(value, DIGITS) for value in (interval.mean, interval.low, interval.high)))
 
 
 def findings(study: Study) -> dict[str, list[Finding]]:

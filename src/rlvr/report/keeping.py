@@ -8,11 +8,11 @@ import numpy as np
 from rlvr.eval import Interval
 from rlvr.eval.bands import simultaneous
 from rlvr.eval.bootstrap import FloatArray
-from rlvr.report.findings import FEWEST_PROBLEMS, rounded
+from rlvr.report.findings import FEWEST_PROBLEMS
 from rlvr.report.paths import RunPath
 from rlvr.report.places import Paths, Places, at_places, gain_places, kl_at, kl_places
 from rlvr.report.study import Study
-from rlvr.report.tables import shown_ks
+from rlvr.report.tables import rounded, shown_ks
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from rlvr.eval import Interval, SplitRecord
 from rlvr.tables import Grid, Row
 
 TABLE_KS = (1, 4, 16, 64, 256, 1024)
+DIGITS = 3  # decimals of a share: a claim must also hold for the numbers as shown, in tenths of a point
 
 
 def run_table(label: str, name: str, split: SplitRecord) -> Grid:
@@ -36,9 +37,14 @@ def with_interval(interval: Interval, signed: bool = False) -> str:
     The star is that of the numbers shown, as in the answer's sentences: one that ends at 0.0 has none.
     """
     sign = "+" if signed else ""
+    star = "*" if signed and rounded(interval).excludes_zero else ""
     mean, low, high = (round(100 * value, 1) + 0.0 for value in (interval.mean, interval.low, interval.high))
-    star = "*" if signed and Interval(mean, low, high).excludes_zero else ""
-    return f"{mean:{sign}.1f}{star} [{low:.1f}, {high:.1f}]"  # + 0.0, so that no -0.0 is shown
+    return f"{mean:{sign}.1f}{star} [{low:.1f}, {high:.1f}]"  # rounded first, so that no -0.0 is shown
+
+
+def rounded(interval: Interval) -> Interval:
+    """The interval rounded as text shows it."""
+    return Interval(*(round(value, DIGITS) for value in (interval.mean, interval.low, interval.high)))
 
 
 def interval_of(row: Row) -> Interval:
